@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/env/disk.h"
+#include "common/env/env.h"
+#include "common/env/kv_store.h"
+
+namespace gabion {
+
+struct ChunkServerOptions {
+  Endpoint listen{"127.0.0.1", 0};
+  Endpoint metaserver;
+  std::string host_id;      // boot id; empty in simulation
+  std::string host;         // failure domain
+  std::string server_uuid;  // kept in the data directory
+  std::string cluster_id;   // empty before the first registration
+  std::uint64_t slab_bytes = 1ull << 30;
+  Duration heartbeat = std::chrono::seconds(1);
+};
+
+/// One disk's directory and the index that goes with it.
+struct DiskSeat {
+  std::string path;  // for reports
+  Disk& disk;
+  KvStore& index;
+};
+
+/// Stores chunks and replicates them (DESIGN 5). Serves while its lease from the metaserver is valid.
+class ChunkServer {
+ public:
+  /// `loops` and what the seats point to outlive it.
+  ChunkServer(std::vector<Env*> loops, std::vector<DiskSeat> seats, ChunkServerOptions options);
+  ~ChunkServer();  // Stop() first
+
+  /// Opens the stores, listens, then registers with the metaserver in the background, for as long as it takes. A store that
+  /// does not open is offline and reported; Errors: kIo if none opens, and those of Transport::Listen.
+  Task<Result<void>> Start();
+  Task<void> Stop();
+  Endpoint endpoint() const;
+  /// The cluster this server belongs to, once registered (to be kept in the data directory); empty before.
+  std::string cluster_id() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gabion

@@ -1,0 +1,33 @@
+# Language level, warnings and sanitizers. `gabion_options` is linked by our own code only, never by generated code.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+# Assertions of broken invariants (common/base/check.h) do not depend on NDEBUG; -O2 for both release and its debugging.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-Og -g1")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+set(GABION_SANITIZER "" CACHE STRING "Value of -fsanitize=, empty for none")
+if(GABION_SANITIZER)
+  add_compile_options(-fsanitize=${GABION_SANITIZER} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${GABION_SANITIZER})
+  if(GABION_SANITIZER MATCHES undefined)
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+add_library(gabion_options INTERFACE)
+target_compile_options(gabion_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-align
+  -Woverloaded-virtual -Werror)
+if(GABION_SANITIZER)
+  # GCC 12 reports false positives of these under sanitizers.
+  target_compile_options(gabion_options INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
+endif()
+target_include_directories(gabion_options INTERFACE ${CMAKE_SOURCE_DIR})
