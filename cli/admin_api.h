@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/result.h"
+#include "proto/admin.pb.h"
+
+namespace gabion {
+
+/// What a metaserver does for administrators. Each call blocks its thread until the answer or the deadline; a program
+/// that does one thing and ends needs no more.
+///
+/// Errors: what the metaserver answered; kUnavailable (no metaserver was reached, nothing happened), kConnectionLost
+/// and kDeadlineExceeded (it may or may not have happened), kProtocol, kVersionMismatch.
+class AdminApi {
+ public:
+  virtual ~AdminApi() = default;
+
+  virtual Result<proto::AdminStatusReply> Status() = 0;
+  /// `replicas` 0: the metaserver's default. Errors: kExists, kInvalidArgument.
+  virtual Result<proto::VolumeCreateReply> CreateVolume(std::string name, std::uint32_t replicas) = 0;
+  virtual Result<proto::VolumeListReply> ListVolumes() = 0;
+  /// Errors: kNotFound.
+  virtual Result<proto::VolumeShowReply> ShowVolume(std::string name) = 0;
+  /// Errors: kNotFound; kNotEmpty if it has files and `force` is false; kBusy.
+  virtual Result<void> DeleteVolume(std::string name, bool force) = 0;
+  virtual Result<proto::ServerListReply> ListServers() = 0;
+};
+
+}  // namespace gabion

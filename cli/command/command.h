@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+
+#include "cli/admin_api.h"
+#include "common/base/result.h"
+
+namespace CLI {
+class App;
+}
+
+namespace gabion {
+
+/// The terminal, or what stands for it in a test.
+struct Console {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  bool interactive = false;  // a person can answer questions
+};
+
+struct CommandContext {
+  AdminApi& api;
+  Console console;
+  bool json = false;
+};
+
+/// What a command line asks for: prints its answer, or fails with a line for the user.
+using Command = std::function<Result<void>(CommandContext&)>;
+
+/// Each adds one command to `parent`; parsing a line that names it sets `*chosen`, which outlives the parser.
+void AddStatusCommand(CLI::App& parent, Command* chosen);
+void AddVolumeCreateCommand(CLI::App& parent, Command* chosen);
+void AddVolumeListCommand(CLI::App& parent, Command* chosen);
+void AddVolumeShowCommand(CLI::App& parent, Command* chosen);
+void AddVolumeDeleteCommand(CLI::App& parent, Command* chosen);
+void AddServerListCommand(CLI::App& parent, Command* chosen);
+
+}  // namespace gabion

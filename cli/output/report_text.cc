@@ -1,0 +1,104 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "cli/output/format.h"
+#include "cli/output/health.h"
+#include "cli/output/report.h"
+#include "cli/output/table.h"
+
+namespace gabion {
+namespace {
+
+using Align = Table::Align;
+
+std::string DisksCell(const proto::ServerEntry& server) {
+  if (server.disks_failed() == 0) return FormatCount(server.disks_online());
+  return fmt::format("{} ({} failed)", server.disks_online(), server.disks_failed());
+}
+
+std::string HealthText(const Health& health) {
+  std::string text(ToString(health.level));
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  for (std::size_t i = 0; i < health.reasons.size(); ++i) text += (i == 0 ? ": " : "; ") + health.reasons[i];
+  return text;
+}
+
+}  // namespace
+
+std::string VolumeTable(const VolumeEntries& volumes) {
+  if (volumes.empty()) return "no volumes; make one with: gabion volume create NAME\n";
+  Table table({{"VOLUME"},
+               {"REPLICAS", Align::kRight},
+               {"INODES", Align::kRight},
+               {"USED", Align::kRight},
+               {"CLIENTS", Align::kRight},
+               {"CREATED"}});
+  for (const proto::VolumeEntry& volume : volumes) {
+    table.AddRow({volume.name(), FormatCount(volume.replicas()), FormatCount(volume.inodes()),
+                  FormatBytes(volume.used_bytes()), FormatCount(volume.sessions()), FormatUtc(volume.created_ns())});
+  }
+  return table.ToString();
+}
+
+std::string ServerTable(const ServerEntries& servers) {
+  if (servers.empty()) return "no chunkservers; start one with: gabion-chunkserver --metaserver HOST:PORT --data DIR\n";
+  Table table({{"SERVER", Align::kRight},
+               {"ENDPOINT"},
+               {"STATE"},
+               {"HOST"},
+               {"USED", Align::kRight},
+               {"CAPACITY", Align::kRight},
+               {"USE", Align::kRight},
+               {"CHUNKS", Align::kRight},
+               {"DISKS", Align::kRight},
+               {"SOFTWARE"}});
+  for (const proto::ServerEntry& server : servers) {
+    table.AddRow({std::to_string(server.server_id()), server.endpoint(), server.alive() ? "up" : "DOWN", server.host(),
+                  FormatBytes(server.used_bytes()), FormatBytes(server.capacity_bytes()),
+                  FormatShare(server.used_bytes(), server.capacity_bytes()), FormatCount(server.chunks()),
+                  DisksCell(server), server.software()});
+  }
+  return table.ToString();
+}
+
+std::string VolumeFacts(const proto::VolumeEntry& volume) {
+  return FormatFacts(
+      {{"volume", volume.name()},
+       {"id", std::to_string(volume.volume_id())},
+       {"replicas", FormatCount(volume.replicas())},
+       {"inodes", FormatCount(volume.inodes())},
+       {"used", fmt::format("{} ({} bytes)", FormatBytes(volume.used_bytes()), FormatCount(volume.used_bytes()))},
+       {"clients", FormatCount(volume.sessions())},
+       {"created", FormatUtc(volume.created_ns())}});
+}
+
+std::string StatusText(const proto::AdminStatusReply& status) {
+  std::uint64_t up = 0;
+  std::uint64_t used_bytes = 0;
+  std::uint64_t capacity_bytes = 0;
+  for (const proto::ServerEntry& server : status.servers()) {
+    if (!server.alive()) continue;
+    ++up;
+    used_bytes += server.used_bytes();
+    capacity_bytes += server.capacity_bytes();
+  }
+  std::string text = FormatFacts({
+      {"cluster", fmt::format("{} ({}, up {})", status.cluster_id(), status.software(), FormatAge(status.uptime_s()))},
+      {"health", HealthText(AssessHealth(status))},
+      {"chunkservers", fmt::format("{} of {} up", up, status.servers_size())},
+      {"space", fmt::format("{} used of {} ({}), all replicas counted", FormatBytes(used_bytes),
+                            FormatBytes(capacity_bytes), FormatShare(used_bytes, capacity_bytes))},
+      {"placement", fmt::format("{}: {} healthy, {} writable", FormatCountOf(status.pgs(), "group"),
+                                FormatCount(status.pgs_healthy()), FormatCount(status.pgs_writable()))},
+      {"clients", FormatCountOf(status.sessions(), "session")},
+      {"deletions",
+       status.garbage_chunks() == 0 ? "none waiting" : FormatCountOf(status.garbage_chunks(), "chunk") + " waiting"},
+  });
+  text += "\n" + VolumeTable(status.volumes());
+  text += "\n" + ServerTable(status.servers());
+  return text;
+}
+
+}  // namespace gabion

@@ -1,0 +1,98 @@
+#include "cli/rpc_admin_api.h"
+
+#include <chrono>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/env/real/event_loop.h"
+#include "common/rpc/rpc_client.h"
+
+namespace gabion {
+namespace {
+
+/// One call on a connection of its own: an administrator's command makes one call, so there is nothing to keep.
+template <typename Request, typename Reply>
+Task<void> CallOnce(Env* env, Endpoint endpoint, proto::Method method, const Request* request, Duration timeout,
+                    Result<Reply>* result) {
+  Identity identity;
+  identity.role = proto::ROLE_ADMIN;
+  RpcClient client(*env, std::move(endpoint), std::move(identity));
+  const TimePoint deadline = env->clock.Now() + timeout;
+  Payload no_payload;
+  Result<TypedReply<Reply>> reply = co_await CallTyped<Reply>(client, method, *request, no_payload, deadline);
+  co_await client.Stop();
+  if (reply) {
+    *result = std::move(reply->message);
+  } else {
+    *result = reply.error();
+  }
+}
+
+class RpcAdminApi final : public AdminApi {
+ public:
+  RpcAdminApi(std::vector<Endpoint> metaservers, Duration timeout)
+      : metaservers_(std::move(metaservers)), timeout_(timeout), loops_(1, false, Duration{0}) {
+    CHECK(!metaservers_.empty());
+    loops_.Start();
+  }
+  ~RpcAdminApi() override { loops_.Stop(); }
+  RpcAdminApi(const RpcAdminApi&) = delete;
+  RpcAdminApi& operator=(const RpcAdminApi&) = delete;
+
+  Result<proto::AdminStatusReply> Status() override {
+    return Call<proto::AdminStatusReply>(proto::METHOD_ADMIN_STATUS, proto::AdminStatusRequest());
+  }
+
+  Result<proto::VolumeCreateReply> CreateVolume(std::string name, std::uint32_t replicas) override {
+    proto::VolumeCreateRequest request;
+    request.set_name(std::move(name));
+    request.set_replicas(replicas);
+    return Call<proto::VolumeCreateReply>(proto::METHOD_VOLUME_CREATE, request);
+  }
+
+  Result<proto::VolumeListReply> ListVolumes() override {
+    return Call<proto::VolumeListReply>(proto::METHOD_VOLUME_LIST, proto::VolumeListRequest());
+  }
+
+  Result<proto::VolumeShowReply> ShowVolume(std::string name) override {
+    proto::VolumeShowRequest request;
+    request.set_name(std::move(name));
+    return Call<proto::VolumeShowReply>(proto::METHOD_VOLUME_SHOW, request);
+  }
+
+  Result<void> DeleteVolume(std::string name, bool force) override {
+    proto::VolumeDeleteRequest request;
+    request.set_name(std::move(name));
+    request.set_force(force);
+    TRY_ASSIGN([[maybe_unused]] auto reply, Call<proto::VolumeDeleteReply>(proto::METHOD_VOLUME_DELETE, request));
+    return {};
+  }
+
+  Result<proto::ServerListReply> ListServers() override {
+    return Call<proto::ServerListReply>(proto::METHOD_SERVER_LIST, proto::ServerListRequest());
+  }
+
+ private:
+  template <typename Reply, typename Request>
+  Result<Reply> Call(proto::Method method, const Request& request) {
+    Result<Reply> result(ErrorCode::kUnavailable, "no metaserver was asked");
+    for (const Endpoint& endpoint : metaservers_) {
+      loops_.RunAndWait(CallOnce<Request, Reply>(loops_.envs().front(), endpoint, method, &request, timeout_, &result));
+      // Only of kUnavailable is it sure that nothing happened, so that asking another one is safe.
+      if (result || result.error().code() != ErrorCode::kUnavailable) break;
+    }
+    return result;
+  }
+
+  std::vector<Endpoint> metaservers_;
+  Duration timeout_;
+  EventLoops loops_;
+};
+
+}  // namespace
+
+std::unique_ptr<AdminApi> MakeRpcAdminApi(std::vector<Endpoint> metaservers, Duration timeout) {
+  return std::make_unique<RpcAdminApi>(std::move(metaservers), timeout);
+}
+
+}  // namespace gabion

@@ -1,0 +1,152 @@
+#include "cli/app.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace gabion {
+namespace {
+
+using testing::_;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Return;
+
+class MockAdminApi : public AdminApi {
+ public:
+  MOCK_METHOD(Result<proto::AdminStatusReply>, Status, (), (override));
+  MOCK_METHOD(Result<proto::VolumeCreateReply>, CreateVolume, (std::string, std::uint32_t), (override));
+  MOCK_METHOD(Result<proto::VolumeListReply>, ListVolumes, (), (override));
+  MOCK_METHOD(Result<proto::VolumeShowReply>, ShowVolume, (std::string), (override));
+  MOCK_METHOD(Result<void>, DeleteVolume, (std::string, bool), (override));
+  MOCK_METHOD(Result<proto::ServerListReply>, ListServers, (), (override));
+};
+
+proto::VolumeEntry VolumeNamed(const std::string& name, std::uint32_t replicas) {
+  proto::VolumeEntry volume;
+  volume.set_name(name);
+  volume.set_replicas(replicas);
+  return volume;
+}
+
+class AppTest : public testing::Test {
+ protected:
+  ExitCode Run(std::vector<std::string> arguments, bool interactive = false, const std::string& input = "") {
+    in_.str(input);
+    const AppHost host{{in_, out_, err_, interactive},
+                       [](const std::string&) { return std::optional<std::string>("meta:1"); },
+                       [this](std::vector<Endpoint> endpoints, Duration timeout) {
+                         endpoints_ = std::move(endpoints);
+                         timeout_ = timeout;
+                         return std::move(api_owner_);
+                       }};
+    return RunApp(arguments, host);
+  }
+
+  std::unique_ptr<MockAdminApi> api_owner_ = std::make_unique<testing::StrictMock<MockAdminApi>>();
+  MockAdminApi& api_ = *api_owner_;
+  std::istringstream in_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+  std::vector<Endpoint> endpoints_;
+  Duration timeout_{0};
+};
+
+TEST_F(AppTest, CreatesWithThreeReplicasUnlessToldOtherwise) {
+  proto::VolumeCreateReply reply;
+  *reply.mutable_volume() = VolumeNamed("home", 3);
+  EXPECT_CALL(api_, CreateVolume("home", 3)).WillOnce(Return(reply));
+  EXPECT_EQ(Run({"volume", "create", "home"}), ExitCode::kDone);
+  EXPECT_EQ(out_.str(), "created volume home with 3 replicas\n");
+}
+
+TEST_F(AppTest, OptionsMayFollowTheCommand) {
+  proto::VolumeCreateReply reply;
+  *reply.mutable_volume() = VolumeNamed("home", 2);
+  EXPECT_CALL(api_, CreateVolume("home", 2)).WillOnce(Return(reply));
+  EXPECT_EQ(
+      Run({"volume", "create", "home", "--replicas", "2", "--metaserver", "there:5", "--json", "--timeout", "0.5"}),
+      ExitCode::kDone);
+  EXPECT_EQ(nlohmann::json::parse(out_.str())["replicas"], 2);
+  EXPECT_EQ(endpoints_, std::vector<Endpoint>({Endpoint{"there", 5}}));
+  EXPECT_EQ(timeout_, std::chrono::milliseconds(500));
+}
+
+TEST_F(AppTest, WrongUsageIsOneLine) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"volume"},
+                                             {"nonsense"},
+                                             {"volume", "create"},
+                                             {"status", "--nonsense"},
+                                             {"volume", "create", "a", "--replicas", "0"}}) {
+    err_.str("");
+    EXPECT_EQ(Run(arguments), ExitCode::kUsage);
+    const std::string message = err_.str();
+    EXPECT_THAT(message, HasSubstr("see gabion --help"));
+    EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 1) << message;
+  }
+  EXPECT_THAT(out_.str(), IsEmpty());
+}
+
+TEST_F(AppTest, HelpIsNoError) {
+  EXPECT_EQ(Run({"--help"}), ExitCode::kDone);
+  EXPECT_THAT(out_.str(), HasSubstr("volume"));
+  EXPECT_THAT(err_.str(), IsEmpty());
+}
+
+TEST_F(AppTest, UnreachableMetaserverSaysWhereAndWhatToDo) {
+  EXPECT_CALL(api_, Status()).WillOnce(Return(Error(ErrorCode::kUnavailable, "connection refused")));
+  EXPECT_EQ(Run({"status"}), ExitCode::kUnreachable);
+  EXPECT_THAT(err_.str(), HasSubstr("meta:1"));
+  EXPECT_THAT(err_.str(), HasSubstr("--metaserver"));
+}
+
+TEST_F(AppTest, RefusalIsPassedOn) {
+  EXPECT_CALL(api_, ShowVolume("x")).WillOnce(Return(Error(ErrorCode::kNotFound, "no volume 'x'")));
+  EXPECT_EQ(Run({"volume", "show", "x"}), ExitCode::kFailed);
+  EXPECT_EQ(err_.str(), "gabion: no volume 'x'\n");
+}
+
+TEST_F(AppTest, DeleteWithoutTerminalNeedsYes) {
+  EXPECT_CALL(api_, ShowVolume("x")).WillOnce(Return(proto::VolumeShowReply()));
+  EXPECT_CALL(api_, DeleteVolume(_, _)).Times(0);
+  EXPECT_NE(Run({"volume", "delete", "x"}), ExitCode::kDone);
+  EXPECT_THAT(err_.str(), HasSubstr("--yes"));
+}
+
+TEST_F(AppTest, DeleteAsksForTheName) {
+  proto::VolumeShowReply shown;
+  *shown.mutable_volume() = VolumeNamed("x", 3);
+  EXPECT_CALL(api_, ShowVolume("x")).WillOnce(Return(shown));
+  EXPECT_CALL(api_, DeleteVolume("x", false)).WillOnce(Return(Result<void>()));
+  EXPECT_EQ(Run({"volume", "delete", "x"}, true, "x\n"), ExitCode::kDone);
+}
+
+TEST_F(AppTest, DeleteStopsAtAnotherAnswer) {
+  proto::VolumeShowReply shown;
+  *shown.mutable_volume() = VolumeNamed("x", 3);
+  EXPECT_CALL(api_, ShowVolume("x")).WillOnce(Return(shown));
+  EXPECT_EQ(Run({"volume", "delete", "x"}, true, "yes\n"), ExitCode::kFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("nothing was deleted"));
+}
+
+TEST_F(AppTest, DeleteOfFullVolumeNamesForce) {
+  EXPECT_CALL(api_, DeleteVolume("x", false)).WillOnce(Return(Result<void>(ErrorCode::kNotEmpty, "not empty")));
+  EXPECT_EQ(Run({"volume", "delete", "x", "--yes"}), ExitCode::kFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("--force"));
+}
+
+TEST_F(AppTest, ListsServersAsJsonArray) {
+  proto::ServerListReply reply;
+  reply.add_servers()->set_endpoint("127.0.0.1:9");
+  EXPECT_CALL(api_, ListServers()).WillOnce(Return(reply));
+  EXPECT_EQ(Run({"--json", "server", "list"}), ExitCode::kDone);
+  EXPECT_EQ(nlohmann::json::parse(out_.str())[0]["endpoint"], "127.0.0.1:9");
+}
+
+}  // namespace
+}  // namespace gabion
