@@ -15,6 +15,7 @@ struct Env {
   Transport& transport;
   Random& random;
   unsigned loop_index = 0;  // of this process's loops
+  int cpu = -1;             // that the loop is pinned to; -1: none
 };
 
 }  // namespace gabion

@@ -18,8 +18,8 @@ struct RpcReply {
 };
 
 /// Calls one server over one connection, made on demand and made again after a loss (with a growing, jittered pause, at
-/// most 1 s; calls meanwhile wait for it within their deadlines). Any number of calls at once, at most kMaxCallsInFlight;
-/// what gathers while a send is under way leaves in one system call. Belongs to one event loop.
+/// most 1 s; calls meanwhile wait for it within their deadlines). Any number of calls at once, at most
+/// kMaxCallsInFlight; what gathers while a send is under way leaves in one system call. Belongs to one event loop.
 class RpcClient {
  public:
   static constexpr std::size_t kMaxCallsInFlight = 4096;
@@ -27,8 +27,9 @@ class RpcClient {
   RpcClient(Env& env, Endpoint endpoint, Identity identity);
   ~RpcClient();  // Stop() first
 
-  /// Errors: what the server answered; kConnectionLost (the call may or may not have been executed), kUnavailable (it was
-  /// not: no connection by the deadline), kDeadlineExceeded, kOverloaded, kProtocol, kVersionMismatch, kCancelled (stopped).
+  /// Errors: what the server answered; kConnectionLost (the call may or may not have been executed), kUnavailable (it
+  /// was not: no connection by the deadline), kDeadlineExceeded, kOverloaded, kProtocol, kVersionMismatch, kCancelled
+  /// (stopped).
   Task<Result<RpcReply>> Call(proto::Method method, std::string header, Payload payload, TimePoint deadline);
 
   /// Ends the connection and every call (kCancelled).
@@ -51,8 +52,8 @@ struct TypedReply {
 };
 
 template <typename Reply>
-Task<Result<TypedReply<Reply>>> CallTypedEncoded(RpcClient& client, proto::Method method, std::string header, Payload payload,
-                                                 TimePoint deadline) {
+Task<Result<TypedReply<Reply>>> CallTypedEncoded(RpcClient& client, proto::Method method, std::string header,
+                                                 Payload payload, TimePoint deadline) {
   Result<RpcReply> raw = co_await client.Call(method, std::move(header), std::move(payload), deadline);
   if (!raw) co_return raw.error();
   TypedReply<Reply> reply;
@@ -65,8 +66,8 @@ Task<Result<TypedReply<Reply>>> CallTypedEncoded(RpcClient& client, proto::Metho
 
 /// Call with messages. Errors: as Call; kProtocol if the answer does not parse.
 template <typename Reply, typename Request>
-Task<Result<TypedReply<Reply>>> CallTyped(RpcClient& client, proto::Method method, const Request& request, Payload payload,
-                                          TimePoint deadline) {
+Task<Result<TypedReply<Reply>>> CallTyped(RpcClient& client, proto::Method method, const Request& request,
+                                          Payload payload, TimePoint deadline) {
   // Not a coroutine up to here: `request` is encoded before the first suspension.
   return CallTypedEncoded<Reply>(client, method, request.SerializeAsString(), std::move(payload), deadline);
 }

@@ -30,8 +30,8 @@ struct RpcResponse {
 /// Answers requests. Every request is a coroutine of its own on its connection's loop; a connection reads on while they
 /// run, up to kMaxRequestsPerConnection, then stops reading. A malformed frame ends its connection with one log line.
 ///
-/// With several loops the first one accepts. A caller on this host goes to the loop of the CPU its handshake names, others
-/// in turn, so that between processes of one machine a call stays on one CPU (DESIGN 11).
+/// With several loops the first one accepts. A caller on this host goes to the loop of the CPU its handshake names,
+/// others in turn, so that between processes of one machine a call stays on one CPU (DESIGN 11).
 class RpcServer {
  public:
   static constexpr std::size_t kMaxRequestsPerConnection = 512;
@@ -71,8 +71,8 @@ Task<Result<RpcResponse>> RunTypedHandler(Function handler, proto::Method method
   co_return response;
 }
 
-/// Registers a handler of messages: `handler(Request, RpcRequest) -> Task<Result<Reply>>`. The RpcRequest carries payload,
-/// deadline and caller; its header is empty. A request that does not parse is answered kProtocol.
+/// Registers a handler of messages: `handler(Request, RpcRequest) -> Task<Result<Reply>>`. The RpcRequest carries
+/// payload, deadline and caller; its header is empty. A request that does not parse is answered kProtocol.
 template <typename Request, typename Reply, typename Function>
 void HandleTyped(RpcServer& server, proto::Method method, Function handler) {
   server.Handle(method, [handler = std::move(handler), method](RpcRequest raw) -> Task<Result<RpcResponse>> {
