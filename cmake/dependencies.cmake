@@ -16,5 +16,8 @@ pkg_check_modules(fuse3 REQUIRED IMPORTED_TARGET fuse3)
 
 # Asio's non-template half is compiled once (asio.cc): its headers are most of what a coroutine file costs to compile.
 add_library(gabion_asio STATIC ${CMAKE_SOURCE_DIR}/cmake/asio.cc)
-target_compile_definitions(gabion_asio PUBLIC ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED ASIO_STANDALONE)
+# It finds out about aligned_alloc only where a standard header was included before it: said here, so that all files agree on
+# who frees what.
+target_compile_definitions(gabion_asio PUBLIC ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED ASIO_STANDALONE
+                           ASIO_HAS_STD_ALIGNED_ALLOC=1)
 target_link_libraries(gabion_asio PUBLIC Threads::Threads)
