@@ -65,6 +65,7 @@ void SimMachine::EndProcess(bool power_loss) {
 
 void SimMachine::KillProcess() {
   EndProcess(false);
+  for (auto& [name, contents] : contents_) contents->Cool();
   StartProcess();
 }
 
