@@ -150,9 +150,11 @@ class SimDiskFile final : public DiskFile {
   }
 
   Task<Result<void>> WriteAt(std::uint64_t offset_bytes, Payload payload) override {
-    // A kill in the middle leaves a part: the first one is written at once, the rest when the call ends.
+    // A kill in the middle leaves whole pages: some are written at once, the rest when the call ends.
     const Slice bytes = Slice::CopyOf(payload.Joined().span());
-    const std::size_t first = scheduler_.random().Below(bytes.size() + 1);
+    const std::uint64_t split =
+        RoundDown(offset_bytes + scheduler_.random().Below(bytes.size() + 1), SimPlatter::kUnitBytes);
+    const std::size_t first = std::max(split, offset_bytes) - offset_bytes;
     if (Fails(platter_.fail_writes_)) co_return IoError("writing");
     if (!Change(offset_bytes, bytes.Part(0, first))) co_return NoSpaceError();
     co_await Delay(platter_.options_.write_delay_mean);
