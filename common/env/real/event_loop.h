@@ -9,8 +9,8 @@
 
 namespace gabion {
 
-/// A source of work that a loop asks in every turn, beside Asio's reactor: the rings of FUSE over io_uring. Called on the
-/// loop's thread only.
+/// A source of work that a loop asks in every turn, beside Asio's reactor: the rings of FUSE over io_uring. Called on
+/// the loop's thread only.
 class LoopPoller {
  public:
   virtual ~LoopPoller() = default;
@@ -20,7 +20,8 @@ class LoopPoller {
   virtual int wake_fd() const = 0;
 };
 
-/// One thread with one io_context, pinned to a CPU if asked: requests, their RPCs and their replies stay on it (DESIGN 11).
+/// One thread with one io_context, pinned to a CPU if asked: requests, their RPCs and their replies stay on it (DESIGN
+/// 11).
 ///
 /// A turn: pollers, then handlers and ready sockets, and so on until neither found anything; then, if there was traffic
 /// within `spin`, the same again without sleeping; then sleep in the reactor until a socket, timer, post or wake_fd.
@@ -28,8 +29,8 @@ class EventLoop {
  public:
   struct Options {
     unsigned index = 0;
-    int cpu = -1;               // -1: not pinned
-    Duration spin{0};           // how long to look for work before sleeping; 0: never
+    int cpu = -1;      // -1: not pinned
+    Duration spin{0};  // how long to look for work before sleeping; 0: never
   };
 
   explicit EventLoop(Options options);
