@@ -1,0 +1,152 @@
+#include "fs-client/fuse/fuse_server.h"
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <cstring>
+#include <fstream>
+#include <future>
+#include <string>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "fs-client/fuse/uring_queues.h"
+
+namespace gabion::fuse {
+namespace {
+
+constexpr const char* kPossibleCpus = "/sys/devices/system/cpu/possible";
+/// Of all rings together, as far as it was ever touched; what an entry's buffer costs when every request is a 1 MiB
+/// read.
+constexpr std::size_t kMaxRingBytes = 256u << 20;
+constexpr unsigned kMinEntries = 4;
+constexpr unsigned kMaxEntries = 64;
+
+/// Runs `function` on the loop's thread and waits for it.
+template <typename Function>
+auto RunOn(EventLoop& loop, Function function) {
+  std::packaged_task<decltype(function())()> task(std::move(function));
+  auto result = task.get_future();
+  asio::post(loop.env().executor, [&task] { task(); });
+  return result.get();
+}
+
+Result<unsigned> CountPossibleCpus() {
+  std::ifstream file(kPossibleCpus);
+  std::string list;
+  std::getline(file, list);
+  return CountCpus(list);
+}
+
+}  // namespace
+
+FuseServer::FuseServer(EventLoops& loops, Vfs& vfs, int device, const Negotiated& negotiated,
+                       std::function<void(int error)> on_ended)
+    : loops_(loops), vfs_(vfs), device_(device), negotiated_(negotiated), on_ended_(std::move(on_ended)) {}
+
+FuseServer::~FuseServer() {
+  CHECK(!open_);
+}
+
+Result<void> FuseServer::Start() {
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    Lane lane;
+    lane.dispatcher = std::make_unique<Dispatcher>(loops_[i].env(), vfs_, negotiated_.dialect,
+                                                   [this](std::uint64_t unique) { Interrupt(unique); });
+    lanes_.push_back(std::move(lane));
+  }
+  TRY_ASSIGN(UniqueFd notify_device, CloneDevice(device_));
+  notifier_ = std::make_unique<Notifier>(loops_[0].env(), std::move(notify_device), negotiated_.inc_epoch);
+  TRY(negotiated_.uring ? MakeUringChannels() : MakeChannels());
+  notifier_->Start();
+  open_ = true;
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    Lane& lane = lanes_[i];
+    EventLoop& loop = loops_[i];
+    // Rings belong to the thread that makes them.
+    Result<void> started = RunOn(loop, [&lane, &loop] {
+      Result<void> result = lane.channel->Start();
+      if (result) loop.AddPoller(lane.channel.get());
+      return result;
+    });
+    if (!started) {
+      while (i-- > 0) RunOn(loops_[i], [&, i] { loops_[i].RemovePoller(lanes_[i].channel.get()); });
+      notifier_->Stop();
+      open_ = false;
+      return started;
+    }
+  }
+  if (side_reader_ == nullptr) return {};
+  return RunOn(loops_[0], [this]() -> Result<void> {
+    TRY(side_channel_->Start());
+    return side_reader_->Start();
+  });
+}
+
+Result<void> FuseServer::MakeChannels() {
+  for (Lane& lane : lanes_) {
+    TRY_ASSIGN(UniqueFd clone, CloneDevice(device_));
+    lane.channel = std::make_unique<DeviceChannel>(std::move(clone), negotiated_.max_write, negotiated_.dialect,
+                                                   *lane.dispatcher, *this);
+  }
+  return {};
+}
+
+Result<void> FuseServer::MakeUringChannels() {
+  TRY_ASSIGN(unsigned queue_count, CountPossibleCpus());
+  std::vector<int> loop_cpus;
+  for (Env* env : loops_.envs()) loop_cpus.push_back(env->cpu);
+  std::vector<std::vector<std::uint16_t>> queues = AssignQueues(queue_count, loop_cpus);
+  std::size_t fitting = kMaxRingBytes / negotiated_.max_write / queue_count;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    UringChannel::Options options;
+    options.queues = queues[i];
+    options.payload_bytes = negotiated_.max_write;
+    options.max_entries = std::clamp(static_cast<unsigned>(fitting), kMinEntries, kMaxEntries);
+    options.first_entries = std::min(options.first_entries, options.max_entries);
+    lanes_[i].channel = std::make_unique<UringChannel>(device_, std::move(options), *lanes_[i].dispatcher, *this);
+  }
+  TRY_ASSIGN(UniqueFd side_device, CloneDevice(device_));
+  side_channel_ = std::make_unique<DeviceChannel>(std::move(side_device), negotiated_.max_write, negotiated_.dialect,
+                                                  *lanes_[0].dispatcher, *this);
+  side_reader_ = std::make_unique<SideReader>(loops_[0], *side_channel_);
+  return {};
+}
+
+void FuseServer::Close() {
+  if (!std::exchange(open_, false)) return;
+  if (side_reader_ != nullptr) loops_.RunAndWait(side_reader_->Stop());
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    RunOn(loops_[i], [this, i] { loops_[i].RemovePoller(lanes_[i].channel.get()); });
+  }
+}
+
+bool FuseServer::Drain(Duration timeout) {
+  CHECK(!open_);
+  Clock& clock = loops_[0].env().clock;
+  TimePoint deadline = clock.Now() + timeout;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    auto empty = std::make_shared<std::promise<void>>();
+    std::future<void> done = empty->get_future();
+    RunOn(loops_[i], [this, i, empty] { lanes_[i].dispatcher->requests().WhenEmpty([empty] { empty->set_value(); }); });
+    if (done.wait_for(deadline - clock.Now()) != std::future_status::ready) return false;
+  }
+  notifier_->Stop();
+  loops_.RunAndWait(notifier_->Join());
+  return true;
+}
+
+void FuseServer::Interrupt(std::uint64_t unique) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    asio::post(loops_[i].env().executor,
+               [this, i, unique] { lanes_[i].dispatcher->requests().Interrupt(unique, IsDying); });
+  }
+}
+
+void FuseServer::OnConnectionEnded(int error) {
+  if (ended_.exchange(true)) return;
+  if (error != 0) LogError("the FUSE connection broke: {}", strerror(error));
+  on_ended_(error);
+}
+
+}  // namespace gabion::fuse

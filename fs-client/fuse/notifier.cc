@@ -1,0 +1,150 @@
+#include "fs-client/fuse/notifier.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/coro/resumer.h"
+#include "fs-client/fuse/encode.h"
+
+namespace gabion::fuse {
+namespace {
+
+/// One that waits for a page under read must not hold up the others for ever.
+constexpr unsigned kThreads = 4;
+
+}  // namespace
+
+Notifier::Notifier(Env& env, UniqueFd device, bool inc_epoch)
+    : env_(env), device_(std::move(device)), inc_epoch_(inc_epoch) {}
+
+Notifier::~Notifier() {
+  CHECK(threads_.empty());
+}
+
+void Notifier::Start() {
+  for (unsigned i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+void Notifier::Stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  std::deque<PendingRef> left;
+  {
+    std::lock_guard lock(mutex_);
+    left.swap(queue_);
+  }
+  for (const PendingRef& pending : left) Finish(*pending);
+}
+
+Task<void> Notifier::Join() {
+  co_await tasks_.Join();
+}
+
+Task<void> Notifier::InvalidateData(Ino ino) {
+  return Notify(EncodeInvalidateInode(ino));
+}
+
+Task<void> Notifier::InvalidateEntry(Ino parent, std::string name) {
+  return Notify(EncodeInvalidateEntry(parent, name));
+}
+
+Task<Result<void>> Notifier::InvalidateAllEntries() {
+  if (!inc_epoch_) co_return Error(ErrorCode::kNotSupported, "this kernel cannot drop all entries at once");
+  co_await Notify(EncodeIncEpoch());
+  co_return Result<void>();
+}
+
+Task<void> Notifier::Notify(std::string message) {
+  auto pending = std::make_shared<Pending>();
+  pending->message = std::move(message);
+  pending->deadline = env_.clock.Now() + kDeadline;
+  auto start = [this, &pending](std::function<void()> resume) {
+    bool queued = false;
+    bool watch = false;
+    {
+      std::lock_guard lock(mutex_);
+      queued = !stopping_ && queue_.size() < kMaxQueued;
+      if (queued) {
+        pending->resume = resume;
+        queue_.push_back(pending);
+        deadlines_.push_back(pending);
+        watch = !std::exchange(watching_, true);
+      }
+    }
+    if (!queued) {
+      LogWarning("too many cache invalidations at once: the kernel may keep an outdated one");
+      return resume();
+    }
+    work_.notify_one();
+    if (watch) tasks_.Spawn(env_.executor, WatchDeadlines());
+  };
+  co_await SuspendUntilResumed(start);
+}
+
+void Notifier::Work() {
+  for (;;) {
+    PendingRef pending;
+    {
+      std::unique_lock lock(mutex_);
+      work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      pending = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    Write(pending->message);
+    Finish(*pending);
+  }
+}
+
+void Notifier::Write(const std::string& message) {
+  if (write(device_.get(), message.data(), message.size()) >= 0) return;
+  // ENOENT: the kernel does not know the inode or entry. ENOTDIR, ENOTEMPTY: an entry that is in use in another way.
+  if (errno == ENOENT || errno == ENODEV || errno == ENOTCONN || errno == ENOTDIR || errno == ENOTEMPTY) return;
+  LogWarning("the kernel refuses a cache invalidation: {}", strerror(errno));
+}
+
+void Notifier::Finish(Pending& pending) {
+  std::function<void()> resume;
+  {
+    std::lock_guard lock(mutex_);
+    resume = std::exchange(pending.resume, nullptr);
+  }
+  if (resume) resume();
+}
+
+/// Runs while anything waits.
+Task<void> Notifier::WatchDeadlines() {
+  for (;;) {
+    PendingRef first;
+    {
+      std::lock_guard lock(mutex_);
+      while (!deadlines_.empty() && !deadlines_.front()->resume) deadlines_.pop_front();
+      if (deadlines_.empty()) {
+        watching_ = false;
+        co_return;
+      }
+      first = deadlines_.front();
+    }
+    co_await env_.clock.SleepUntil(first->deadline);
+    std::function<void()> resume;
+    {
+      std::lock_guard lock(mutex_);
+      resume = std::exchange(first->resume, nullptr);
+    }
+    if (!resume) continue;
+    LogWarning("a cache invalidation takes the kernel longer than a second; going on without it");
+    resume();
+  }
+}
+
+}  // namespace gabion::fuse
