@@ -115,7 +115,9 @@ Task<Result<void>> TcpConnection::FillHead() {
   while (buffered() < kFrameHeadBytes) {
     asio::mutable_buffer room(buffer_.get() + end_, kReadBufferBytes - end_);
     asio::error_code failed;
+    if (read_failure_) co_return Lost(read_failure_);
     std::size_t got = co_await socket_.async_read_some(room, asio::redirect_error(asio::use_awaitable, failed));
+    read_failure_ = failed;
     if (failed) co_return Lost(failed);
     end_ += got;
   }
@@ -154,6 +156,7 @@ Task<Result<void>> TcpConnection::ReadInto(std::span<std::byte> target) {
                                              asio::mutable_buffer(buffer_.get(), kReadBufferBytes)};
     asio::error_code failed;
     std::size_t got = co_await socket_.async_read_some(room, asio::redirect_error(asio::use_awaitable, failed));
+    read_failure_ = failed;
     if (failed) co_return Lost(failed);
     done += std::min(got, missing);
     if (got > missing) end_ = got - missing;

@@ -44,6 +44,7 @@ class TcpConnection final : public Connection {
   std::unique_ptr<std::byte[]> buffer_;  // [begin_, end_) has arrived and is not handed out yet
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  asio::error_code read_failure_;  // kept, for the reactor reports an end once: a second read would wait for ever
 
   // Of the Send under way; kept for their memory.
   std::vector<FrameHeadBytes> heads_;
