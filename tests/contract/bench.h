@@ -28,6 +28,12 @@ class RealBench {
     return std::move(*result);
   }
 
+  void Run(Task<void> task) {
+    std::vector<Task<void>> tasks;
+    tasks.push_back(std::move(task));
+    RunAll(std::move(tasks));
+  }
+
   /// All at once.
   void RunAll(std::vector<Task<void>> tasks) {
     std::size_t running = tasks.size();
@@ -42,6 +48,8 @@ class RealBench {
     io_.restart();
     while (running > 0) io_.run_one();
   }
+
+  asio::io_context& io() { return io_; }
 
  private:
   template <typename T>

@@ -63,9 +63,7 @@ class MemoryEngine {
   T Run(Task<T> task) {
     return world_.RunUntilDone(std::move(task));
   }
-  void RunAll(std::vector<Task<void>> tasks) {
-    for (Task<void>& task : tasks) world_.RunUntilDone(std::move(task));
-  }
+  void RunAll(std::vector<Task<void>> tasks) { world_.RunUntilAllDone(std::move(tasks)); }
 
  private:
   SimWorld world_{1};

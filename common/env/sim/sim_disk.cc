@@ -168,7 +168,9 @@ class SimDiskFile final : public DiskFile {
   Task<Result<void>> Sync() override {
     const std::uint64_t number = platter_.next_change_ - 1;
     co_await Delay(platter_.options_.sync_delay_mean);
-    if (Fails(platter_.fail_syncs_)) co_return IoError("syncing");
+    // A kernel drops what it could not write: a later success would hide that.
+    sync_failed_ = sync_failed_ || Fails(platter_.fail_syncs_);
+    if (sync_failed_) co_return IoError("syncing");
     platter_.MakeDurable(*file_, number);
     scheduler_.Trace(fmt::format("{} sync {} {}", platter_.name_, name_, number));
     co_return Result<void>();
@@ -214,6 +216,7 @@ class SimDiskFile final : public DiskFile {
   std::shared_ptr<SimLife> life_;
   std::string name_;
   std::shared_ptr<SimPlatter::File> file_;
+  bool sync_failed_ = false;
 };
 
 Task<Result<std::unique_ptr<DiskFile>>> SimDisk::Open(std::string name, std::uint64_t) {

@@ -78,16 +78,18 @@ void SimWorld::RunFor(Duration duration) {
   scheduler_.JumpTo(end);
 }
 
-void SimWorld::RunVoid(Task<void> task, Duration limit) {
-  bool done = false;
+void SimWorld::RunUntilAllDone(std::vector<Task<void>> tasks, Duration limit) {
+  std::size_t running = tasks.size();
   std::exception_ptr exception;
-  asio::co_spawn(machines_.front()->io(), std::move(task), [&done, &exception](std::exception_ptr thrown) {
-    exception = thrown;
-    done = true;
-  });
-  if (!RunUntil([&done] { return done; }, limit)) {
-    GiveUp(scheduler_.NextEvent() ? fmt::format("the task is not done after {} s",
-                                                std::chrono::duration_cast<std::chrono::seconds>(limit).count())
+  for (Task<void>& task : tasks) {
+    asio::co_spawn(machines_.front()->io(), std::move(task), [&running, &exception](std::exception_ptr thrown) {
+      if (thrown) exception = thrown;
+      --running;
+    });
+  }
+  if (!RunUntil([&running] { return running == 0; }, limit)) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
+    GiveUp(scheduler_.NextEvent() ? fmt::format("the task is not done after {} s", seconds)
                                   : std::string("the task waits for something that will never happen"));
   }
   if (exception) std::rethrow_exception(exception);

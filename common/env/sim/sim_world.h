@@ -47,10 +47,17 @@ class SimWorld {
   template <typename T>
   T RunUntilDone(Task<T> task, Duration limit = kDefaultLimit) {
     std::optional<T> result;
-    RunVoid(StoreResult(std::move(task), &result), limit);
+    RunUntilDone(StoreResult(std::move(task), &result), limit);
     return std::move(*result);
   }
-  void RunUntilDone(Task<void> task, Duration limit = kDefaultLimit) { RunVoid(std::move(task), limit); }
+  void RunUntilDone(Task<void> task, Duration limit = kDefaultLimit) {
+    std::vector<Task<void>> tasks;
+    tasks.push_back(std::move(task));
+    RunUntilAllDone(std::move(tasks), limit);
+  }
+
+  /// All at once.
+  void RunUntilAllDone(std::vector<Task<void>> tasks, Duration limit = kDefaultLimit);
 
   /// Runs until `condition` holds, asked after every event; false if it does not within `limit`.
   bool RunUntil(const std::function<bool()>& condition, Duration limit = kDefaultLimit);
@@ -67,7 +74,6 @@ class SimWorld {
     T value = co_await std::move(task);
     result->emplace(std::move(value));
   }
-  void RunVoid(Task<void> task, Duration limit);
   void PollAll();
   [[noreturn]] void GiveUp(std::string_view why) const;
 
