@@ -1,12 +1,11 @@
 #include "cli/settings.h"
 
+#include <toml++/toml.h>
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <sstream>
-
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
 
 namespace gabion {
 namespace {

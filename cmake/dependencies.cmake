@@ -7,7 +7,6 @@ find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 find_package(RocksDB REQUIRED)
 find_package(CLI11 REQUIRED)
-find_package(tomlplusplus REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
@@ -21,3 +20,8 @@ add_library(gabion_asio STATIC ${CMAKE_SOURCE_DIR}/cmake/asio.cc)
 target_compile_definitions(gabion_asio PUBLIC ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED ASIO_STANDALONE
                            ASIO_HAS_STD_ALIGNED_ALLOC=1)
 target_link_libraries(gabion_asio PUBLIC Threads::Threads)
+
+# toml++ from its headers: the compiled one in the package throws, where we want a result.
+add_library(gabion_toml INTERFACE)
+target_compile_definitions(gabion_toml INTERFACE TOML_EXCEPTIONS=0 TOML_HEADER_ONLY=1)
+target_compile_features(gabion_toml INTERFACE cxx_std_20)
