@@ -45,10 +45,11 @@ std::string FormatAge(std::uint64_t seconds) {
 }
 
 std::string FormatUtc(std::int64_t wall_ns) {
-  const std::chrono::sys_time<std::chrono::nanoseconds> time{std::chrono::nanoseconds(wall_ns)};
+  // In seconds from here on: the first day that nanoseconds can name begins before the first nanosecond.
+  const std::chrono::sys_seconds time{std::chrono::floor<std::chrono::seconds>(std::chrono::nanoseconds(wall_ns))};
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
+  const std::chrono::hh_mm_ss clock(time - day);
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", static_cast<int>(date.year()),
                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
                      clock.minutes().count(), clock.seconds().count());
