@@ -11,9 +11,9 @@ namespace gabion {
 
 struct MetaServerOptions {
   Endpoint listen{"127.0.0.1", 9470};
-  std::string host_id;                                  // boot id; empty in simulation
+  std::string host_id;  // boot id; empty in simulation
   Duration session_ttl = std::chrono::seconds(10);
-  Duration session_expiry = std::chrono::minutes(5);    // a lapsed session keeps its open files this long
+  Duration session_expiry = std::chrono::minutes(5);  // a lapsed session keeps its open files this long
   Duration server_lease = std::chrono::seconds(5);
   std::uint32_t pgs_per_policy = 64;
 };
@@ -26,8 +26,8 @@ class MetaServer {
   MetaServer(std::vector<Env*> loops, KvStore& store, MetaServerOptions options);
   ~MetaServer();  // Stop() first
 
-  /// Reads what the store holds, then listens. Errors: kCorrupt or kVersionMismatch (a store this program cannot read, with
-  /// what to do), and those of Transport::Listen.
+  /// Reads what the store holds, then listens. Errors: kCorrupt or kVersionMismatch (a store this program cannot read,
+  /// with what to do), and those of Transport::Listen.
   Task<Result<void>> Start();
   Task<void> Stop();
   Endpoint endpoint() const;

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "metaserver/server.h"
+#include "metaserver/volume/volume_table.h"
+#include "proto/admin.pb.h"
+
+namespace gabion {
+
+/// The administrator's requests. Any loop. Errors are VolumeTable's; kNotFound for an unknown volume.
+class AdminOps {
+ public:
+  AdminOps(VolumeTable& volumes, Cluster& cluster, const MetaServerOptions& options, TimePoint started)
+      : volumes_(volumes), cluster_(cluster), options_(options), started_(started) {}
+
+  proto::AdminStatusReply Status(Env& env);
+  Task<Result<proto::VolumeCreateReply>> CreateVolume(proto::VolumeCreateRequest request, Env& env);
+  proto::VolumeListReply ListVolumes();
+  Result<proto::VolumeShowReply> ShowVolume(const proto::VolumeShowRequest& request);
+  Task<Result<proto::VolumeDeleteReply>> DeleteVolume(proto::VolumeDeleteRequest request, Env& env);
+  proto::ServerListReply ListServers();
+
+ private:
+  VolumeTable& volumes_;
+  Cluster& cluster_;
+  const MetaServerOptions& options_;
+  const TimePoint started_;
+};
+
+}  // namespace gabion

@@ -1,0 +1,35 @@
+#include "metaserver/background/duties.h"
+#include "metaserver/op/removal.h"
+
+namespace gabion {
+
+namespace {
+
+constexpr std::size_t kRecordsPerStep = 128;
+
+}  // namespace
+
+Task<Result<void>> Duties::ReclaimChunks() {
+  for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
+    std::vector<Ino> waiting;
+    volume->WithState([&](VolumeState& state) {
+      if (!state.closed) waiting.assign(state.reclaims.begin(), state.reclaims.end());
+    });
+    for (Ino ino : waiting) {
+      bool finished = false;
+      while (!finished && !stopping_) {
+        Volume::Decision decide = [ino, &finished](Txn& txn, OpContext& context) -> Result<void> {
+          finished = !context.state.reclaims.contains(ino);
+          if (finished) return {};
+          return ReclaimStep(txn, context, ino, kRecordsPerStep);
+        };
+        Result<void> stepped = co_await volume->Run(std::move(decide), nullptr, env_);
+        CO_TRY(stepped);
+      }
+      if (stopping_) co_return Result<void>();
+    }
+  }
+  co_return Result<void>();
+}
+
+}  // namespace gabion

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "common/coro/task_group.h"
+#include "common/rpc/cancellable_sleep.h"
+#include "metaserver/cluster/cluster.h"
+#include "metaserver/server.h"
+#include "metaserver/volume/volume_table.h"
+
+namespace gabion {
+
+/// What the server does without being asked, each duty in the file named for it. One pass after another on one loop,
+/// each in steps that hold a strand as long as an op does.
+class Duties {
+ public:
+  Duties(Env& env, KvStore& kv, VolumeTable& volumes, Cluster& cluster, const MetaServerOptions& options)
+      : env_(env), kv_(kv), volumes_(volumes), cluster_(cluster), options_(options) {}
+
+  void Start();
+  /// On the duties' loop.
+  Task<void> Stop();
+
+  // One pass of each; for Run and for tests. Errors are the store's; the next pass tries again.
+
+  /// session_expiry.cc: ends sessions that were silent for session_expiry, and removes what ended ones left.
+  Task<Result<void>> ExpireSessions();
+  /// orphan_reclaim.cc: removes files without a name that nobody has open any more.
+  Task<Result<void>> ReclaimOrphans();
+  /// chunk_reclaim.cc: removes the chunks and xattrs of large files that were removed or cut.
+  Task<Result<void>> ReclaimChunks();
+  /// volume_reclaim.cc: removes what deleted volumes left.
+  Task<Result<void>> ReclaimVolumes();
+
+ private:
+  Task<void> Run();
+  /// Removes some of what a deleted volume left; whether that was all.
+  Task<Result<bool>> ReclaimVolumeStep(VolumeId id);
+
+  Env& env_;
+  KvStore& kv_;
+  VolumeTable& volumes_;
+  Cluster& cluster_;
+  const MetaServerOptions& options_;
+  TaskGroup group_;
+  CancellableSleep sleep_;
+  bool stopping_ = false;
+};
+
+}  // namespace gabion

@@ -1,0 +1,26 @@
+#include "metaserver/background/duties.h"
+#include "metaserver/op/ops.h"
+
+namespace gabion {
+
+Task<Result<void>> Duties::ReclaimOrphans() {
+  for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
+    std::vector<Ino> unused;
+    volume->WithState([&](VolumeState& state) {
+      if (state.closed || state.sessions.awaiting_reclaim()) return;
+      for (Ino ino : state.orphans) {
+        if (!state.MayBeOpen(ino)) unused.push_back(ino);
+      }
+    });
+    for (Ino ino : unused) {
+      if (stopping_) co_return Result<void>();
+      // Asked again on the strand: it may have been opened, or been given a name, meanwhile.
+      Volume::Decision decide = [ino](Txn& txn, OpContext& context) { return op::RemoveOrphan(txn, context, ino); };
+      Result<void> removed = co_await volume->Run(std::move(decide), nullptr, env_);
+      CO_TRY(removed);
+    }
+  }
+  co_return Result<void>();
+}
+
+}  // namespace gabion

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/env/random.h"
+
+namespace gabion {
+
+/// Where chunks can go and where they are: an immutable picture of the placement groups, taken by every op that needs
+/// one. Any thread.
+class Placement {
+ public:
+  struct Group {
+    PgId id;
+    std::uint32_t replicas = 0;
+    std::vector<ServerId> members;
+    std::uint32_t weight = 0;  // GroupWeight of its members
+    bool writable = false;     // all in-sync members are alive
+  };
+  struct Space {
+    std::uint64_t capacity_bytes = 0;
+    std::uint64_t used_bytes = 0;
+  };
+
+  Placement() = default;
+  /// `servers`: what all servers have together.
+  Placement(std::vector<Group> groups, Space servers);
+
+  /// A group for a new chunk, by weight. A group with a dead member is taken only if all have one: its writes wait for
+  /// the member, and then it is as good as any. Errors: kUnavailable (no groups yet), kNoSpace (all are full).
+  Result<PgId> Choose(std::uint32_t replicas, Random& random) const;
+
+  /// Empty for an unknown group.
+  const std::vector<ServerId>& MembersOf(PgId pg) const;
+  const std::map<PgId, Group>& groups() const { return groups_; }
+  const Space& servers() const { return servers_; }
+
+ private:
+  /// The groups of one policy that take chunks, with the sum of weights up to and including each.
+  struct Wheel {
+    std::vector<std::pair<std::uint64_t, PgId>> slots;
+  };
+  struct Policy {
+    Wheel writable;
+    Wheel any;
+  };
+
+  std::map<PgId, Group> groups_;
+  std::map<std::uint32_t, Policy> policies_;
+  Space servers_;
+};
+
+}  // namespace gabion

@@ -1,0 +1,46 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/base/byte_units.h"
+#include "metaserver/op/access.h"
+#include "metaserver/op/content_size.h"
+#include "metaserver/op/inode.h"
+#include "metaserver/op/ops.h"
+
+namespace gabion::op {
+
+Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRequest& request, OpContext& context) {
+  const Ino ino(request.ino());
+  TRY_ASSIGN(records::Inode inode, GetRegular(txn, ino));
+  TRY(RequireDataAccess(ino, inode, context, kMayWrite));
+  if (request.end_bytes() > kMaxFileBytes) {
+    return Error(ErrorCode::kTooLarge,
+                 fmt::format("a write up to byte {}; {} is the limit", request.end_bytes(), kMaxFileBytes));
+  }
+  const std::uint64_t version_before = inode.data_version();
+  if (!request.keep_size() && request.end_bytes() > inode.size()) {
+    TRY(SetContentSize(txn, context, ino, inode, request.end_bytes()));
+  }
+  inode.set_data_version(version_before + 1);
+
+  // `added_bytes` is an estimate, and a writer that repeats itself would count twice: content that ends with the file
+  // cannot take more than the file's length.
+  std::uint64_t used_bytes = inode.used_bytes() + std::min(request.added_bytes(), kMaxFileBytes);
+  if (!request.keep_size())
+    used_bytes = std::min(used_bytes, std::max(inode.used_bytes(), RoundUp(inode.size(), kBlockBytes)));
+  CountUsed(context, inode, std::min(used_bytes, kMaxFileBytes));
+
+  inode.set_mtime_ns(request.mtime_ns() != 0 ? request.mtime_ns() : context.now_ns);
+  inode.set_ctime_ns(context.now_ns);
+  if (!context.caller.is_root()) {
+    KillSuidSgid(inode);
+    TRY(KillCapability(txn, ino, inode));
+  }
+  txn.PutInode(ino, inode);
+  proto::CommitWriteReply reply;
+  *reply.mutable_attr() = MakeAttr(ino, inode);
+  return reply;
+}
+
+}  // namespace gabion::op

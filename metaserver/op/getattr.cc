@@ -1,0 +1,14 @@
+#include "metaserver/op/inode.h"
+#include "metaserver/op/ops.h"
+
+namespace gabion::op {
+
+Result<proto::GetAttrReply> GetAttr(Txn& txn, const proto::GetAttrRequest& request, OpContext&) {
+  const Ino ino(request.ino());
+  TRY_ASSIGN(const records::Inode inode, GetInode(txn, ino));
+  proto::GetAttrReply reply;
+  *reply.mutable_attr() = MakeAttr(ino, inode);
+  return reply;
+}
+
+}  // namespace gabion::op

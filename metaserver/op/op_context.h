@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/env/random.h"
+#include "metaserver/cluster/placement.h"
+#include "metaserver/store/txn.h"
+#include "metaserver/volume/volume_state.h"
+#include "proto/meta.pb.h"
+
+namespace gabion {
+
+/// On whose behalf an op runs.
+struct Credentials {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;
+
+  static Credentials Of(const proto::OpHeader& header);
+  bool is_root() const { return uid == 0; }
+  bool InGroup(std::uint32_t group) const;
+};
+
+/// What an op changes in memory: carried out by the executor once its batch is applied, dropped if it is not.
+struct OpEffects {
+  struct Opened {
+    HandleId handle;
+    Ino ino;
+  };
+  std::vector<Opened> opened;
+  std::vector<HandleId> closed;
+  std::vector<Ino> orphans_added, orphans_removed;
+  std::vector<Ino> reclaims_added, reclaims_removed;
+  std::int64_t inodes_delta = 0;
+  std::int64_t used_bytes_delta = 0;
+  std::uint64_t garbage_added = 0;
+};
+
+/// What an op may look at beside its Txn. It lives for one run of the op.
+struct OpContext {
+  const VolumeState& state;
+  const Session* session;  // null: the server itself (background work)
+  Credentials caller;
+  OpSeq seq;  // 0: not a mutation, or one that may be repeated
+  std::int64_t now_ns;
+  const Placement& placement;
+  Random& random;
+  OpEffects effects;
+
+  bool SessionHasOpen(Ino ino) const { return session == nullptr || !session->resumed || session->HasOpen(ino); }
+};
+
+// An op is a function over these, in a file named for it (metaserver/op/):
+//   Result<Reply> Op(Txn& txn, const Request& request, OpContext& context);
+// It reads, decides and stages without suspending, on the volume's strand. It hands kWouldBlock up, upon which it is
+// run again from the start with a new Txn and a new context. On any error nothing of what it staged is applied.
+
+}  // namespace gabion

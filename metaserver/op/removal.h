@@ -1,0 +1,25 @@
+#pragma once
+
+#include "metaserver/op/op_context.h"
+
+namespace gabion {
+
+/// Records of the chunk and the xattr table that one op removes; an inode with more leaves them to the background
+/// (background/chunk_reclaim.h), so that ops stay short.
+inline constexpr std::size_t kMaxRecordsPerRemoval = 64;
+
+/// The chunk is no longer part of any file: its servers are to delete it.
+void MakeGarbage(Txn& txn, OpContext& context, const records::Chunk& chunk);
+
+/// Removes an inode that has no name and is not open, with all that belongs to it. Errors: those of Txn.
+Result<void> RemoveInode(Txn& txn, OpContext& context, Ino ino, const records::Inode& inode);
+
+/// A name of the inode is gone: counts it off, and removes the inode or makes it an orphan if it was the last. Stages
+/// the inode. Errors: those of Txn.
+Result<void> DropLink(Txn& txn, OpContext& context, Ino ino, records::Inode& inode);
+
+/// Removes up to `max_records` dead records of an inode in the reclaim table; takes it from there when none are left.
+/// Errors: those of Txn.
+Result<void> ReclaimStep(Txn& txn, OpContext& context, Ino ino, std::size_t max_records);
+
+}  // namespace gabion

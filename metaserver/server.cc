@@ -1,0 +1,65 @@
+#include "metaserver/server.h"
+
+#include "common/base/log.h"
+#include "metaserver/background/duties.h"
+#include "metaserver/service.h"
+
+namespace gabion {
+
+class MetaServer::Impl {
+ public:
+  Impl(std::vector<Env*> loops, KvStore& store, MetaServerOptions options)
+      : options_(std::move(options)),
+        env_(*loops.front()),
+        cluster_(store, {options_.server_lease, options_.pgs_per_policy}),
+        volumes_(store, cluster_),
+        sessions_(volumes_, cluster_, options_),
+        admin_(volumes_, cluster_, options_, env_.clock.Now()),
+        duties_(env_, store, volumes_, cluster_, options_),
+        rpc_(std::move(loops), Identity{proto::ROLE_METASERVER, options_.host_id, 0}) {}
+
+  Task<Result<void>> Start() {
+    Result<void> loaded = co_await cluster_.Load(env_);
+    CO_TRY(loaded);
+    loaded = co_await volumes_.Load(env_);
+    CO_TRY(loaded);
+    RegisterMethods(rpc_, {volumes_, cluster_, sessions_, admin_});
+    CO_TRY(rpc_.Start(options_.listen));
+    duties_.Start();
+    LogInfo("metaserver of cluster {} listens on {}", cluster_.cluster_id(), rpc_.endpoint().ToString());
+    co_return Result<void>();
+  }
+
+  Task<void> Stop() {
+    co_await rpc_.Stop();
+    co_await duties_.Stop();
+  }
+
+  Endpoint endpoint() const { return rpc_.endpoint(); }
+
+ private:
+  const MetaServerOptions options_;
+  Env& env_;  // of the first loop
+  Cluster cluster_;
+  VolumeTable volumes_;
+  SessionOps sessions_;
+  AdminOps admin_;
+  Duties duties_;
+  RpcServer rpc_;
+};
+
+MetaServer::MetaServer(std::vector<Env*> loops, KvStore& store, MetaServerOptions options)
+    : impl_(std::make_unique<Impl>(std::move(loops), store, std::move(options))) {}
+MetaServer::~MetaServer() = default;
+
+Task<Result<void>> MetaServer::Start() {
+  return impl_->Start();
+}
+Task<void> MetaServer::Stop() {
+  return impl_->Stop();
+}
+Endpoint MetaServer::endpoint() const {
+  return impl_->endpoint();
+}
+
+}  // namespace gabion

@@ -1,0 +1,129 @@
+#include "metaserver/service.h"
+
+#include "metaserver/op/dispatch.h"
+#include "metaserver/op/ops.h"
+
+namespace gabion {
+
+namespace {
+
+template <typename Reply>
+Task<Result<Reply>> Ready(Result<Reply> reply) {
+  co_return reply;
+}
+
+Task<Result<proto::SyncMetaReply>> SyncMeta(VolumeTable& volumes, proto::SyncMetaRequest request, Env& env) {
+  const std::shared_ptr<Volume> volume = volumes.Find(VolumeId(request.op().volume_id()));
+  if (!volume) co_return Error(ErrorCode::kSessionExpired, "there is no such volume");
+  Result<CommitSeq> durable = co_await volume->Sync(request.op(), env);
+  if (!durable) co_return durable.error();
+  proto::SyncMetaReply reply;
+  reply.set_durable_seq(durable->value());
+  co_return reply;
+}
+
+proto::GetClusterMapReply GetClusterMap(const Cluster& cluster, const proto::GetClusterMapRequest& request) {
+  proto::GetClusterMapReply reply;
+  if (std::optional<proto::ClusterMap> map = cluster.MapIfNewer(request.known_version()))
+    *reply.mutable_map() = std::move(*map);
+  return reply;
+}
+
+void RegisterOps(RpcServer& server, VolumeTable& volumes) {
+  HandleOp<OpKind::kRead>(server, proto::METHOD_LOOKUP, volumes, &op::Lookup);
+  HandleOp<OpKind::kRead>(server, proto::METHOD_GET_ATTR, volumes, &op::GetAttr);
+  HandleOp<OpKind::kMutation>(server, proto::METHOD_SET_ATTR, volumes, &op::SetAttr);
+  HandleOp<OpKind::kMutation>(server, proto::METHOD_CREATE, volumes, &op::Create);
+  HandleOp<OpKind::kMutation>(server, proto::METHOD_LINK, volumes, &op::Link);
+  HandleOp<OpKind::kMutation>(server, proto::METHOD_UNLINK, volumes, &op::Unlink);
+  HandleOp<OpKind::kMutation>(server, proto::METHOD_RMDIR, volumes, &op::Rmdir);
+  HandleOp<OpKind::kMutation>(server, proto::METHOD_RENAME, volumes, &op::Rename);
+  HandleOp<OpKind::kRead>(server, proto::METHOD_READ_LINK, volumes, &op::ReadLink);
+  HandleOp<OpKind::kRead>(server, proto::METHOD_READ_DIR, volumes, &op::ReadDir);
+  HandleOp<OpKind::kHandle>(server, proto::METHOD_OPEN, volumes, &op::Open);
+  HandleOp<OpKind::kHandle>(server, proto::METHOD_RELEASE, volumes, &op::Release);
+  HandleOp<OpKind::kMutation>(server, proto::METHOD_SET_XATTR, volumes, &op::SetXattr);
+  HandleOp<OpKind::kRead>(server, proto::METHOD_GET_XATTR, volumes, &op::GetXattr);
+  HandleOp<OpKind::kRead>(server, proto::METHOD_LIST_XATTR, volumes, &op::ListXattr);
+  HandleOp<OpKind::kMutation>(server, proto::METHOD_REMOVE_XATTR, volumes, &op::RemoveXattr);
+  HandleOp<OpKind::kRead>(server, proto::METHOD_STAT_FS, volumes, &op::StatFs);
+  HandleOp<OpKind::kMutation>(server, proto::METHOD_COMMIT_WRITE, volumes, &op::CommitWrite);
+  HandleOp<OpKind::kRepeatable>(server, proto::METHOD_ALLOCATE_CHUNKS, volumes, &op::AllocateChunks);
+  HandleOp<OpKind::kRead>(server, proto::METHOD_GET_CHUNKS, volumes, &op::GetChunks);
+  HandleOp<OpKind::kRepeatable>(server, proto::METHOD_FINISH_TRIM, volumes, &op::FinishTrim);
+  HandleTyped<proto::SyncMetaRequest, proto::SyncMetaReply>(server, proto::METHOD_SYNC_META,
+                                                            [&volumes](proto::SyncMetaRequest request, RpcRequest raw) {
+                                                              return SyncMeta(volumes, std::move(request), *raw.env);
+                                                            });
+}
+
+void RegisterSessions(RpcServer& server, SessionOps& sessions) {
+  HandleTyped<proto::OpenSessionRequest, proto::OpenSessionReply>(
+      server, proto::METHOD_OPEN_SESSION, [&sessions](proto::OpenSessionRequest request, RpcRequest raw) {
+        return sessions.Open(std::move(request), *raw.env);
+      });
+  HandleTyped<proto::RenewSessionRequest, proto::RenewSessionReply>(
+      server, proto::METHOD_RENEW_SESSION, [&sessions](proto::RenewSessionRequest request, RpcRequest raw) {
+        return Ready(sessions.Renew(request, *raw.env));
+      });
+  HandleTyped<proto::CloseSessionRequest, proto::CloseSessionReply>(
+      server, proto::METHOD_CLOSE_SESSION, [&sessions](proto::CloseSessionRequest request, RpcRequest raw) {
+        return sessions.Close(std::move(request), *raw.env);
+      });
+  HandleTyped<proto::DelegateIdsRequest, proto::DelegateIdsReply>(
+      server, proto::METHOD_DELEGATE_IDS, [&sessions](proto::DelegateIdsRequest request, RpcRequest raw) {
+        return sessions.DelegateIds(std::move(request), *raw.env);
+      });
+}
+
+void RegisterCluster(RpcServer& server, Cluster& cluster) {
+  HandleTyped<proto::GetClusterMapRequest, proto::GetClusterMapReply>(
+      server, proto::METHOD_GET_CLUSTER_MAP, [&cluster](proto::GetClusterMapRequest request, RpcRequest) {
+        return Ready(Result<proto::GetClusterMapReply>(GetClusterMap(cluster, request)));
+      });
+  HandleTyped<proto::RegisterServerRequest, proto::RegisterServerReply>(
+      server, proto::METHOD_REGISTER_SERVER, [&cluster](proto::RegisterServerRequest request, RpcRequest raw) {
+        return cluster.Register(std::move(request), *raw.env);
+      });
+  HandleTyped<proto::HeartbeatRequest, proto::HeartbeatReply>(
+      server, proto::METHOD_HEARTBEAT, [&cluster](proto::HeartbeatRequest request, RpcRequest raw) {
+        return cluster.Heartbeat(std::move(request), *raw.env);
+      });
+}
+
+void RegisterAdmin(RpcServer& server, AdminOps& admin) {
+  HandleTyped<proto::AdminStatusRequest, proto::AdminStatusReply>(
+      server, proto::METHOD_ADMIN_STATUS, [&admin](proto::AdminStatusRequest, RpcRequest raw) {
+        return Ready(Result<proto::AdminStatusReply>(admin.Status(*raw.env)));
+      });
+  HandleTyped<proto::VolumeCreateRequest, proto::VolumeCreateReply>(
+      server, proto::METHOD_VOLUME_CREATE, [&admin](proto::VolumeCreateRequest request, RpcRequest raw) {
+        return admin.CreateVolume(std::move(request), *raw.env);
+      });
+  HandleTyped<proto::VolumeListRequest, proto::VolumeListReply>(
+      server, proto::METHOD_VOLUME_LIST, [&admin](proto::VolumeListRequest, RpcRequest) {
+        return Ready(Result<proto::VolumeListReply>(admin.ListVolumes()));
+      });
+  HandleTyped<proto::VolumeShowRequest, proto::VolumeShowReply>(
+      server, proto::METHOD_VOLUME_SHOW,
+      [&admin](proto::VolumeShowRequest request, RpcRequest) { return Ready(admin.ShowVolume(request)); });
+  HandleTyped<proto::VolumeDeleteRequest, proto::VolumeDeleteReply>(
+      server, proto::METHOD_VOLUME_DELETE, [&admin](proto::VolumeDeleteRequest request, RpcRequest raw) {
+        return admin.DeleteVolume(std::move(request), *raw.env);
+      });
+  HandleTyped<proto::ServerListRequest, proto::ServerListReply>(
+      server, proto::METHOD_SERVER_LIST, [&admin](proto::ServerListRequest, RpcRequest) {
+        return Ready(Result<proto::ServerListReply>(admin.ListServers()));
+      });
+}
+
+}  // namespace
+
+void RegisterMethods(RpcServer& server, Service service) {
+  RegisterOps(server, service.volumes);
+  RegisterSessions(server, service.sessions);
+  RegisterCluster(server, service.cluster);
+  RegisterAdmin(server, service.admin);
+}
+
+}  // namespace gabion

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "common/rpc/rpc_server.h"
+#include "metaserver/admin/admin_ops.h"
+#include "metaserver/session/session_ops.h"
+
+namespace gabion {
+
+/// What the methods of the metaserver lead to. All outlive the RpcServer.
+struct Service {
+  VolumeTable& volumes;
+  Cluster& cluster;
+  SessionOps& sessions;
+  AdminOps& admin;
+};
+
+/// The metaserver's method table. Before RpcServer::Start.
+void RegisterMethods(RpcServer& server, Service service);
+
+}  // namespace gabion

@@ -1,0 +1,268 @@
+#include "metaserver/session/session_ops.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/base/log.h"
+#include "metaserver/op/inode.h"
+
+namespace gabion {
+
+namespace {
+
+// Ids are plentiful, questions are not: a range lasts a busy client for some seconds.
+constexpr std::uint64_t kFirstDelegation = 1 << 16;
+constexpr std::uint64_t kMaxDelegation = 1 << 20;
+constexpr std::size_t kMaxTextBytes = 4096;  // of host names, mount points, subdirectories
+constexpr int kMaxSubdirDepth = 256;
+
+void SetRange(std::uint64_t first, std::uint64_t count, proto::IdRange* range) {
+  range->set_first(first);
+  range->set_count(count);
+}
+
+Error Expired(std::uint64_t session, const std::string& volume) {
+  return Error(ErrorCode::kSessionExpired,
+               fmt::format("session {} of volume '{}' is unknown or has expired", session, volume));
+}
+
+/// The directory at `path` below the volume's root; "" is the root. Links are not followed: what is mounted shall not
+/// change with a name. Errors: kNotFound, kNotDirectory, those of Txn.
+Result<Ino> ResolveSubdir(Txn& txn, std::string_view path) {
+  Ino ino = kRootIno;
+  int depth = 0;
+  while (!path.empty()) {
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view name = path.substr(0, slash);
+    path.remove_prefix(std::min(slash + 1, path.size()));
+    if (name.empty() || name == ".") continue;
+    if (++depth > kMaxSubdirDepth)
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("a subdirectory more than {} levels deep", kMaxSubdirDepth));
+    TRY(CheckName(name));
+    TRY_ASSIGN(std::optional<records::Dentry> dentry, txn.FindDentry(ino, name));
+    if (!dentry) return Error(ErrorCode::kNotFound, fmt::format("the volume has no directory '{}' there", name));
+    if (!S_ISDIR(dentry->type_mode()))
+      return Error(ErrorCode::kNotDirectory, fmt::format("'{}' is not a directory", name));
+    ino = Ino(dentry->ino());
+  }
+  return ino;
+}
+
+}  // namespace
+
+void SessionOps::Complete(const Volume& volume, proto::OpenSessionReply& reply) const {
+  reply.set_volume_id(volume.id().value());
+  reply.set_ttl_ms(
+      static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_ttl).count()));
+  reply.set_cluster_id(cluster_.cluster_id());
+  *reply.mutable_map() = cluster_.Map();
+}
+
+Task<Result<proto::OpenSessionReply>> SessionOps::Open(proto::OpenSessionRequest request, Env& env) {
+  for (const std::string* text :
+       {&request.volume(), &request.subdir(), &request.host(), &request.software(), &request.mountpoint()}) {
+    if (text->size() > kMaxTextBytes)
+      co_return Error(ErrorCode::kInvalidArgument,
+                      fmt::format("a text of {} bytes; {} is the limit", text->size(), kMaxTextBytes));
+  }
+  std::shared_ptr<Volume> volume = volumes_.FindByName(request.volume());
+  if (!volume) co_return Error(ErrorCode::kNotFound, fmt::format("no volume '{}'", request.volume()));
+  Task<Result<proto::OpenSessionReply>> opening = request.session_id() == 0
+                                                      ? OpenNew(std::move(volume), std::move(request), env)
+                                                      : Resume(std::move(volume), std::move(request), env);
+  Result<proto::OpenSessionReply> reply = co_await std::move(opening);
+  co_return reply;
+}
+
+Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume> volume,
+                                                          proto::OpenSessionRequest request, Env& env) {
+  CO_TRY_ASSIGN(const std::uint64_t number, cluster_.TakeIds(Counter::kSessionId, 1));
+  CO_TRY_ASSIGN(const std::uint64_t first_chunk_id, cluster_.TakeIds(Counter::kChunkId, kFirstDelegation));
+  Session session;
+  proto::OpenSessionReply reply;
+  Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
+    if (context.state.sessions.size() >= SessionTable::kMaxSessions) {
+      return Error(ErrorCode::kOverloaded, fmt::format("volume '{}' has {} sessions, the limit", request.volume(),
+                                                       context.state.sessions.size()));
+    }
+    session = Session();
+    TRY_ASSIGN(session.root_ino, ResolveSubdir(txn, request.subdir()));
+    session.id = SessionId(number);
+    session.host = request.host();
+    session.software = request.software();
+    session.mountpoint = request.mountpoint();
+    session.read_only = request.read_only();
+    session.opened_ns = context.now_ns;
+    session.last_heard = env.clock.Now();
+    session.inos.Add(context.state.next_ino, kFirstDelegation);
+    session.chunk_ids.Add(first_chunk_id, kFirstDelegation);
+    SetRange(context.state.next_ino, kFirstDelegation, reply.mutable_inos());
+    SetRange(first_chunk_id, kFirstDelegation, reply.mutable_chunk_ids());
+    reply.set_root_ino(session.root_ino.value());
+    records::VolumeState state;
+    state.set_next_ino(context.state.next_ino + kFirstDelegation);
+    txn.PutVolumeState(state);
+    txn.PutSession(session.id, session.ToRecord());
+    return {};
+  };
+  Volume::Publish publish = [&](VolumeState& state) {
+    state.next_ino += kFirstDelegation;
+    state.sessions.Add(std::move(session));
+  };
+  Result<void> opened = co_await volume->Run(std::move(decide), std::move(publish), env);
+  CO_TRY(opened);
+  reply.set_session_id(number);
+  Complete(*volume, reply);
+  LogInfo("session {}: host '{}' mounted volume '{}' at '{}'", number, request.host(), request.volume(),
+          request.mountpoint());
+  co_return reply;
+}
+
+Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume> volume,
+                                                         proto::OpenSessionRequest request, Env& env) {
+  const SessionId id(request.session_id());
+  proto::OpenSessionReply reply;
+  std::vector<OpEffects::Opened> reclaimed;
+  Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
+    const Session* session = context.state.sessions.Find(id);
+    if (session == nullptr) return Expired(id.value(), request.volume());
+    reply.clear_lost_handles();
+    reclaimed.clear();
+    Result<void> blocked;
+    for (const proto::OpenHandle& handle : request.reclaim()) {
+      const OpEffects::Opened opened{HandleId(handle.handle_id()), Ino(handle.ino())};
+      auto known = session->handles.find(opened.handle);
+      if (known != session->handles.end() && known->second == opened.ino) continue;
+      Result<std::optional<records::Inode>> inode = txn.FindInode(opened.ino);
+      if (!inode) {
+        if (inode.error().code() != ErrorCode::kWouldBlock) return inode.error();
+        blocked = inode.error();  // go on: one round of loading brings all
+        continue;
+      }
+      const bool usable = inode->has_value() && opened.handle && known == session->handles.end();
+      if (usable) {
+        reclaimed.push_back(opened);
+      } else {
+        reply.add_lost_handles(opened.handle.value());
+      }
+    }
+    return blocked;
+  };
+  bool first_time = false;
+  Volume::Publish publish = [&](VolumeState& state) {
+    Session* session = state.sessions.Find(id);
+    std::map<HandleId, Ino> seen;  // a list that names a handle twice is the client's mistake, not ours to die of
+    for (const OpEffects::Opened& opened : reclaimed) {
+      if (seen.emplace(opened.handle, opened.ino).second)
+        state.sessions.OpenHandle(*session, opened.handle, opened.ino);
+    }
+    first_time = !session->resumed;
+    state.sessions.MarkResumed(*session);
+    session->last_heard = env.clock.Now();
+    reply.set_root_ino(session->root_ino.value());
+  };
+  Result<void> resumed = co_await volume->Run(std::move(decide), std::move(publish), env);
+  if (!resumed) {
+    // A deleted volume's sessions went with it.
+    if (resumed.error().code() == ErrorCode::kStale) co_return Expired(id.value(), request.volume());
+    co_return resumed.error();
+  }
+  reply.set_session_id(id.value());
+  Complete(*volume, reply);
+  if (first_time) {
+    LogInfo("session {}: host '{}' resumed volume '{}' with {} open files, {} lost", id.value(), request.host(),
+            request.volume(), reclaimed.size(), reply.lost_handles_size());
+  }
+  co_return reply;
+}
+
+Result<proto::RenewSessionReply> SessionOps::Renew(const proto::RenewSessionRequest& request, Env& env) {
+  std::shared_ptr<Volume> volume = volumes_.Find(VolumeId(request.volume_id()));
+  const bool live = volume && volume->WithState([&](VolumeState& state) {
+    Session* session = state.closed ? nullptr : state.sessions.Find(SessionId(request.session_id()));
+    if (session != nullptr) session->last_heard = env.clock.Now();
+    return session != nullptr;
+  });
+  if (!live) return Expired(request.session_id(), volume ? volume->name() : std::to_string(request.volume_id()));
+  proto::RenewSessionReply reply;
+  reply.set_ttl_ms(
+      static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_ttl).count()));
+  if (std::optional<proto::ClusterMap> map = cluster_.MapIfNewer(request.map_version()))
+    *reply.mutable_map() = std::move(*map);
+  return reply;
+}
+
+Task<Result<proto::CloseSessionReply>> SessionOps::Close(proto::CloseSessionRequest request, Env& env) {
+  std::shared_ptr<Volume> volume = volumes_.Find(VolumeId(request.volume_id()));
+  if (volume) {
+    Result<void> ended = co_await EndSession(volume, SessionId(request.session_id()), env);
+    CO_TRY(ended);
+    LogInfo("session {} of volume '{}' was closed", request.session_id(), volume->name());
+  }
+  co_return proto::CloseSessionReply();
+}
+
+Task<Result<proto::DelegateIdsReply>> SessionOps::DelegateIds(proto::DelegateIdsRequest request, Env& env) {
+  std::shared_ptr<Volume> volume = volumes_.Find(VolumeId(request.volume_id()));
+  if (!volume) co_return Expired(request.session_id(), std::to_string(request.volume_id()));
+  const std::uint64_t ino_count = std::min(request.inos(), kMaxDelegation);
+  const std::uint64_t chunk_count = std::min(request.chunk_ids(), kMaxDelegation);
+  std::uint64_t first_chunk_id = 0;
+  if (chunk_count > 0) {
+    CO_TRY_ASSIGN(first_chunk_id, cluster_.TakeIds(Counter::kChunkId, chunk_count));
+  }
+  const SessionId id(request.session_id());
+  std::uint64_t first_ino = 0;
+  Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
+    const Session* session = context.state.sessions.Find(id);
+    if (session == nullptr) return Expired(id.value(), volume->name());
+    first_ino = context.state.next_ino;
+    records::Session record = session->ToRecord();
+    IdRanges inos = session->inos;
+    IdRanges chunk_ids = session->chunk_ids;
+    inos.Add(first_ino, ino_count);
+    chunk_ids.Add(first_chunk_id, chunk_count);
+    inos.Store(record.mutable_inos());
+    chunk_ids.Store(record.mutable_chunk_ids());
+    records::VolumeState state;
+    state.set_next_ino(first_ino + ino_count);
+    txn.PutVolumeState(state);
+    txn.PutSession(id, record);
+    return {};
+  };
+  Volume::Publish publish = [&](VolumeState& state) {
+    Session* session = state.sessions.Find(id);
+    session->inos.Add(first_ino, ino_count);
+    session->chunk_ids.Add(first_chunk_id, chunk_count);
+    session->last_heard = env.clock.Now();
+    state.next_ino += ino_count;
+  };
+  Result<void> delegated = co_await volume->Run(std::move(decide), std::move(publish), env);
+  CO_TRY(delegated);
+  proto::DelegateIdsReply reply;
+  if (ino_count > 0) SetRange(first_ino, ino_count, reply.mutable_inos());
+  if (chunk_count > 0) SetRange(first_chunk_id, chunk_count, reply.mutable_chunk_ids());
+  co_return reply;
+}
+
+Task<Result<void>> EndSession(std::shared_ptr<Volume> volume, SessionId id, Env& env) {
+  Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
+    const Session* session = context.state.sessions.Find(id);
+    if (session == nullptr) return {};
+    records::Session record = session->ToRecord();
+    record.set_closed(true);
+    txn.PutSession(id, record);
+    return {};
+  };
+  Volume::Publish publish = [&](VolumeState& state) {
+    if (state.sessions.Find(id) == nullptr) return;
+    state.sessions.Remove(id);
+    state.ended_sessions.insert(id);
+  };
+  Result<void> ended = co_await volume->Run(std::move(decide), std::move(publish), env);
+  co_return ended;
+}
+
+}  // namespace gabion

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/env/env.h"
+#include "common/env/kv_store.h"
+#include "metaserver/cluster/cluster.h"
+#include "metaserver/op/op_context.h"
+#include "metaserver/volume/volume_state.h"
+
+namespace gabion {
+
+/// A namespace: executes its ops one at a time (DESIGN 4.2).
+///
+/// The strand is a mutex, held for the synchronous run of one op: load, decide, apply its batch. So an op runs to its
+/// end on the loop of the connection that brought it, without a hand-off to another thread. What an op needs and is not
+/// in memory is loaded with the strand released, and the op runs again from the start.
+///
+/// Any loop; held by counted pointer, so that an op may outlive the volume's removal from the table.
+class Volume {
+ public:
+  /// What an op is allowed beside the usual.
+  struct OpTraits {
+    bool seq_optional = false;  // harmless if executed twice: may come without a sequence number
+    bool read_only = false;     // also in sessions that mounted read-only
+  };
+  /// Decides and stages; gives the encoded reply.
+  using Op = std::function<Result<std::string>(Txn&, OpContext&)>;
+  using Decision = std::function<Result<void>(Txn&, OpContext&)>;
+  /// Carries into memory what the applied batch says.
+  using Publish = std::function<void(VolumeState&)>;
+
+  Volume(VolumeId id, records::Volume record, KvStore& kv, Cluster& cluster);
+
+  VolumeId id() const { return state_.id; }
+  const std::string& name() const { return name_; }
+
+  /// Reads sessions, replies and orphans. Before anything else, except for a volume that was just made (InitializeNew).
+  Task<Result<void>> Load(Env& env);
+  void InitializeNew(std::uint64_t next_ino, const records::VolumeStats& stats);
+
+  /// Executes a mutation exactly once for its (session, seq), and answers when it survives this process (DESIGN 4.3).
+  /// `header` and what `op` refers to live until the task ends. Errors: the op's; kSessionExpired, kReadOnly,
+  /// kUnavailable (the store takes no writes), those of ReplayWindow::Check.
+  Task<Result<std::string>> Mutate(const proto::OpHeader& header, OpTraits traits, Op op, Env& env);
+  /// Executes an op that changes nothing. Errors: the op's; kSessionExpired.
+  Task<Result<std::string>> Read(const proto::OpHeader& header, Op op, Env& env);
+  /// Runs the server's own decision, as root and without a session; on success its batch is applied and `publish` runs
+  /// before anybody else gets the strand. Errors: the decision's; kStale (the volume was deleted), kUnavailable.
+  Task<Result<void>> Run(Decision decide, Publish publish, Env& env);
+  /// Returns when everything that was answered before the call is durable.
+  Task<Result<CommitSeq>> Sync(const proto::OpHeader& header, Env& env);
+
+  /// Calls `look(VolumeState&)` on the strand; for what needs no store.
+  template <typename Function>
+  auto WithState(Function look) {
+    const std::lock_guard lock(mutex_);
+    return look(state_);
+  }
+
+ private:
+  /// What one turn on the strand came to.
+  struct Turn {
+    Result<std::string> reply;
+    std::vector<Txn::Miss> misses;  // not empty: load them and take another turn
+    CommitSeq commit;               // what the reply tells of; to be awaited
+  };
+
+  Turn TakeMutationTurn(const proto::OpHeader& header, OpTraits traits, const Op& op, Env& env);
+  Turn TakeReadTurn(const proto::OpHeader& header, const Op& op, Env& env);
+  Turn TakeInternalTurn(const Decision& decide, const Publish& publish, Env& env);
+  Task<Result<std::string>> FinishTurns(std::function<Turn()> take_turn);
+
+  // On the strand.
+  Result<Session*> LiveSession(const proto::OpHeader& header, Env& env);
+  Turn Replay(Session& session, OpSeq seq, const ReplayWindow::Answer& answer);
+  Turn Execute(Session& session, const proto::OpHeader& header, const Op& op, Env& env);
+  void StageStats(Txn& txn, const OpEffects& effects) const;
+  Result<CommitSeq> Apply(Txn& txn);
+  void ApplyEffects(Session* session, const OpEffects& effects);
+
+  Task<Result<void>> LoadMisses(std::vector<Txn::Miss> misses);
+  Task<Result<void>> AwaitApplied(CommitSeq seq);
+
+  KvStore& kv_;
+  Cluster& cluster_;
+  const std::string name_;
+
+  std::mutex mutex_;  // the strand
+  VolumeState state_;
+  CommitSeq last_commit_;
+
+  std::atomic<std::uint64_t> known_applied_ = 0;  // commits up to it survive this process
+};
+
+}  // namespace gabion
