@@ -15,7 +15,7 @@ dpkg -x "$kernel_package" kernel
 kernel=$(echo kernel/boot/vmlinuz-*)
 mkdir -p guest/{bin,mod,proc,sys,dev,mnt}
 cp /bin/busybox guest/bin/busybox
-for applet in $(/bin/busybox --list); do ln -sf busybox "guest/bin/$applet"; done
+for applet in $(/bin/busybox --list | grep -vx busybox); do ln -sf busybox "guest/bin/$applet"; done
 for module in $MODULES; do
     file=$(find kernel/lib/modules -name "$module.ko" | head -n 1)
     [[ -z $file ]] || cp "$file" guest/mod/   # some are built into newer kernels
