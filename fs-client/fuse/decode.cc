@@ -198,7 +198,7 @@ Operation ReadMake(std::uint32_t opcode, Reader& reader) {
   }
   auto in = reader.Argument<fuse_create_in>();
   if (opcode == FUSE_TMPFILE) return TmpFile{in.mode, in.flags};
-  return Create{reader.String(), in.mode, in.flags, (in.open_flags & FUSE_OPEN_KILL_SUIDGID) != 0};
+  return Create{reader.String(), in.mode, in.flags};
 }
 
 Rename ReadRename(std::uint32_t opcode, Reader& reader) {
@@ -315,10 +315,8 @@ Operation ReadOperation(const RequestBytes& bytes, Reader& reader, const Dialect
     case FUSE_RENAME:
     case FUSE_RENAME2:
       return ReadRename(opcode, reader);
-    case FUSE_OPEN: {
-      auto in = reader.Argument<fuse_open_in>();
-      return Open{in.flags, (in.open_flags & FUSE_OPEN_KILL_SUIDGID) != 0};
-    }
+    case FUSE_OPEN:
+      return Open{reader.Argument<fuse_open_in>().flags};
     case FUSE_READ:
     case FUSE_WRITE:
     case FUSE_READDIR:

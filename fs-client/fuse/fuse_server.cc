@@ -48,18 +48,32 @@ FuseServer::~FuseServer() {
   CHECK(!open_);
 }
 
-Result<void> FuseServer::Start() {
-  for (std::size_t i = 0; i < loops_.size(); ++i) {
+Result<std::unique_ptr<FuseServer>> FuseServer::Create(EventLoops& loops, Vfs& vfs, int device,
+                                                       const Negotiated& negotiated,
+                                                       std::function<void(int error)> on_ended) {
+  std::unique_ptr<FuseServer> server(new FuseServer(loops, vfs, device, negotiated, std::move(on_ended)));
+  FuseServer* self = server.get();
+  for (std::size_t i = 0; i < loops.size(); ++i) {
     Lane lane;
-    lane.dispatcher = std::make_unique<Dispatcher>(loops_[i].env(), vfs_, negotiated_.dialect,
-                                                   [this](std::uint64_t unique) { Interrupt(unique); });
-    lanes_.push_back(std::move(lane));
+    lane.dispatcher = std::make_unique<Dispatcher>(loops[i].env(), vfs, negotiated.dialect,
+                                                   [self](std::uint64_t unique) { self->Interrupt(unique); });
+    server->lanes_.push_back(std::move(lane));
   }
-  TRY_ASSIGN(UniqueFd notify_device, CloneDevice(device_));
-  notifier_ = std::make_unique<Notifier>(loops_[0].env(), std::move(notify_device), negotiated_.inc_epoch);
-  TRY(negotiated_.uring ? MakeUringChannels() : MakeChannels());
+  TRY_ASSIGN(UniqueFd notify_device, CloneDevice(device));
+  server->notifier_ = std::make_unique<Notifier>(loops[0].env(), std::move(notify_device), negotiated.inc_epoch);
+  TRY(negotiated.uring ? server->MakeUringChannels() : server->MakeChannels());
+  return server;
+}
+
+Result<void> FuseServer::Start() {
   notifier_->Start();
-  open_ = true;
+  Result<void> started = StartChannels();
+  open_ = started.has_value();
+  if (!started) notifier_->Stop();
+  return started;
+}
+
+Result<void> FuseServer::StartChannels() {
   for (std::size_t i = 0; i < loops_.size(); ++i) {
     Lane& lane = lanes_[i];
     EventLoop& loop = loops_[i];
@@ -70,17 +84,22 @@ Result<void> FuseServer::Start() {
       return result;
     });
     if (!started) {
-      while (i-- > 0) RunOn(loops_[i], [&, i] { loops_[i].RemovePoller(lanes_[i].channel.get()); });
-      notifier_->Stop();
-      open_ = false;
+      while (i-- > 0) RemoveChannel(i);
       return started;
     }
   }
   if (side_reader_ == nullptr) return {};
-  return RunOn(loops_[0], [this]() -> Result<void> {
+  Result<void> started = RunOn(loops_[0], [this]() -> Result<void> {
     TRY(side_channel_->Start());
     return side_reader_->Start();
   });
+  if (started) return {};
+  for (std::size_t i = 0; i < loops_.size(); ++i) RemoveChannel(i);
+  return started;
+}
+
+void FuseServer::RemoveChannel(std::size_t i) {
+  RunOn(loops_[i], [this, i] { loops_[i].RemovePoller(lanes_[i].channel.get()); });
 }
 
 Result<void> FuseServer::MakeChannels() {
@@ -116,9 +135,7 @@ Result<void> FuseServer::MakeUringChannels() {
 void FuseServer::Close() {
   if (!std::exchange(open_, false)) return;
   if (side_reader_ != nullptr) loops_.RunAndWait(side_reader_->Stop());
-  for (std::size_t i = 0; i < loops_.size(); ++i) {
-    RunOn(loops_[i], [this, i] { loops_[i].RemovePoller(lanes_[i].channel.get()); });
-  }
+  for (std::size_t i = 0; i < loops_.size(); ++i) RemoveChannel(i);
 }
 
 bool FuseServer::Drain(Duration timeout) {

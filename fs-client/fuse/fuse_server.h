@@ -17,20 +17,22 @@
 namespace gabion::fuse {
 
 /// Serves a mounted FUSE connection from a Vfs: a channel and a dispatcher on each loop, over the transport that the
-/// handshake settled. Life: Start, then requests until the connection ends (unmount) or is given up, Close, Drain,
-/// destroy. All calls from a thread that is no loop.
+/// handshake settled. Life: Create, Start, then requests until the connection ends (unmount) or is given up, Close,
+/// Drain, destroy. All calls from a thread that is no loop.
 class FuseServer : public ConnectionEvents {
  public:
   /// `device`: the connection's descriptor, after the handshake; not owned, stays open until the server is destroyed.
   /// `on_ended`: called once, on any thread, with 0 after an unmount, else the errno that ended the connection.
-  FuseServer(EventLoops& loops, Vfs& vfs, int device, const Negotiated& negotiated,
-             std::function<void(int error)> on_ended);
+  /// Errors, for the user: kIo.
+  static Result<std::unique_ptr<FuseServer>> Create(EventLoops& loops, Vfs& vfs, int device,
+                                                    const Negotiated& negotiated,
+                                                    std::function<void(int error)> on_ended);
   ~FuseServer() override;
 
-  /// From here on the kernel is answered. Errors, for the user: kIo, kNotSupported.
-  Result<void> Start();
-  /// For Client::SetInvalidator.
+  /// For whoever caches behind the Vfs; works from Start on.
   Notifier& notifier() { return *notifier_; }
+  /// From here on the kernel is answered. Errors, for the user: kIo, kNotSupported; nothing of it runs then.
+  Result<void> Start();
 
   /// Reads no more; what runs goes on. Once the connection has ended, or is to be given up. Idempotent.
   void Close();
@@ -47,8 +49,13 @@ class FuseServer : public ConnectionEvents {
     std::unique_ptr<Channel> channel;
   };
 
+  FuseServer(EventLoops& loops, Vfs& vfs, int device, const Negotiated& negotiated,
+             std::function<void(int error)> on_ended);
+
   Result<void> MakeChannels();
   Result<void> MakeUringChannels();
+  Result<void> StartChannels();
+  void RemoveChannel(std::size_t i);
   void Interrupt(std::uint64_t unique);
 
   EventLoops& loops_;

@@ -67,15 +67,14 @@ struct Link {
   std::string_view name;
 };
 
+// An O_TRUNC takes suid and sgid away by the metaserver's own rule, so that FUSE_OPEN_KILL_SUIDGID tells nothing new.
 struct Open {
   std::uint32_t flags = 0;
-  bool kill_suid_sgid = false;
 };
 struct Create {
   std::string_view name;
   std::uint32_t mode = 0;
   std::uint32_t flags = 0;
-  bool kill_suid_sgid = false;
 };
 struct TmpFile {
   std::uint32_t mode = 0;

@@ -24,8 +24,6 @@
 namespace gabion {
 namespace {
 
-constexpr int kExitUsage = 1;
-constexpr int kExitMountFailed = 32;
 constexpr const char* kVersion = "gabion-mount 0.1.0";
 constexpr const char* kUringParameter = "/sys/module/fuse/parameters/enable_uring";
 constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
@@ -194,10 +192,10 @@ Result<void> MountProcess::StartServing() {
   if (command_.options.transport == TransportChoice::kUring && !negotiated.uring) {
     return {ErrorCode::kNotSupported, "this kernel does not offer FUSE over io_uring; mount with transport=dev"};
   }
-  server_ = std::make_unique<fuse::FuseServer>(*loops_, core_->vfs(), mount_->device(), negotiated,
-                                               [this](int) { events_.ConnectionEnded(); });
-  TRY(server_->Start());
+  TRY_ASSIGN(server_, fuse::FuseServer::Create(*loops_, core_->vfs(), mount_->device(), negotiated,
+                                               [this](int) { events_.ConnectionEnded(); }));
   core_->SetInvalidator(&server_->notifier());
+  TRY(server_->Start());
   if (!mount_->SetReadahead(command_.options.readahead_kb)) {
     LogInfo("only root can make the kernel read ahead more than 128 KiB on this mount");
   }

@@ -11,6 +11,10 @@
 
 namespace gabion {
 
+/// Exit statuses, as mount(8) has them.
+inline constexpr int kExitUsage = 1;
+inline constexpr int kExitMountFailed = 32;
+
 /// The filesystem behind a mount: the client core, or a test's stand-in.
 class MountCore {
  public:
@@ -27,8 +31,8 @@ class MountCore {
 using MakeMountCore = std::function<std::unique_ptr<MountCore>(std::vector<Env*> loops, const MountCommand& command)>;
 
 /// The whole program behind gabion-mount: reads the command line, goes into the background unless told otherwise,
-/// mounts, serves until unmounted or signalled, unmounts. Returns the exit status: 0, 1 (bad command line), 32 (the
-/// mount failed, as mount(8) has it).
+/// mounts, serves until unmounted or signalled, unmounts. Returns the exit status: 0, kExitUsage or
+/// kExitMountFailed.
 int RunMountProgram(int argc, char** argv, const MakeMountCore& make_core);
 
 }  // namespace gabion
