@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "chunkserver/store/block_run.h"
+#include "chunkserver/store/index_key.h"
+#include "chunkserver/store/inline_blocks.h"
+#include "chunkserver/store/page_record.h"
+#include "common/base/ids.h"
+
+namespace gabion {
+
+/// A page of the index gets another record. `before` is what the index has now: whoever makes the change holds the page's
+/// lock from reading it to the commit.
+struct PageChange {
+  PageKey key;
+  PageRecord before;
+  PageRecord after;
+  std::uint16_t shared = 0;  // bit i: block i of `after` was allocated by another page and gets one more reference
+};
+
+/// A chunk's own record changes; it is made if it is not there. Values only grow, except by `cut_to`.
+struct ChunkChange {
+  ChunkId chunk;
+  bool remove = false;
+  PgId pg;
+  Epoch epoch;
+  std::uint32_t grow_to_bytes = 0;
+  std::optional<std::uint32_t> cut_to_bytes;
+  std::uint64_t trim_generation = 0;
+};
+
+/// What one atomic commit does to the index.
+struct IndexChange {
+  std::optional<ChunkChange> chunk;
+  std::vector<PageChange> pages;  // ascending
+  std::vector<InlineWrite> inline_writes;
+  std::vector<BlockKey> inline_removals;
+  bool data_is_durable = false;  // the slabs were synced after the new blocks were written
+};
+
+}  // namespace gabion

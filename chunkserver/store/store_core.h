@@ -1,0 +1,213 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chunkserver/store/range_locks.h"
+#include "chunkserver/store/store_state.h"
+#include "common/coro/async_event.h"
+#include "common/coro/async_mutex.h"
+#include "common/coro/task_group.h"
+#include "common/env/disk.h"
+#include "common/env/env.h"
+#include "common/rpc/cancellable_sleep.h"
+
+namespace gabion {
+
+struct StoreOptions {
+  std::uint64_t slab_bytes = kGiB;                       // of a new store; an old one keeps its own
+  Duration sync_interval = std::chrono::seconds(5);      // what is not synced by then is, so that little is pending
+  Duration upkeep_interval = std::chrono::seconds(1);
+  std::size_t pending_pages_max = 16384;                 // 1 GiB; beyond it writers wait for a sync, at half of it one starts
+  std::uint32_t inline_write_bytes_max = 16 * kKiB;      // durable writes up to this go into the index first; 0: none
+  std::size_t inline_blocks_max = 8192;                  // 32 MiB in memory and in the index's log
+};
+
+/// Blocks that a write will fill. Gives them back when it goes, unless they were committed.
+class Reservation {
+ public:
+  Reservation() = default;
+  Reservation(class StoreCore* core, std::vector<BlockRun> runs) : core_(core), runs_(std::move(runs)) {}
+  Reservation(Reservation&& other) noexcept : core_(std::exchange(other.core_, nullptr)), runs_(std::move(other.runs_)) {}
+  Reservation& operator=(Reservation&& other) noexcept {
+    std::swap(core_, other.core_);
+    std::swap(runs_, other.runs_);
+    return *this;
+  }
+  ~Reservation();
+
+  const std::vector<BlockRun>& runs() const { return runs_; }
+  void Committed() { core_ = nullptr; }
+
+ private:
+  StoreCore* core_ = nullptr;
+  std::vector<BlockRun> runs_;
+};
+
+/// What the operations of a store (write.cc, read.cc, ...) are made of: locks, look-ups, blocks, commits, syncs. Any loop.
+class StoreCore {
+ public:
+  /// `env` is of the loop that does the upkeep. All of them outlive the core.
+  StoreCore(Env& env, Disk& disk, KvStore& index, std::string name, StoreOptions options);
+  ~StoreCore();  // Stop() first
+
+  const StoreOptions& options() const { return options_; }
+  const std::string& name() const { return name_; }
+
+  // Life (open.cc).
+
+  /// Reads what is there, or makes a new store; after a power loss settles what was under way. The rest is called after it.
+  /// Errors: kVersionMismatch, kCorrupt, kIo, kNoSpace.
+  Task<Result<void>> Open();
+  /// Ends the upkeep. No operation is under way.
+  Task<void> Stop();
+
+  RangeLocks& locks() { return locks_; }
+
+  // Errors that end everything.
+
+  /// Errors: kUnavailable, with the reason, once the store is offline.
+  Result<void> CheckOnline() const;
+  /// The disk failed: from now on everything is refused.
+  void GoOffline(const Error& reason);
+  std::optional<std::string> offline_reason() const;
+
+  // Look-ups.
+
+  Task<Result<std::optional<ChunkRecord>>> FindChunk(ChunkId chunk);
+  /// One record a page of `range`, by the index alone; pages beyond `length_bytes` (the chunk's) are not looked up.
+  Task<Result<std::vector<PageRecord>>> FindPages(ChunkId chunk, PageRange range, std::uint32_t length_bytes);
+  std::vector<InlineWrite> FindInline(ChunkId chunk, std::uint16_t first_block, std::uint16_t last_block);
+  bool has_inline() const;
+
+  // Blocks.
+
+  /// Keeps freed blocks as they are while somebody reads. A read begins before it looks up what to read.
+  class ReadScope {
+   public:
+    explicit ReadScope(StoreCore& core);
+    ~ReadScope();
+    ReadScope(const ReadScope&) = delete;
+    ReadScope& operator=(const ReadScope&) = delete;
+
+   private:
+    StoreCore& core_;
+    ReuseGate::Ticket ticket_;
+  };
+
+  /// Errors: kNoSpace, after what can be reclaimed was.
+  Task<Result<Reservation>> Reserve(std::uint32_t block_count);
+  Task<Result<Slice>> ReadBlocks(BlockRun run);
+  Task<Result<void>> WriteBlocks(BlockRun run, Payload payload);
+  /// One block, verified. Errors: kCorrupt if its bytes do not fit the checksum.
+  Task<Result<Slice>> ReadVerified(BlockEntry block);
+
+  // Commits.
+
+  /// All of `change` or nothing, at once visible; survives the process. The blocks of `reservation` are written.
+  Task<Result<void>> Commit(IndexChange change, Reservation reservation);
+  /// Waits while more is unsynced than the store wants to answer for. Before locks are taken.
+  Task<void> WaitForRoom();
+  /// Whether `count` more inline blocks fit.
+  bool InlineRoom(std::size_t count) const;
+
+  // Syncs (sync.cc).
+
+  /// What was committed before the call survives power loss after it. Concurrent calls share one round.
+  Task<Result<void>> Sync();
+  /// The same for commits whose data is in the index.
+  Task<Result<void>> SyncIndex();
+
+  // Reports.
+
+  struct Usage {
+    std::uint64_t capacity_bytes = 0;
+    std::uint64_t used_bytes = 0;
+    std::uint64_t chunks = 0;
+  };
+  Usage usage() const;
+  /// Whether a new chunk should come here; by the last look at the disk.
+  bool has_space() const;
+  std::uint64_t store_id() const;
+  std::uint64_t blocks_per_slab() const { return state_->superblock.slab_bytes / kBlockBytes; }
+  std::uint64_t starts() const;
+  std::vector<std::uint64_t> siblings() const;
+  /// Records which stores this server has and how often it was started, durably.
+  Task<Result<void>> SetSiblings(std::vector<std::uint64_t> siblings, std::uint64_t starts);
+
+ private:
+  friend class Reservation;
+  static constexpr unsigned kSpaceTurns = 10;  // of the upkeep, between looks at a disk on which we wrote nothing
+
+  struct SyncRound;
+  struct MovedGroup;
+
+  // open.cc
+  Task<Result<void>> LoadSuperblock();
+  Task<Result<void>> LoadSegments();
+  Task<Result<void>> OpenSlabs();
+  Task<Result<void>> LoadPrevious();
+  Task<Result<void>> LoadInline();
+  Task<Result<void>> SettlePowerLoss();
+  // How many blocks went back to an older version.
+  Task<Result<std::size_t>> SettlePage(PageKey key);
+  /// Every entry of a table, in order, whatever is in memory.
+  Task<Result<void>> ScanTable(std::string prefix, std::function<Result<void>(std::string_view, std::string_view)> visit);
+
+  // space.cc
+  Task<Result<void>> RefreshSpace();
+  Task<Result<void>> Grow(std::uint32_t block_count);
+  Task<void> Reclaim();
+  Task<void> PunchFreed();
+  std::uint64_t SpendableLocked() const;
+
+  // sync.cc
+  Task<Result<void>> RunRound();
+  Task<void> EndDurableGenerations();
+  Task<void> SyncEarly();
+  Task<void> Upkeep();
+
+  // move_inline.cc
+  Task<Result<void>> MoveInline();
+  Task<Result<void>> MoveInlineBatch(std::vector<InlineWrite> batch);
+  std::vector<MovedGroup> GroupByPages(std::vector<InlineWrite> writes, std::vector<BlockEntry> places, Reservation whole);
+  Task<Result<void>> CommitMoved(MovedGroup group);
+
+  DiskFile* Slab(std::size_t index) const;
+  Result<void> Checked(Result<void> result);
+
+  Env& env_;
+  Disk& disk_;
+  KvStore& index_;
+  const std::string name_;
+  const StoreOptions options_;
+  RangeLocks locks_;
+  TaskGroup tasks_;
+  CancellableSleep upkeep_sleep_;
+  bool stopping_ = false;  // of the upkeep's loop
+
+  AsyncMutex grow_mutex_;
+  AsyncMutex round_mutex_;    // one sync round at a time
+  AsyncMutex end_mutex_;      // one ends previous records at a time
+  AsyncMutex reclaim_mutex_;
+  AsyncMutex move_mutex_;
+
+  mutable std::mutex mutex_;  // everything below; never held over a suspension
+  std::unique_ptr<StoreState> state_;
+  std::vector<std::unique_ptr<DiskFile>> slabs_;
+  std::optional<Error> offline_;
+  std::shared_ptr<SyncRound> next_round_;
+  std::uint64_t durable_generation_ = 0;  // previous records up to here may end
+  bool round_running_ = false;
+  bool upkeep_sync_wanted_ = false;
+  DiskSpace space_;
+  std::uint64_t reserved_since_space_ = 0;  // bytes reserved since `space_` was asked
+  unsigned read_errors_ = 0;
+  unsigned upkeep_turns_ = 0;
+};
+
+}  // namespace gabion
