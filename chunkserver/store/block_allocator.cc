@@ -201,29 +201,39 @@ std::optional<SegmentRecord> BlockAllocator::Record(std::uint32_t index) const {
 void BlockAllocator::Release(BlockRun held) {
   SetBusy(held, false);
   for (std::uint32_t index = SegmentOf(held.first); index <= SegmentOf(held.end() - 1); ++index) {
-    if (segments_[index].punchable) continue;
-    segments_[index].punchable = true;
-    ++punchable_segments_;
+    Mark(segments_[index].punchable, punchable_segments_, true);
   }
 }
 
-std::vector<BlockRun> BlockAllocator::TakePunchable() {
+std::vector<BlockRun> BlockAllocator::TakePunchable(bool short_too) {
   std::vector<BlockRun> runs;
-  while (punchable_segments_ > 0 && runs.empty()) {
+  std::uint32_t run_min = short_too ? 1 : kPunchRunBlocks;
+  while (runs.empty() && (punchable_segments_ > 0 || (short_too && short_left_segments_ > 0))) {
     if (punch_cursor_ >= segments_.size()) punch_cursor_ = 0;
     std::uint32_t index = punch_cursor_++;
-    if (!segments_[index].punchable) continue;
-    segments_[index].punchable = false;
-    --punchable_segments_;
+    Segment& segment = segments_[index];
+    if (!segment.punchable && !(short_too && segment.short_left)) continue;
+    Mark(segment.punchable, punchable_segments_, false);
+    bool short_left = segment.short_left && !short_too;
     BlockAddress at = std::uint64_t{index} * kBlocksPerSegment;
     BlockAddress end = std::min<BlockAddress>(at + kBlocksPerSegment, total_blocks_);
     for (BlockRun free = NextFree(at, end); free.count > 0; free = NextFree(free.end(), end)) {
-      if (free.count < std::min<std::uint64_t>(kPunchRunBlocks, blocks_per_slab_)) continue;
-      SetBusy(free, true);
-      runs.push_back(free);
+      if (free.count >= run_min) {
+        SetBusy(free, true);
+        runs.push_back(free);
+      } else {
+        short_left = true;
+      }
     }
+    Mark(segment.short_left, short_left_segments_, short_left);
   }
   return runs;
+}
+
+void BlockAllocator::Mark(bool& mark, std::uint32_t& count, bool value) {
+  if (mark == value) return;
+  mark = value;
+  count = value ? count + 1 : count - 1;
 }
 
 void BlockAllocator::Punched(BlockRun run) {
@@ -232,9 +242,7 @@ void BlockAllocator::Punched(BlockRun run) {
 
 void BlockAllocator::MarkAllPunchable() {
   for (Segment& segment : segments_) {
-    if (segment.busy_count == kBlocksPerSegment || segment.punchable) continue;
-    segment.punchable = true;
-    ++punchable_segments_;
+    if (segment.busy_count < kBlocksPerSegment) Mark(segment.punchable, punchable_segments_, true);
   }
 }
 

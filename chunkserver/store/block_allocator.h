@@ -60,7 +60,8 @@ class BlockAllocator {
   void Release(BlockRun held);
 
   /// Free runs of one segment that are worth giving back to the host, made busy; call Punched for each. Empty: none.
-  std::vector<BlockRun> TakePunchable();
+  /// `short_too`: also those that are usually left to be reused.
+  std::vector<BlockRun> TakePunchable(bool short_too);
   void Punched(BlockRun run);
   /// As if everything free had been written once: after a start nobody knows what is punched.
   void MarkAllPunchable();
@@ -82,7 +83,8 @@ class BlockAllocator {
     std::uint16_t allocated_count = 0;
     std::uint16_t longest_free_at_most = kBlocksPerSegment;  // a bound, so that searches skip what is full
     bool has_shared = false;
-    bool punchable = false;
+    bool punchable = false;   // freed since it was punched last
+    bool short_left = false;  // short runs were left then
   };
 
   static std::uint32_t SegmentOf(BlockAddress address) {
@@ -90,6 +92,8 @@ class BlockAllocator {
   }
   Views& Materialise(Segment& segment);
   static void Compact(Segment& segment);
+  // Sets a mark of a segment, and keeps count of the segments that have it.
+  static void Mark(bool& mark, std::uint32_t& count, bool value);
   // The first free run in [from, to), cut at slab boundaries; count 0 if none.
   BlockRun NextFree(BlockAddress from, BlockAddress to) const;
   void SetBusy(BlockRun run, bool busy);
@@ -107,6 +111,7 @@ class BlockAllocator {
   BlockAddress large_cursor_ = 0;
   std::uint32_t punch_cursor_ = 0;
   std::uint32_t punchable_segments_ = 0;
+  std::uint32_t short_left_segments_ = 0;
 };
 
 }  // namespace gabion

@@ -92,14 +92,6 @@ Task<Result<PlacedBlocks>> PlaceBlocks(StoreCore& core, std::vector<BlockPiece> 
   co_return result;
 }
 
-Task<Result<Slice>> CurrentBlock(StoreCore& core, BlockEntry entry, std::vector<InlineWrite> inlined, BlockKey key) {
-  for (const InlineWrite& write : inlined) {
-    if (write.key == key) co_return write.block.is_zero() ? Zeros(kBlockBytes) : write.block.data;
-  }
-  if (entry.is_hole()) co_return Zeros(kBlockBytes);
-  co_return co_await core.ReadVerified(entry);
-}
-
 std::size_t PageEdit::PageOf(std::uint16_t block) const {
   std::size_t page = block / kBlocksPerPage;
   CHECK(page >= first_page_ && page - first_page_ < before_.size());

@@ -35,9 +35,6 @@ bool IsZeroBlock(std::span<const std::byte> block, BlockChecksum checksum);
 /// Writes the pieces to free blocks, in as few calls as the free space allows. Blocks of zeros become holes. Errors: kNoSpace, kIo.
 Task<Result<PlacedBlocks>> PlaceBlocks(StoreCore& core, std::vector<BlockPiece> pieces);
 
-/// The present bytes of one block: 4 KiB. Errors: kCorrupt, kIo.
-Task<Result<Slice>> CurrentBlock(StoreCore& core, BlockEntry entry, std::vector<InlineWrite> inlined, BlockKey key);
-
 /// What a change to the blocks of some pages is built from. Its maker holds the pages' lock.
 class PageEdit {
  public:

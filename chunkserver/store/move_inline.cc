@@ -104,7 +104,8 @@ Task<Result<void>> StoreCore::CommitMoved(MovedGroup group) {
     PageKey page{key.chunk, page_index};
     if (!change.pages.empty() && change.pages.back().key == page) continue;
     PageRange range{page_index, page_index};
-    guards.push_back(co_await locks_.Lock(key.chunk, range));
+    RangeLocks::Guard guard = co_await locks_.Lock(key.chunk, range);
+    guards.push_back(std::move(guard));
     Result<std::vector<PageRecord>> records = co_await FindPages(key.chunk, range, kChunkBytes);
     if (!records) co_return records.error();
     change.pages.push_back({page, records->front(), records->front()});
@@ -128,7 +129,8 @@ Task<Result<void>> StoreCore::CommitMoved(MovedGroup group) {
   }
   group.reservation.Committed();
   Reservation not_needed(this, std::move(unused));
-  co_return co_await Commit(std::move(change), Reservation(this, std::move(used)));
+  Reservation needed(this, std::move(used));
+  co_return co_await Commit(std::move(change), std::move(needed));
 }
 
 }  // namespace gabion

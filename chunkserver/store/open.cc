@@ -1,5 +1,6 @@
 // How a store begins: from nothing, after its process ended, or after the machine lost power.
 #include <algorithm>
+#include <bitset>
 
 #include "chunkserver/store/kv_load.h"
 #include "chunkserver/store/record_codec.h"
@@ -210,28 +211,58 @@ Task<Result<std::size_t>> StoreCore::SettlePage(PageKey key) {
   }
   change.after = change.before;
   std::vector<const PageRecord*> versions = state_->pending.Versions(key);
-  std::size_t taken_back = 0;
+  Result<std::bitset<kBlocksPerPage>> damaged = co_await FindDamaged(change.before, *versions.back());
+  if (!damaged) co_return damaged.error();
   for (std::size_t i = 0; i < kBlocksPerPage; ++i) {
     // The newest version whose bytes are there; the oldest one was stable before, and needs no look.
-    std::size_t next_version = 0;
-    BlockEntry& block = change.after.blocks[i];
-    while (next_version < versions.size() && !block.is_hole() && block != versions.back()->blocks[i]) {
+    bool is_there = !(*damaged)[i];
+    for (std::size_t next_version = 0; !is_there; ++next_version) {
+      BlockEntry& block = change.after.blocks[i];
+      block = versions[next_version]->blocks[i];
+      is_there = block.is_hole() || block == versions.back()->blocks[i];
+      if (is_there) break;
       BlockRun run{block.address, 1};
       Result<Slice> bytes = co_await ReadBlocks(run);
       if (!bytes) co_return bytes.error();
-      if (ChecksumOf(bytes->span()) == block.checksum) break;
-      block = versions[next_version++]->blocks[i];
-      if (next_version == 1) ++taken_back;
+      is_there = ChecksumOf(bytes->span()) == block.checksum;
     }
   }
   if (change.after != change.before) {
     IndexChange commit;
     commit.data_is_durable = true;  // it is what the disk has
     commit.pages.push_back(change);
-    Result<void> committed = co_await Commit(std::move(commit), Reservation());
+    Reservation nothing;
+    Result<void> committed = co_await Commit(std::move(commit), std::move(nothing));
     if (!committed) co_return committed.error();
   }
-  co_return taken_back;
+  co_return damaged->count();
+}
+
+Task<Result<std::bitset<kBlocksPerPage>>> StoreCore::FindDamaged(PageRecord page, PageRecord known_good) {
+  std::bitset<kBlocksPerPage> damaged;
+  std::size_t first = 0;
+  while (first < kBlocksPerPage) {
+    const BlockEntry& block = page.blocks[first];
+    if (block.is_hole() || block == known_good.blocks[first]) {
+      ++first;
+      continue;
+    }
+    // A run at a time: a stream's page is one read.
+    BlockRun run{block.address, 1};
+    while (first + run.count < kBlocksPerPage && page.blocks[first + run.count].address == run.end() &&
+           run.end() % blocks_per_slab() != 0) {
+      ++run.count;
+    }
+    Result<Slice> bytes = co_await ReadBlocks(run);
+    if (!bytes) co_return bytes.error();
+    for (std::size_t i = 0; i < run.count; ++i) {
+      Slice part = bytes->Part(i * kBlockBytes, kBlockBytes);
+      const BlockEntry& read = page.blocks[first + i];
+      damaged[first + i] = read != known_good.blocks[first + i] && ChecksumOf(part.span()) != read.checksum;
+    }
+    first += run.count;
+  }
+  co_return damaged;
 }
 
 }  // namespace gabion

@@ -20,7 +20,6 @@ void ReuseGate::EndRead(Ticket ticket) {
 
 void ReuseGate::Add(BlockRun run, CommitSeq seq) {
   if (!reads_.empty() && reads_.rbegin()->first == next_ticket_) ++next_ticket_;
-  newest_ = std::max(newest_, seq);
   held_blocks_ += run.count;
   held_.push_back({run, seq, next_ticket_});
 }

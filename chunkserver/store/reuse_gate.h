@@ -25,8 +25,6 @@ class ReuseGate {
   void Add(BlockRun run, CommitSeq seq);
   /// Commits up to `seq` are durable.
   void Durable(CommitSeq seq);
-  /// Whether a sync of the index would let blocks go.
-  bool waits_for_sync() const { return !held_.empty() && durable_ < newest_; }
   std::uint64_t held_blocks() const { return held_blocks_; }
 
   /// The runs that may be reused now; each is given once.
@@ -44,7 +42,6 @@ class ReuseGate {
   std::deque<Held> held_;  // in the order of their freeing
   std::uint64_t held_blocks_ = 0;
   CommitSeq durable_;
-  CommitSeq newest_;
 };
 
 }  // namespace gabion

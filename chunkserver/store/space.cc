@@ -109,12 +109,12 @@ Task<void> StoreCore::Reclaim() {
     if (!synced) co_return;
     co_await EndDurableGenerations();
   }
-  co_await PunchFreed();
+  co_await PunchFreed(true);
   Result<void> refreshed = co_await RefreshSpace();
   if (!refreshed) LogWarning("store {}: {}", name_, refreshed.error().ToString());
 }
 
-Task<void> StoreCore::PunchFreed() {
+Task<void> StoreCore::PunchFreed(bool short_too) {
   while (!stopping_) {
     std::vector<BlockRun> runs;
     std::uint64_t blocks_per_slab = 0;
@@ -123,7 +123,7 @@ Task<void> StoreCore::PunchFreed() {
       if (offline_) co_return;
       blocks_per_slab = state_->superblock.slab_bytes / kBlockBytes;
       state_->ReleaseReusable();
-      runs = state_->allocator.TakePunchable();
+      runs = state_->allocator.TakePunchable(short_too);
     }
     if (runs.empty()) co_return;
     for (const BlockRun& run : runs) {

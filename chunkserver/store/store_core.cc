@@ -38,8 +38,13 @@ StoreCore::~StoreCore() = default;
 
 Task<void> StoreCore::Stop() {
   stopping_ = true;
-  upkeep_sleep_.Cancel();
+  tasks_.Spawn(env_.executor, WakeUpkeep());
   co_await tasks_.Join();
+}
+
+Task<void> StoreCore::WakeUpkeep() {
+  upkeep_sleep_.Cancel();
+  co_return;
 }
 
 Result<void> StoreCore::CheckOnline() const {
@@ -97,7 +102,8 @@ Task<Result<std::vector<PageRecord>>> StoreCore::FindPages(ChunkId chunk, PageRa
   if (range.first >= pages_with_data) co_return records;
   std::uint16_t last = static_cast<std::uint16_t>(std::min<std::uint64_t>(range.last, pages_with_data - 1));
   if (range.first == last) {
-    Result<std::optional<std::string>> value = co_await GetLoaded(index_, EncodeKey(PageKey{chunk, last}));
+    std::string key = EncodeKey(PageKey{chunk, last});
+    Result<std::optional<std::string>> value = co_await GetLoaded(index_, std::move(key));
     if (!value) co_return value.error();
     if (value->has_value()) {
       Result<PageRecord> record = DecodePageRecord(**value);
@@ -199,16 +205,16 @@ Task<Result<void>> StoreCore::Commit(IndexChange change, Reservation reservation
 
 Task<void> StoreCore::WaitForRoom() {
   std::size_t pending = 0;
-  bool start_sync = false;
+  bool start_early = false;
   {
     std::lock_guard lock(mutex_);
     pending = state_->pending.size();
-    start_sync = pending >= options_.pending_pages_max / 2 && !upkeep_sync_wanted_;
-    if (start_sync) upkeep_sync_wanted_ = true;
+    start_early = !early_upkeep_ && (pending >= options_.pending_pages_max / 2 || InlineIsHalfFullLocked());
+    if (start_early) early_upkeep_ = true;
   }
-  if (start_sync) {
+  if (start_early) {
     Executor executor = co_await asio::this_coro::executor;
-    tasks_.Spawn(executor, SyncEarly());
+    tasks_.Spawn(executor, EarlyUpkeep());
   }
   while (pending >= options_.pending_pages_max && CheckOnline()) {
     Result<void> synced = co_await Sync();
@@ -219,14 +225,10 @@ Task<void> StoreCore::WaitForRoom() {
   }
 }
 
-bool StoreCore::has_inline() const {
-  std::lock_guard lock(mutex_);
-  return !state_->inlined.empty();
-}
-
 bool StoreCore::InlineRoom(std::size_t count) const {
   std::lock_guard lock(mutex_);
-  return state_->inlined.size() + count <= options_.inline_blocks_max;
+  std::size_t blocks = state_->inlined.size() + count;
+  return blocks <= options_.inline_blocks_max && blocks * kBlockBytes <= SpendableLocked();
 }
 
 StoreCore::Usage StoreCore::usage() const {

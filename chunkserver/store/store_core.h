@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -63,7 +65,7 @@ class StoreCore {
   /// Reads what is there, or makes a new store; after a power loss settles what was under way. The rest is called after it.
   /// Errors: kVersionMismatch, kCorrupt, kIo, kNoSpace.
   Task<Result<void>> Open();
-  /// Ends the upkeep. No operation is under way.
+  /// Ends the upkeep. No operation is under way, none follows.
   Task<void> Stop();
 
   RangeLocks& locks() { return locks_; }
@@ -82,7 +84,6 @@ class StoreCore {
   /// One record a page of `range`, by the index alone; pages beyond `length_bytes` (the chunk's) are not looked up.
   Task<Result<std::vector<PageRecord>>> FindPages(ChunkId chunk, PageRange range, std::uint32_t length_bytes);
   std::vector<InlineWrite> FindInline(ChunkId chunk, std::uint16_t first_block, std::uint16_t last_block);
-  bool has_inline() const;
 
   // Blocks.
 
@@ -112,7 +113,7 @@ class StoreCore {
   Task<Result<void>> Commit(IndexChange change, Reservation reservation);
   /// Waits while more is unsynced than the store wants to answer for. Before locks are taken.
   Task<void> WaitForRoom();
-  /// Whether `count` more inline blocks fit.
+  /// Whether `count` more inline blocks fit, and the disk has room for them when they move.
   bool InlineRoom(std::size_t count) const;
 
   // Syncs (sync.cc).
@@ -121,6 +122,8 @@ class StoreCore {
   Task<Result<void>> Sync();
   /// The same for commits whose data is in the index.
   Task<Result<void>> SyncIndex();
+  /// The one of both that a commit needs.
+  Task<Result<void>> MakeDurable(bool in_index_only) { return in_index_only ? SyncIndex() : Sync(); }
 
   // Reports.
 
@@ -155,6 +158,8 @@ class StoreCore {
   Task<Result<void>> SettlePowerLoss();
   // How many blocks went back to an older version.
   Task<Result<std::size_t>> SettlePage(PageKey key);
+  // The blocks of `page` whose bytes do not fit; those that `known_good` has too are not looked at.
+  Task<Result<std::bitset<kBlocksPerPage>>> FindDamaged(PageRecord page, PageRecord known_good);
   /// Every entry of a table, in order, whatever is in memory.
   Task<Result<void>> ScanTable(std::string prefix, std::function<Result<void>(std::string_view, std::string_view)> visit);
 
@@ -162,14 +167,17 @@ class StoreCore {
   Task<Result<void>> RefreshSpace();
   Task<Result<void>> Grow(std::uint32_t block_count);
   Task<void> Reclaim();
-  Task<void> PunchFreed();
+  // `short_too`: every free block, as somebody needs the space now.
+  Task<void> PunchFreed(bool short_too);
   std::uint64_t SpendableLocked() const;
 
   // sync.cc
   Task<Result<void>> RunRound();
   Task<void> EndDurableGenerations();
-  Task<void> SyncEarly();
+  Task<void> EarlyUpkeep();
+  bool InlineIsHalfFullLocked() const { return state_->inlined.size() > options_.inline_blocks_max / 2; }
   Task<void> Upkeep();
+  Task<void> WakeUpkeep();  // on the upkeep's loop
 
   // move_inline.cc
   Task<Result<void>> MoveInline();
@@ -188,7 +196,7 @@ class StoreCore {
   RangeLocks locks_;
   TaskGroup tasks_;
   CancellableSleep upkeep_sleep_;
-  bool stopping_ = false;  // of the upkeep's loop
+  std::atomic<bool> stopping_ = false;
 
   AsyncMutex grow_mutex_;
   AsyncMutex round_mutex_;    // one sync round at a time
@@ -203,7 +211,7 @@ class StoreCore {
   std::shared_ptr<SyncRound> next_round_;
   std::uint64_t durable_generation_ = 0;  // previous records up to here may end
   bool round_running_ = false;
-  bool upkeep_sync_wanted_ = false;
+  bool early_upkeep_ = false;  // under way
   DiskSpace space_;
   std::uint64_t reserved_since_space_ = 0;  // bytes reserved since `space_` was asked
   unsigned read_errors_ = 0;

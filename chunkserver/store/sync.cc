@@ -124,11 +124,20 @@ Task<void> StoreCore::EndDurableGenerations() {
   }
 }
 
-Task<void> StoreCore::SyncEarly() {
+Task<void> StoreCore::EarlyUpkeep() {
   Result<void> synced = co_await Sync();
   if (synced) co_await EndDurableGenerations();
+  bool move = false;
+  {
+    std::lock_guard lock(mutex_);
+    move = InlineIsHalfFullLocked();
+  }
+  if (synced && move) {
+    Result<void> moved = co_await MoveInline();
+    if (!moved) LogWarning("store {}: moving small writes to their place: {}", name_, moved.error().ToString());
+  }
   std::lock_guard lock(mutex_);
-  upkeep_sync_wanted_ = false;
+  early_upkeep_ = false;
 }
 
 Task<void> StoreCore::Upkeep() {
@@ -142,7 +151,7 @@ Task<void> StoreCore::Upkeep() {
     {
       std::lock_guard lock(mutex_);
       spent = reserved_since_space_ > 0 || ++upkeep_turns_ % kSpaceTurns == 0;
-      unsynced = state_->pending.size() > 0 || !state_->dirty_slabs.empty() || state_->gate.waits_for_sync();
+      unsynced = !state_->dirty_slabs.empty() || state_->applied > state_->durable;
     }
     if (env_.clock.Now() - synced_at >= options_.sync_interval) {
       synced_at = env_.clock.Now();
@@ -154,7 +163,7 @@ Task<void> StoreCore::Upkeep() {
       if (!moved) LogWarning("store {}: moving small writes to their place: {}", name_, moved.error().ToString());
     }
     co_await EndDurableGenerations();
-    co_await PunchFreed();
+    co_await PunchFreed(false);
     if (spent) {
       Result<void> refreshed = co_await RefreshSpace();
       if (!refreshed) co_return;
