@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/env/transport.h"
+#include "proto/cluster.pb.h"
+
+namespace gabion {
+
+/// The cluster map as a chunkserver uses it: immutable, shared by all loops.
+class ClusterView {
+ public:
+  struct Group {
+    PgId id;
+    Epoch epoch;
+    std::vector<ServerId> in_sync;
+    ServerId primary;  // none: 0
+
+    bool HasInSync(ServerId server) const;
+  };
+
+  ClusterView() = default;
+  /// Errors: kProtocol for a map that contradicts itself.
+  static Result<std::shared_ptr<const ClusterView>> FromMap(const proto::ClusterMap& map);
+
+  std::uint64_t version() const { return version_; }
+  /// Null if there is none.
+  const Group* FindGroup(PgId pg) const;
+  /// Null if there is none.
+  const Endpoint* FindServer(ServerId server) const;
+
+ private:
+  std::uint64_t version_ = 0;
+  std::unordered_map<PgId, Group> groups_;
+  std::unordered_map<ServerId, Endpoint> servers_;
+};
+
+using ClusterViewPtr = std::shared_ptr<const ClusterView>;
+
+}  // namespace gabion

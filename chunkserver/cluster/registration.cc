@@ -1,0 +1,137 @@
+#include "chunkserver/cluster/registration.h"
+
+#include "common/base/log.h"
+
+namespace gabion {
+namespace {
+
+constexpr Duration kBackoffFirst = std::chrono::milliseconds(50);
+constexpr Duration kBackoffLongest = std::chrono::seconds(2);
+// One call to the metaserver: less than half a lease, so that two may fail.
+constexpr Duration kCallLimit = std::chrono::seconds(2);
+// Hurried heartbeats keep this distance, however many callers ask for them.
+constexpr Duration kHurryDistance = std::chrono::milliseconds(20);
+
+}  // namespace
+
+Registration::Registration(Env& env, ChunkServerOptions options, Membership& membership, StoreSet& stores,
+                           Garbage& garbage)
+    : env_(env),
+      options_(std::move(options)),
+      membership_(membership),
+      stores_(stores),
+      garbage_(garbage),
+      metaserver_(env, options_.metaserver, Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}),
+      backoff_(kBackoffFirst, kBackoffLongest) {}
+
+void Registration::Start(Endpoint endpoint) {
+  endpoint_ = std::move(endpoint);
+  tasks_.Spawn(env_.executor, Run());
+}
+
+Task<void> Registration::Stop() {
+  stopping_ = true;
+  sleep_.Cancel();
+  co_await metaserver_.Stop();
+  co_await tasks_.Join();
+}
+
+void Registration::Hurry() {
+  tasks_.Spawn(env_.executor, CutSleepShort());
+}
+
+Task<void> Registration::CutSleepShort() {
+  if (registered_ && env_.clock.Now() >= last_attempt_ + kHurryDistance) sleep_.Cancel();
+  co_return;
+}
+
+Task<void> Registration::Run() {
+  while (!stopping_) {
+    last_attempt_ = env_.clock.Now();
+    Result<void> done = registered_ ? co_await Heartbeat() : co_await Register();
+    if (stopping_) co_return;
+    TimePoint next = last_attempt_ + options_.heartbeat;
+    if (done) {
+      NoteSuccess();
+    } else {
+      // Not known there any more: at once again, with everything.
+      bool unknown = registered_ && done.error().code() == ErrorCode::kNotFound;
+      NoteFailure(done.error());
+      if (unknown) registered_ = false;
+      next = env_.clock.Now() + backoff_.Next(env_.random);
+    }
+    co_await sleep_.Until(env_, next);
+  }
+}
+
+void Registration::NoteFailure(const Error& error) {
+  if (failing_) return;  // once for a series
+  failing_ = true;
+  LogWarning("cannot {} with the metaserver at {}, trying on: {}", registered_ ? "renew the lease" : "register",
+             options_.metaserver.ToString(), error.ToString());
+}
+
+void Registration::NoteSuccess() {
+  backoff_.Reset();
+  if (failing_) LogInfo("in touch with the metaserver again");
+  failing_ = false;
+}
+
+Result<void> Registration::Adopt(const proto::ClusterMap& map) {
+  TRY_ASSIGN(ClusterViewPtr view, ClusterView::FromMap(map));
+  membership_.Adopt(std::move(view));
+  return {};
+}
+
+Task<Result<void>> Registration::Register() {
+  proto::RegisterServerRequest request;
+  request.set_server_uuid(options_.server_uuid);
+  request.set_endpoint(endpoint_.ToString());
+  request.set_software(SoftwareVersion());
+  request.set_host(options_.host);
+  std::string known = membership_.cluster_id();
+  request.set_cluster_id(known.empty() ? options_.cluster_id : known);
+  for (proto::DiskReport& report : stores_.Reports()) request.add_disks()->Swap(&report);
+  TimePoint sent_at = env_.clock.Now();
+  Payload none;
+  auto reply = co_await CallTyped<proto::RegisterServerReply>(metaserver_, proto::METHOD_REGISTER_SERVER, request,
+                                                              std::move(none), sent_at + kCallLimit);
+  if (!reply) co_return reply.error();
+  const proto::RegisterServerReply& message = reply->message;
+  if (message.server_id() == 0 || message.cluster_id().empty()) {
+    co_return Error(ErrorCode::kProtocol, "the metaserver's answer names no server id or cluster");
+  }
+  CO_TRY(Adopt(message.map()));
+  membership_.Registered(ServerId(message.server_id()), message.cluster_id());
+  membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
+  registered_ = true;
+  LogInfo("registered as chunkserver {} of cluster {}, reached at {}", message.server_id(), message.cluster_id(),
+          endpoint_.ToString());
+  co_return Result<void>();
+}
+
+Task<Result<void>> Registration::Heartbeat() {
+  proto::HeartbeatRequest request;
+  request.set_server_id(membership_.self().value());
+  request.set_server_uuid(options_.server_uuid);
+  request.set_map_version(membership_.view()->version());
+  for (proto::DiskReport& report : stores_.Reports()) request.add_disks()->Swap(&report);
+  std::size_t reported = garbage_.removed().size();
+  for (ChunkId chunk : garbage_.removed()) request.add_deleted_chunks(chunk.value());
+  TimePoint sent_at = env_.clock.Now();
+  Payload none;
+  auto reply = co_await CallTyped<proto::HeartbeatReply>(metaserver_, proto::METHOD_HEARTBEAT, request, std::move(none),
+                                                         sent_at + kCallLimit);
+  if (!reply) co_return reply.error();
+  const proto::HeartbeatReply& message = reply->message;
+  garbage_.Reported(reported);
+  // The map first: an epoch that has ended must not be served under the new lease.
+  if (message.has_map()) CO_TRY(Adopt(message.map()));
+  membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
+  std::vector<ChunkId> garbage;
+  for (std::uint64_t chunk : message.delete_chunks()) garbage.emplace_back(chunk);
+  garbage_.Take(std::move(garbage));
+  co_return Result<void>();
+}
+
+}  // namespace gabion

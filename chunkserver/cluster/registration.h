@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+
+#include "chunkserver/cluster/garbage.h"
+#include "chunkserver/cluster/membership.h"
+#include "chunkserver/server.h"
+#include "common/coro/task_group.h"
+#include "common/rpc/backoff.h"
+#include "common/rpc/cancellable_sleep.h"
+#include "common/rpc/rpc_client.h"
+
+namespace gabion {
+
+/// Keeps this server known to the metaserver: registers, for as long as it takes, then sends heartbeats, which renew
+/// the lease, bring newer maps and carry garbage to and fro. One loop.
+class Registration {
+ public:
+  /// All outlive it. `options` as the server's.
+  Registration(Env& env, ChunkServerOptions options, Membership& membership, StoreSet& stores, Garbage& garbage);
+
+  /// `endpoint`: where this server is reached.
+  void Start(Endpoint endpoint);
+  Task<void> Stop();
+  /// There is a newer map: does not wait for the next heartbeat's time. Any loop.
+  void Hurry();
+
+ private:
+  Task<void> Run();
+  Task<Result<void>> Register();
+  Task<Result<void>> Heartbeat();
+  Result<void> Adopt(const proto::ClusterMap& map);
+  void NoteFailure(const Error& error);
+  void NoteSuccess();
+  Task<void> CutSleepShort();
+
+  Env& env_;
+  const ChunkServerOptions options_;
+  Membership& membership_;
+  StoreSet& stores_;
+  Garbage& garbage_;
+  RpcClient metaserver_;
+  Endpoint endpoint_;
+  bool registered_ = false;
+  bool stopping_ = false;
+  bool failing_ = false;
+  Backoff backoff_;
+  TimePoint last_attempt_{INT64_MIN};
+  CancellableSleep sleep_;
+  TaskGroup tasks_;
+};
+
+}  // namespace gabion

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "chunkserver/cluster/membership.h"
+#include "chunkserver/replication/admission.h"
+#include "chunkserver/replication/fences.h"
+#include "chunkserver/replication/peers.h"
+#include "chunkserver/replication/store_set.h"
+#include "chunkserver/store/range_locks.h"
+#include "common/coro/task_group.h"
+
+namespace gabion {
+
+/// What the data calls of a server share. Outlives them.
+struct DataContext {
+  Membership& membership;
+  StoreSet& stores;
+  Peers& peers;
+  Fences& fences;
+  Admission& admission;
+  RangeLocks& order;  // of mutations, across the replicas; the stores have locks of their own
+  TaskGroup& tasks;
+};
+
+}  // namespace gabion

@@ -1,0 +1,68 @@
+#include "chunkserver/replication/forward.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <asio/post.hpp>
+
+namespace gabion {
+namespace {
+
+// Time for the answer to travel back, at most.
+constexpr Duration kAnswerMarginMax = std::chrono::milliseconds(100);
+// Through the loop's queue so often: the calls are made in the first turn, and sent in the second.
+constexpr int kTurnsToSend = 2;
+
+/// Whether the member has answered, or was never asked: then nothing of this call can happen there any more.
+bool IsSettled(ErrorCode code) {
+  return code != ErrorCode::kConnectionLost && code != ErrorCode::kDeadlineExceeded && code != ErrorCode::kCancelled &&
+         code != ErrorCode::kProtocol;
+}
+
+Error ForCaller(ServerId member, const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kNoSpace:
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kStaleEpoch:
+      return error;
+    default:
+      return {ErrorCode::kUnavailable, fmt::format("chunkserver {}: {}", member.value(), error.ToString())};
+  }
+}
+
+}  // namespace
+
+ForwardRound::ForwardRound(DataContext& context, Env& env, TimePoint deadline)
+    : context_(context),
+      env_(env),
+      deadline_(deadline - std::min(kAnswerMarginMax, std::max(Duration::zero(), deadline - env.clock.Now()) / 4)) {}
+
+void ForwardRound::Send(ServerId member, proto::Method method, std::string header, Payload payload) {
+  ++running_;
+  context_.tasks.Spawn(env_.executor, Run(*this, member, method, std::move(header), std::move(payload)));
+}
+
+Task<void> ForwardRound::Run(ForwardRound& round, ServerId member, proto::Method method, std::string header,
+                             Payload payload) {
+  Result<RpcReply> reply = co_await round.context_.peers.Call(round.env_, member, method, std::move(header),
+                                                              std::move(payload), round.deadline_);
+  if (!reply) {
+    if (!IsSettled(reply.error().code())) round.context_.fences.Raise(member);
+    if (!round.error_) round.error_ = ForCaller(member, reply.error());
+  }
+  if (--round.running_ == 0) round.done_.Resume();
+}
+
+Task<void> ForwardRound::Flush() {
+  if (running_ == 0) co_return;
+  for (int turn = 0; turn < kTurnsToSend; ++turn) co_await asio::post(env_.executor, asio::use_awaitable);
+}
+
+Task<Result<void>> ForwardRound::Join() {
+  if (running_ > 0) co_await done_.Wait();
+  if (error_) co_return *error_;
+  co_return Result<void>();
+}
+
+}  // namespace gabion

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "chunkserver/replication/data_context.h"
+#include "common/rpc/rpc_server.h"
+#include "common/rpc/waiter.h"
+
+namespace gabion {
+
+/// A call that a primary passes on to several members at once. Belongs to the frame of the handler that waits for it,
+/// and to its loop.
+class ForwardRound {
+ public:
+  /// `deadline` is the original caller's; members get a little less, so that there is time to answer it.
+  ForwardRound(DataContext& context, Env& env, TimePoint deadline);
+  ForwardRound(const ForwardRound&) = delete;
+  ForwardRound& operator=(const ForwardRound&) = delete;
+
+  /// Starts a call. `header` is encoded; the payload's bytes are shared.
+  void Send(ServerId member, proto::Method method, std::string header, Payload payload);
+  /// Returns once what was started is with the kernel, so that the members work while this server does.
+  Task<void> Flush();
+  /// Waits for all. Errors: of the first member that failed, as a caller is to see it (docs/architecture.md): kNoSpace,
+  /// kCorrupt, kInvalidArgument and kStaleEpoch as they came, everything else kUnavailable.
+  Task<Result<void>> Join();
+
+ private:
+  static Task<void> Run(ForwardRound& round, ServerId member, proto::Method method, std::string header,
+                        Payload payload);
+
+  DataContext& context_;
+  Env& env_;
+  const TimePoint deadline_;
+  std::size_t running_ = 0;
+  std::optional<Error> error_;
+  Waiter done_;
+};
+
+}  // namespace gabion

@@ -1,0 +1,179 @@
+#include "chunkserver/replication/store_set.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "common/base/log.h"
+
+namespace gabion {
+namespace {
+
+std::uint64_t FreeBytes(const ExtentStore& store) {
+  StoreCore::Usage usage = store.core().usage();
+  return usage.capacity_bytes - usage.used_bytes;
+}
+
+}  // namespace
+
+StoreSet::StoreSet(Env& env, std::vector<DiskSeat> seats, StoreOptions options) {
+  for (DiskSeat& seat : seats) {
+    auto store = std::make_unique<ExtentStore>(env, seat.disk, seat.index, seat.path, options);
+    seats_.push_back({std::move(seat.path), std::move(store), std::nullopt});
+  }
+}
+
+Task<Result<void>> StoreSet::Open(bool had_data) {
+  for (Seat& seat : seats_) {
+    Result<void> opened = co_await seat.store->Open();
+    if (opened) {
+      opened_.push_back(seat.store.get());
+      continue;
+    }
+    seat.open_error = opened.error();
+    LogError("the store in {} does not open: {}", seat.path, opened.error().ToString());
+  }
+  if (opened_.empty()) {
+    std::string why = seats_.empty() ? "no disk is given" : seats_.front().open_error->ToString();
+    co_return Error(ErrorCode::kIo, "none of this server's stores opens: " + why);
+  }
+  co_return co_await MeetSiblings(had_data);
+}
+
+Task<Result<void>> StoreSet::MeetSiblings(bool had_data) {
+  std::set<std::uint64_t> known;
+  std::set<std::uint64_t> here;
+  for (const ExtentStore* store : opened_) {
+    for (std::uint64_t sibling : store->core().siblings()) known.insert(sibling);
+    here.insert(store->core().store_id());
+    starts_ = std::max(starts_, store->core().starts());
+  }
+  ++starts_;
+  if (known.empty() && had_data) {
+    missing_.push_back("all stores of before");
+    LogError(
+        "this chunkserver has stored chunks before, and now all its disks are empty: chunks that it should have are "
+        "unavailable here. Bring its disks back");
+  }
+  for (std::uint64_t id : known) {
+    if (here.contains(id)) continue;
+    missing_.push_back(fmt::format("store {:016x}", id));
+    LogError("{} of this chunkserver is missing: its chunks are unavailable here until its disk is back",
+             missing_.back());
+  }
+  known.insert(here.begin(), here.end());
+  std::vector<std::uint64_t> siblings(known.begin(), known.end());
+  bool any = false;
+  for (ExtentStore* store : opened_) {
+    std::vector<std::uint64_t> copy = siblings;
+    Result<void> recorded = co_await store->core().SetSiblings(std::move(copy), starts_);
+    any |= recorded.has_value();
+  }
+  if (!any) co_return Error(ErrorCode::kIo, "none of this server's stores can be written to");
+  co_return Result<void>();
+}
+
+Task<void> StoreSet::Stop() {
+  for (Seat& seat : seats_) co_await seat.store->Stop();
+}
+
+Result<ExtentStore*> StoreSet::Absent(ChunkId chunk) const {
+  if (missing_.empty()) return nullptr;
+  return Error(ErrorCode::kUnavailable, fmt::format("chunk {} is not on the disks that are here, but {} is missing",
+                                                    chunk.value(), missing_.front()));
+}
+
+Task<Result<ExtentStore*>> StoreSet::Find(ChunkId chunk) {
+  if (ExtentStore* only = OnlyStore()) co_return only;
+  std::optional<Error> unknown;
+  for (ExtentStore* store : opened_) {
+    Result<std::optional<ChunkRecord>> record = co_await store->Find(chunk);
+    if (record && record->has_value()) co_return store;
+    // The index of a store whose slabs failed may still answer; only if it does not, the chunk may be there.
+    if (!record) unknown = record.error();
+  }
+  if (unknown) {
+    co_return Error(ErrorCode::kUnavailable,
+                    fmt::format("chunk {} may be on a disk that fails: {}", chunk.value(), unknown->message()));
+  }
+  co_return Absent(chunk);
+}
+
+Task<Result<StoreSet::Place>> StoreSet::FindOrChoose(Env& env, ChunkId chunk, ExtentStore* preferred) {
+  Place place;
+  Result<ExtentStore*> found = co_await Find(chunk);
+  if (!found) co_return found.error();
+  if (*found == nullptr) {
+    place.choosing = co_await choosing_.Lock(chunk, PageRange::WholeChunk());
+    found = co_await Find(chunk);  // somebody may have been first
+    if (!found) co_return found.error();
+  }
+  place.store = *found;
+  if (place.store == nullptr) {
+    place.store = Choose(env, preferred);
+  } else {
+    place.choosing = RangeLocks::Guard();
+  }
+  co_return place;
+}
+
+/// By free space: a disk with twice as much gets twice as many chunks, so that all fill up at the same time.
+ExtentStore* StoreSet::Choose(Env& env, ExtentStore* preferred) const {
+  if (preferred != nullptr && preferred->core().has_space()) return preferred;
+  std::uint64_t total = 0;
+  ExtentStore* chosen = opened_.front();
+  for (ExtentStore* store : opened_) {
+    if (!store->core().has_space()) continue;
+    std::uint64_t weight = FreeBytes(*store) / kBlockBytes;
+    total += weight;
+    if (total > 0 && env.random.Below(total) < weight) chosen = store;
+  }
+  if (total > 0) return chosen;
+  // All are full: the first one that works says so.
+  for (ExtentStore* store : opened_) {
+    if (store->core().CheckOnline()) return store;
+  }
+  return chosen;
+}
+
+Task<Result<std::vector<ExtentStore*>>> StoreSet::FindAll(std::vector<ChunkId> chunks) {
+  std::vector<ExtentStore*> stores;
+  if (ExtentStore* only = OnlyStore()) {
+    stores.push_back(only);
+    co_return stores;
+  }
+  for (ChunkId chunk : chunks) {
+    Result<ExtentStore*> store = co_await Find(chunk);
+    if (!store) co_return store.error();
+    if (*store != nullptr && std::find(stores.begin(), stores.end(), *store) == stores.end()) stores.push_back(*store);
+  }
+  co_return stores;
+}
+
+std::vector<proto::DiskReport> StoreSet::Reports() const {
+  std::vector<proto::DiskReport> reports;
+  for (const Seat& seat : seats_) {
+    proto::DiskReport& report = reports.emplace_back();
+    report.set_path(seat.path);
+    std::optional<std::string> reason =
+        seat.open_error ? seat.open_error->ToString() : seat.store->core().offline_reason();
+    report.set_online(!reason.has_value());
+    if (reason) {
+      report.set_error(*reason);
+      continue;
+    }
+    StoreCore::Usage usage = seat.store->core().usage();
+    report.set_capacity_bytes(usage.capacity_bytes);
+    report.set_used_bytes(usage.used_bytes);
+    report.set_chunks(usage.chunks);
+  }
+  for (const std::string& name : missing_) {
+    proto::DiskReport& report = reports.emplace_back();
+    report.set_path(name);
+    report.set_error("it belongs to this server, and is not among the disks that opened");
+  }
+  return reports;
+}
+
+}  // namespace gabion

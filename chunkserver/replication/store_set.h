@@ -1,0 +1,69 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chunkserver/server.h"
+#include "chunkserver/store/extent_store.h"
+#include "proto/cluster.pb.h"
+
+namespace gabion {
+
+/// The stores of a server, one a disk, and which of them has a chunk. A chunk is on one of them, chosen by free space
+/// when it is first written; afterwards the stores' indexes tell. Any loop.
+///
+/// A disk that fails takes its store along and nothing else. What cannot be found while a store is away may be on that
+/// store: it is kUnavailable then, and not taken for a chunk that was never written. For that, each store remembers
+/// which others belong to the server.
+class StoreSet {
+ public:
+  /// Where a chunk is to be changed. Until it goes, nobody else chooses a place for the same chunk.
+  struct Place {
+    ExtentStore* store = nullptr;
+    RangeLocks::Guard choosing;
+  };
+
+  /// `env` is of the loop that does the stores' upkeep. What the seats point to outlives the set.
+  StoreSet(Env& env, std::vector<DiskSeat> seats, StoreOptions options);
+
+  /// Opens what can be opened. `had_data`: this server has been in use before. Errors: kIo if there is no store to use.
+  Task<Result<void>> Open(bool had_data);
+  Task<void> Stop();
+
+  /// How often the server was started on these stores.
+  std::uint64_t starts() const { return starts_; }
+
+  /// The store that has the chunk; null if it was never written. A server's only store is returned without a look.
+  /// Errors: kUnavailable: it may be on a store that is away.
+  Task<Result<ExtentStore*>> Find(ChunkId chunk);
+  /// The same; a new chunk gets a store, on `preferred` if it is given and has room. Errors: as Find.
+  Task<Result<Place>> FindOrChoose(Env& env, ChunkId chunk, ExtentStore* preferred = nullptr);
+  /// The stores that have any of the chunks. Errors: as Find.
+  Task<Result<std::vector<ExtentStore*>>> FindAll(std::vector<ChunkId> chunks);
+
+  std::vector<proto::DiskReport> Reports() const;
+
+ private:
+  struct Seat {
+    std::string path;
+    std::unique_ptr<ExtentStore> store;
+    std::optional<Error> open_error;
+  };
+
+  Task<Result<void>> MeetSiblings(bool had_data);
+  ExtentStore* Choose(Env& env, ExtentStore* preferred) const;
+  // Whose chunks need no looking for.
+  ExtentStore* OnlyStore() const { return seats_.size() == 1 && missing_.empty() ? opened_.front() : nullptr; }
+  // A chunk that is on none of the stores.
+  Result<ExtentStore*> Absent(ChunkId chunk) const;
+
+  std::vector<Seat> seats_;
+  std::vector<ExtentStore*> opened_;  // constant after Open; may go offline one by one
+  std::vector<std::string> missing_;  // known stores that did not come up; constant after Open
+  std::uint64_t starts_ = 0;
+  RangeLocks choosing_;
+};
+
+}  // namespace gabion

@@ -1,0 +1,94 @@
+#include "chunkserver/server.h"
+
+#include <asio/co_spawn.hpp>
+
+#include "chunkserver/cluster/registration.h"
+#include "chunkserver/replication/data_ops.h"
+#include "common/base/log.h"
+#include "common/rpc/rpc_server.h"
+
+namespace gabion {
+namespace {
+
+StoreOptions OptionsOf(const ChunkServerOptions& options) {
+  StoreOptions store_options;
+  store_options.slab_bytes = options.slab_bytes;
+  return store_options;
+}
+
+}  // namespace
+
+class ChunkServer::Impl {
+ public:
+  Impl(std::vector<Env*> loops, std::vector<DiskSeat> seats, ChunkServerOptions options)
+      : options_(std::move(options)),
+        env_(*loops.front()),
+        membership_([this] { registration_.Hurry(); }),
+        stores_(env_, std::move(seats), OptionsOf(options_)),
+        peers_(loops, options_.host_id, membership_),
+        context_{membership_, stores_, peers_, fences_, admission_, order_, tasks_},
+        garbage_(env_, stores_),
+        registration_(env_, options_, membership_, stores_, garbage_),
+        rpc_(std::move(loops), Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}) {
+    RegisterDataOps(rpc_, context_);
+  }
+
+  Task<Result<void>> Start() {
+    Result<void> opened = co_await stores_.Open(!options_.cluster_id.empty());
+    CO_TRY(opened);
+    fences_.Start(stores_.starts());
+    CO_TRY(rpc_.Start(options_.listen));
+    LogInfo("chunkserver listens on {}", rpc_.endpoint().ToString());
+    registration_.Start(rpc_.endpoint());
+    co_return Result<void>();
+  }
+
+  Task<void> Stop() {
+    // What clients and peers ask from now on is refused; then what runs is not kept waiting by others.
+    membership_.Stop();
+    Task<void> leave = registration_.Stop();
+    co_await asio::co_spawn(env_.executor, std::move(leave), asio::use_awaitable);
+    co_await peers_.Stop();
+    co_await rpc_.Stop();
+    co_await tasks_.Join();
+    co_await garbage_.Stop();
+    co_await stores_.Stop();
+  }
+
+  Endpoint endpoint() const { return rpc_.endpoint(); }
+  std::string cluster_id() const { return membership_.cluster_id(); }
+
+ private:
+  const ChunkServerOptions options_;
+  Env& env_;  // of the first loop: registration, upkeep
+  Membership membership_;
+  StoreSet stores_;
+  Peers peers_;
+  Fences fences_;
+  Admission admission_;
+  RangeLocks order_;
+  TaskGroup tasks_;
+  DataContext context_;
+  Garbage garbage_;
+  Registration registration_;
+  RpcServer rpc_;
+};
+
+ChunkServer::ChunkServer(std::vector<Env*> loops, std::vector<DiskSeat> seats, ChunkServerOptions options)
+    : impl_(std::make_unique<Impl>(std::move(loops), std::move(seats), std::move(options))) {}
+ChunkServer::~ChunkServer() = default;
+
+Task<Result<void>> ChunkServer::Start() {
+  return impl_->Start();
+}
+Task<void> ChunkServer::Stop() {
+  return impl_->Stop();
+}
+Endpoint ChunkServer::endpoint() const {
+  return impl_->endpoint();
+}
+std::string ChunkServer::cluster_id() const {
+  return impl_->cluster_id();
+}
+
+}  // namespace gabion
