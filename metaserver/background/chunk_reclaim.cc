@@ -10,6 +10,7 @@ constexpr std::size_t kRecordsPerStep = 128;
 }  // namespace
 
 Task<Result<void>> Duties::ReclaimChunks() {
+  int steps = 0;
   for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
     std::vector<Ino> waiting;
     volume->WithState([&](VolumeState& state) {
@@ -17,7 +18,7 @@ Task<Result<void>> Duties::ReclaimChunks() {
     });
     for (Ino ino : waiting) {
       bool finished = false;
-      while (!finished && !stopping_) {
+      while (!finished && !stopping_ && steps < kMaxStepsPerPass) {
         Volume::Decision decide = [ino, &finished](Txn& txn, OpContext& context) -> Result<void> {
           finished = !context.state.reclaims.contains(ino);
           if (finished) return {};
@@ -25,8 +26,10 @@ Task<Result<void>> Duties::ReclaimChunks() {
         };
         Result<void> stepped = co_await volume->Run(std::move(decide), nullptr, env_);
         CO_TRY(stepped);
+        ++steps;
+        co_await Yield();
       }
-      if (stopping_) co_return Result<void>();
+      if (stopping_ || steps == kMaxStepsPerPass) co_return Result<void>();
     }
   }
   co_return Result<void>();

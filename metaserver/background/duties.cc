@@ -1,5 +1,7 @@
 #include "metaserver/background/duties.h"
 
+#include <asio/post.hpp>
+
 #include "common/base/log.h"
 
 namespace gabion {
@@ -10,6 +12,10 @@ namespace {
 constexpr Duration kPassInterval = std::chrono::milliseconds(500);
 
 }  // namespace
+
+Task<void> Duties::Yield() {
+  co_await asio::post(env_.executor, asio::use_awaitable);
+}
 
 void Duties::Start() {
   group_.Spawn(env_.executor, Run());
@@ -30,7 +36,9 @@ Task<void> Duties::Run() {
     for (Pass pass : kPasses) {
       if (stopping_) break;
       Result<void> done = co_await (this->*pass)();
-      if (!done && !stopping_) LogWarning("background work: {}", done.error().ToString());
+      // A volume that was deleted meanwhile (kStale) has nothing left to do.
+      if (!done && done.error().code() != ErrorCode::kStale && !stopping_)
+        LogWarning("background work: {}", done.error().ToString());
     }
     if (stopping_) break;
     const TimePoint next = env_.clock.Now() + kPassInterval;

@@ -9,7 +9,8 @@
 namespace gabion {
 
 /// What the server does without being asked, each duty in the file named for it. One pass after another on one loop,
-/// each in steps that hold a strand as long as an op does.
+/// each in steps that hold a strand as long as an op does, with the loop's requests served in between. A pass does a
+/// bounded number of steps, so that no duty waits for long work of another; the next one goes on.
 class Duties {
  public:
   Duties(Env& env, KvStore& kv, VolumeTable& volumes, Cluster& cluster, const MetaServerOptions& options)
@@ -31,7 +32,12 @@ class Duties {
   Task<Result<void>> ReclaimVolumes();
 
  private:
+  /// Steps that one pass of one duty takes; some ten milliseconds of work.
+  static constexpr int kMaxStepsPerPass = 128;
+
   Task<void> Run();
+  /// Lets the loop do what else there is.
+  Task<void> Yield();
   /// Removes some of what a deleted volume left; whether that was all.
   Task<Result<bool>> ReclaimVolumeStep(VolumeId id);
 

@@ -9,6 +9,7 @@ Task<Result<void>> Duties::ReclaimOrphans() {
     volume->WithState([&](VolumeState& state) {
       if (state.closed || state.sessions.awaiting_reclaim()) return;
       for (Ino ino : state.orphans) {
+        if (unused.size() == kMaxStepsPerPass) break;
         if (!state.MayBeOpen(ino)) unused.push_back(ino);
       }
     });
@@ -18,6 +19,7 @@ Task<Result<void>> Duties::ReclaimOrphans() {
       Volume::Decision decide = [ino](Txn& txn, OpContext& context) { return op::RemoveOrphan(txn, context, ino); };
       Result<void> removed = co_await volume->Run(std::move(decide), nullptr, env_);
       CO_TRY(removed);
+      co_await Yield();
     }
   }
   co_return Result<void>();

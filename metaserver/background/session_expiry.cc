@@ -8,24 +8,21 @@ namespace {
 
 constexpr std::size_t kRepliesPerStep = 256;
 
-/// Removes stored replies of an ended session, and with the last of them the session's record.
-Task<Result<void>> RemoveEndedSession(std::shared_ptr<Volume> volume, SessionId id, const bool& stopping, Env& env) {
+/// Removes some stored replies of an ended session, and with the last of them the session's record.
+Task<Result<void>> RemoveEndedSession(std::shared_ptr<Volume> volume, SessionId id, Env& env) {
   bool finished = false;
-  while (!finished && !stopping) {
-    Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
-      TRY_ASSIGN(std::vector<std::string> keys, txn.ListKeys(OpReplyPrefix(context.state.id, id), kRepliesPerStep));
-      finished = keys.size() < kRepliesPerStep;
-      for (std::string& key : keys) txn.DeleteKey(std::move(key));
-      if (finished) txn.DeleteSession(id);
-      return {};
-    };
-    Volume::Publish publish = [&](VolumeState& state) {
-      if (finished) state.ended_sessions.erase(id);
-    };
-    Result<void> removed = co_await volume->Run(std::move(decide), std::move(publish), env);
-    CO_TRY(removed);
-  }
-  co_return Result<void>();
+  Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
+    TRY_ASSIGN(std::vector<std::string> keys, txn.ListKeys(OpReplyPrefix(context.state.id, id), kRepliesPerStep));
+    finished = keys.size() < kRepliesPerStep;
+    for (std::string& key : keys) txn.DeleteKey(std::move(key));
+    if (finished) txn.DeleteSession(id);
+    return {};
+  };
+  Volume::Publish publish = [&](VolumeState& state) {
+    if (finished) state.ended_sessions.erase(id);
+  };
+  Result<void> removed = co_await volume->Run(std::move(decide), std::move(publish), env);
+  co_return removed;
 }
 
 }  // namespace
@@ -50,8 +47,9 @@ Task<Result<void>> Duties::ExpireSessions() {
     }
     for (SessionId id : ended) {
       if (stopping_) co_return Result<void>();
-      Result<void> removed = co_await RemoveEndedSession(volume, id, stopping_, env_);
+      Result<void> removed = co_await RemoveEndedSession(volume, id, env_);
       CO_TRY(removed);
+      co_await Yield();
     }
   }
   co_return Result<void>();

@@ -80,13 +80,16 @@ Task<Result<bool>> Duties::ReclaimVolumeStep(VolumeId id) {
 }
 
 Task<Result<void>> Duties::ReclaimVolumes() {
+  int steps = 0;
   for (VolumeId id : volumes_.Deleting()) {
     bool finished = false;
-    while (!finished && !stopping_) {
+    while (!finished && !stopping_ && steps < kMaxStepsPerPass) {
       Result<bool> stepped = co_await ReclaimVolumeStep(id);
       CO_TRY_ASSIGN(finished, std::move(stepped));
+      ++steps;
+      co_await Yield();
     }
-    if (stopping_) break;
+    if (!finished) break;
     volumes_.RecordRemoved(id);
     LogInfo("everything of deleted volume {} has been removed", id.value());
   }

@@ -49,6 +49,8 @@ Task<Result<void>> Cluster::Load(Env& env) {
     CO_TRY_ASSIGN(CommitSeq seq, kv_.Apply(batch));
     Result<void> applied = co_await kv_.WaitApplied(seq);
     CO_TRY(applied);
+    Result<void> durable = co_await MakeDurable();
+    CO_TRY(durable);
     cluster_id_ = record.cluster_id();
     LogInfo("made a new cluster, {}", cluster_id_);
   } else {
@@ -136,6 +138,12 @@ Result<std::uint64_t> Cluster::TakeIds(Counter counter, std::uint64_t count) {
   // Written before anybody gets the ids: a crash may skip some, never give them twice.
   TRY_ASSIGN([[maybe_unused]] CommitSeq seq, Write(std::move(batch)));
   return first;
+}
+
+Task<Result<void>> Cluster::MakeDurable() {
+  Result<CommitSeq> durable = co_await kv_.Sync();
+  if (!durable) co_return Error(ErrorCode::kUnavailable, "the metadata store: " + durable.error().message());
+  co_return Result<void>();
 }
 
 void Cluster::RaiseMapVersion(WriteBatch& batch) {

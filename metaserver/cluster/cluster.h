@@ -39,8 +39,11 @@ class Cluster {
 
   const std::string& cluster_id() const { return cluster_id_; }
 
-  /// The first of `count` new ids. Errors: kIo.
+  /// The first of `count` new ids. They may leave this process once they are durable (MakeDurable). Errors: kIo.
   Result<std::uint64_t> TakeIds(Counter counter, std::uint64_t count);
+  /// Returns when everything written so far survives power loss. Awaited before anybody else learns of what must never
+  /// be taken back: ids, membership, chunks to delete. Errors: kUnavailable.
+  Task<Result<void>> MakeDurable();
   /// Volumes with this many replicas exist: placement groups for them are made as soon as there are enough servers.
   void AddPolicy(std::uint32_t replicas, Random& random);
 

@@ -113,6 +113,8 @@ Task<Result<proto::RegisterServerReply>> Cluster::Register(proto::RegisterServer
   }
   Result<void> applied = co_await kv_.WaitApplied(seq);
   CO_TRY(applied);
+  Result<void> durable = co_await MakeDurable();
+  CO_TRY(durable);
   co_return reply;
 }
 
@@ -149,6 +151,11 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
   CO_TRY(removed);
   Result<std::vector<std::uint64_t>> listed = co_await ListGarbage(id);
   CO_TRY_ASSIGN(std::vector<std::uint64_t> garbage, std::move(listed));
+  // A removal that a power loss would take back must not have cost the file its data by then.
+  if (!garbage.empty() || reply.has_map()) {
+    Result<void> durable = co_await MakeDurable();
+    CO_TRY(durable);
+  }
   reply.mutable_delete_chunks()->Add(garbage.begin(), garbage.end());
   co_return reply;
 }

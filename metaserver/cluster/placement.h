@@ -34,6 +34,8 @@ class Placement {
   /// the member, and then it is as good as any. Errors: kUnavailable (no groups yet), kNoSpace (all are full).
   Result<PgId> Choose(std::uint32_t replicas, Random& random) const;
 
+  /// Whether there are groups with this many copies, full ones included.
+  bool HasGroups(std::uint32_t replicas) const { return policies_.contains(replicas); }
   /// Empty for an unknown group.
   const std::vector<ServerId>& MembersOf(PgId pg) const;
   const std::map<PgId, Group>& groups() const { return groups_; }

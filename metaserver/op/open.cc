@@ -1,6 +1,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "metaserver/op/access.h"
 #include "metaserver/op/content_size.h"
 #include "metaserver/op/inode.h"
@@ -14,6 +17,8 @@ namespace {
 
 // The kernel's mark of a file that is opened to be executed; not in <fcntl.h>.
 constexpr std::uint32_t kOpenForExec = 040;
+// Files that one Release removes; the background (orphan_reclaim.cc) finds the others.
+constexpr std::size_t kMaxRemovals = 64;
 
 }  // namespace
 
@@ -104,10 +109,13 @@ Result<proto::ReleaseReply> Release(Txn& txn, const proto::ReleaseRequest& reque
     const Ino ino = context.session->handles.at(handle);
     if (context.state.orphans.contains(ino)) ++counts[ino];
   }
+  std::size_t removed = 0;
   for (const auto& [ino, count] : counts) {
+    if (removed == kMaxRemovals) break;
     if (context.state.sessions.OpenCount(ino) > count || context.state.sessions.awaiting_reclaim()) continue;
     TRY_ASSIGN(std::optional<records::Inode> inode, txn.FindInode(ino));
     if (inode) TRY(RemoveInode(txn, context, ino, *inode));
+    ++removed;
   }
   return proto::ReleaseReply();
 }

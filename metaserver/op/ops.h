@@ -54,7 +54,7 @@ Result<proto::AllocateChunksReply> AllocateChunks(Txn& txn, const proto::Allocat
                                                   OpContext& context);
 /// chunks.cc. Errors: kStale, kIsDirectory, kInvalidArgument, kPermissionDenied.
 Result<proto::GetChunksReply> GetChunks(Txn& txn, const proto::GetChunksRequest& request, OpContext& context);
-/// trim.cc. Errors: kStale, kIsDirectory, kInvalidArgument.
+/// trim.cc. Errors: kStale, kIsDirectory, kInvalidArgument, kPermissionDenied.
 Result<proto::FinishTrimReply> FinishTrim(Txn& txn, const proto::FinishTrimRequest& request, OpContext& context);
 
 /// open.cc: the server's own op. Removes an orphan that nobody has open any more. No errors of its own.

@@ -1,5 +1,7 @@
 #include "metaserver/op/removal.h"
 
+#include <algorithm>
+
 #include "metaserver/op/inode.h"
 
 namespace gabion {

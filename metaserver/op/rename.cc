@@ -101,6 +101,9 @@ Result<proto::RenameReply> Exchange(Txn& txn, OpContext& context, Place& source,
   proto::RenameReply reply;
   reply.set_ino(source.ino().value());
   if (source.ino() == target.ino()) return reply;
+  const records::Inode& gaining = source.is_directory() ? parents.to() : parents.from();
+  if (source.is_directory() != target.is_directory() && gaining.nlink() >= kMaxLinks)
+    return Error(ErrorCode::kTooManyLinks, "a directory has too many subdirectories");
   if (source.is_directory() && !target.is_directory()) {
     parents.from().set_nlink(parents.from().nlink() - 1);
     parents.to().set_nlink(parents.to().nlink() + 1);

@@ -34,8 +34,12 @@ Result<void> ChangeMode(const proto::SetAttrRequest& request, const OpContext& c
   if (!request.has_mode()) return {};
   TRY(RequireOwner(inode, context.caller));
   std::uint32_t mode = request.mode() & 07777;
-  // Else one could make a program that runs with a group one is not in.
-  if (!context.caller.is_root() && !context.caller.InGroup(inode.gid())) mode &= ~std::uint32_t{S_ISGID};
+  // Else one could make a program that runs with a group one is not in. Whether one is may take the groups to know.
+  if ((mode & S_ISGID) != 0 && !context.caller.is_root() && !context.caller.InGroup(inode.gid())) {
+    if (context.caller.groups.empty())
+      return Error(ErrorCode::kNotPermitted, fmt::format("sgid takes being in group {}", inode.gid()));
+    mode &= ~std::uint32_t{S_ISGID};
+  }
   inode.set_mode((inode.mode() & S_IFMT) | mode);
   return {};
 }
@@ -55,13 +59,24 @@ Result<void> ChangeSize(Txn& txn, const proto::SetAttrRequest& request, OpContex
   return {};
 }
 
-/// utimes: to the present by whoever may write, to any other time by the owner.
-Result<void> ChangeTimes(const proto::SetAttrRequest& request, const OpContext& context, records::Inode& inode,
-                         bool may_write) {
+/// What a write takes away; a change of size or owner has been checked by itself.
+Result<void> KillPrivileges(Txn& txn, const proto::SetAttrRequest& request, const OpContext& context,
+                            records::Inode& inode) {
+  if (!request.kill_suid_sgid() || IsDirectory(inode)) return {};
+  const Ino ino(request.ino());
+  if (!request.has_size() && !request.has_uid() && !request.has_gid() && !IsOwnerOrRoot(inode, context.caller))
+    TRY(RequireDataAccess(ino, inode, context, kMayWrite));
+  KillSuidSgid(inode);
+  return KillCapability(txn, ino, inode);
+}
+
+/// utimes: both times to the present by whoever may write, anything else by the owner.
+Result<void> ChangeTimes(const proto::SetAttrRequest& request, const OpContext& context, records::Inode& inode) {
   if (request.has_atime_ns() || request.has_mtime_ns()) TRY(RequireOwner(inode, context.caller));
-  if ((request.atime_now() || request.mtime_now()) && !IsOwnerOrRoot(inode, context.caller) && !may_write) {
+  if (request.atime_now() != request.mtime_now() && !request.has_size()) TRY(RequireOwner(inode, context.caller));
+  // A change of size brings its own time, and its own check.
+  if (request.atime_now() && request.mtime_now() && !request.has_size() && !IsOwnerOrRoot(inode, context.caller))
     TRY(RequireAccess(inode, context.caller, kMayWrite));
-  }
   if (request.atime_now()) inode.set_atime_ns(context.now_ns);
   if (request.mtime_now()) inode.set_mtime_ns(context.now_ns);
   if (request.has_atime_ns()) inode.set_atime_ns(request.atime_ns());
@@ -74,17 +89,12 @@ Result<void> ChangeTimes(const proto::SetAttrRequest& request, const OpContext& 
 Result<proto::SetAttrReply> SetAttr(Txn& txn, const proto::SetAttrRequest& request, OpContext& context) {
   const Ino ino(request.ino());
   TRY_ASSIGN(records::Inode inode, GetInode(txn, ino));
-  // ftruncate sets size and time together; who may do the one by an open handle may do the other.
-  const bool may_write = request.has_size() && request.by_open_handle() && context.SessionHasOpen(ino);
-  TRY(ChangeTimes(request, context, inode, may_write));
+  TRY(ChangeTimes(request, context, inode));
   TRY(ChangeSize(txn, request, context, inode));
   // A time that was set explicitly stays, whatever the size did to it.
   if (request.has_mtime_ns()) inode.set_mtime_ns(request.mtime_ns());
   TRY(ChangeOwner(txn, request, context, inode));
-  if (request.kill_suid_sgid() && !IsDirectory(inode)) {
-    KillSuidSgid(inode);
-    TRY(KillCapability(txn, ino, inode));
-  }
+  TRY(KillPrivileges(txn, request, context, inode));
   TRY(ChangeMode(request, context, inode));
   inode.set_ctime_ns(context.now_ns);
   txn.PutInode(ino, inode);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "common/base/log.h"
 #include "metaserver/op/inode.h"
@@ -50,6 +51,35 @@ Result<Ino> ResolveSubdir(Txn& txn, std::string_view path) {
   return ino;
 }
 
+/// Which of the handles that the client says it has open it can have in this session; the others are lost. `session`
+/// may know some already. Errors: those of Txn.
+Result<std::vector<OpEffects::Opened>> ReclaimHandles(Txn& txn, const proto::OpenSessionRequest& request,
+                                                      const Session& session, proto::OpenSessionReply& reply) {
+  reply.clear_lost_handles();
+  std::map<HandleId, Ino> reclaimed;
+  Result<void> blocked;
+  for (const proto::OpenHandle& handle : request.reclaim()) {
+    const HandleId id(handle.handle_id());
+    const Ino ino(handle.ino());
+    if (auto known = session.handles.find(id); known != session.handles.end()) {
+      if (known->second != ino) reply.add_lost_handles(id.value());
+      continue;
+    }
+    Result<std::optional<records::Inode>> inode = txn.FindInode(ino);
+    if (!inode) {
+      if (inode.error().code() != ErrorCode::kWouldBlock) return inode.error();
+      blocked = inode.error();  // go on: one round of loading brings all
+      continue;
+    }
+    const bool usable = id && inode->has_value() && reclaimed.size() < SessionTable::kMaxHandlesPerSession;
+    if (!usable || reclaimed.emplace(id, ino).first->second != ino) reply.add_lost_handles(id.value());
+  }
+  TRY(blocked);
+  std::vector<OpEffects::Opened> opened;
+  for (const auto& [id, ino] : reclaimed) opened.push_back({id, ino});
+  return opened;
+}
+
 }  // namespace
 
 void SessionOps::Complete(const Volume& volume, proto::OpenSessionReply& reply) const {
@@ -82,6 +112,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
   CO_TRY_ASSIGN(const std::uint64_t first_chunk_id, cluster_.TakeIds(Counter::kChunkId, kFirstDelegation));
   Session session;
   proto::OpenSessionReply reply;
+  std::vector<OpEffects::Opened> reclaimed;  // of an expired session that this one takes the place of
   Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
     if (context.state.sessions.size() >= SessionTable::kMaxSessions) {
       return Error(ErrorCode::kOverloaded, fmt::format("volume '{}' has {} sessions, the limit", request.volume(),
@@ -100,6 +131,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
     session.chunk_ids.Add(first_chunk_id, kFirstDelegation);
     SetRange(context.state.next_ino, kFirstDelegation, reply.mutable_inos());
     SetRange(first_chunk_id, kFirstDelegation, reply.mutable_chunk_ids());
+    TRY_ASSIGN(reclaimed, ReclaimHandles(txn, request, session, reply));
     reply.set_root_ino(session.root_ino.value());
     records::VolumeState state;
     state.set_next_ino(context.state.next_ino + kFirstDelegation);
@@ -109,10 +141,17 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
   };
   Volume::Publish publish = [&](VolumeState& state) {
     state.next_ino += kFirstDelegation;
+    const SessionId id = session.id;
     state.sessions.Add(std::move(session));
+    Session& added = *state.sessions.Find(id);
+    for (const OpEffects::Opened& opened : reclaimed) state.sessions.OpenHandle(added, opened.handle, opened.ino);
   };
   Result<void> opened = co_await volume->Run(std::move(decide), std::move(publish), env);
+  if (!opened && opened.error().code() == ErrorCode::kStale)
+    co_return Error(ErrorCode::kNotFound, fmt::format("volume '{}' was deleted", request.volume()));
   CO_TRY(opened);
+  Result<void> durable = co_await cluster_.MakeDurable();
+  CO_TRY(durable);
   reply.set_session_id(number);
   Complete(*volume, reply);
   LogInfo("session {}: host '{}' mounted volume '{}' at '{}'", number, request.host(), request.volume(),
@@ -128,36 +167,13 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
   Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
     const Session* session = context.state.sessions.Find(id);
     if (session == nullptr) return Expired(id.value(), request.volume());
-    reply.clear_lost_handles();
-    reclaimed.clear();
-    Result<void> blocked;
-    for (const proto::OpenHandle& handle : request.reclaim()) {
-      const OpEffects::Opened opened{HandleId(handle.handle_id()), Ino(handle.ino())};
-      auto known = session->handles.find(opened.handle);
-      if (known != session->handles.end() && known->second == opened.ino) continue;
-      Result<std::optional<records::Inode>> inode = txn.FindInode(opened.ino);
-      if (!inode) {
-        if (inode.error().code() != ErrorCode::kWouldBlock) return inode.error();
-        blocked = inode.error();  // go on: one round of loading brings all
-        continue;
-      }
-      const bool usable = inode->has_value() && opened.handle && known == session->handles.end();
-      if (usable) {
-        reclaimed.push_back(opened);
-      } else {
-        reply.add_lost_handles(opened.handle.value());
-      }
-    }
-    return blocked;
+    TRY_ASSIGN(reclaimed, ReclaimHandles(txn, request, *session, reply));
+    return {};
   };
   bool first_time = false;
   Volume::Publish publish = [&](VolumeState& state) {
     Session* session = state.sessions.Find(id);
-    std::map<HandleId, Ino> seen;  // a list that names a handle twice is the client's mistake, not ours to die of
-    for (const OpEffects::Opened& opened : reclaimed) {
-      if (seen.emplace(opened.handle, opened.ino).second)
-        state.sessions.OpenHandle(*session, opened.handle, opened.ino);
-    }
+    for (const OpEffects::Opened& opened : reclaimed) state.sessions.OpenHandle(*session, opened.handle, opened.ino);
     first_time = !session->resumed;
     state.sessions.MarkResumed(*session);
     session->last_heard = env.clock.Now();
@@ -241,6 +257,8 @@ Task<Result<proto::DelegateIdsReply>> SessionOps::DelegateIds(proto::DelegateIds
   };
   Result<void> delegated = co_await volume->Run(std::move(decide), std::move(publish), env);
   CO_TRY(delegated);
+  Result<void> durable = co_await cluster_.MakeDurable();
+  CO_TRY(durable);
   proto::DelegateIdsReply reply;
   if (ino_count > 0) SetRange(first_ino, ino_count, reply.mutable_inos());
   if (chunk_count > 0) SetRange(first_chunk_id, chunk_count, reply.mutable_chunk_ids());

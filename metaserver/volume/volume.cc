@@ -136,6 +136,10 @@ Volume::Turn Volume::Replay(Session& session, OpSeq seq, const ReplayWindow::Ans
             {},
             {}};
   }
+  // The handle was lost with the process that ran the op, and the client may not have known its file to reclaim it.
+  const HandleId handle((*stored)->opened_handle());
+  if (handle && !session.handles.contains(handle))
+    state_.sessions.OpenHandle(session, handle, Ino((*stored)->opened_ino()));
   return {std::move(*(*stored)->mutable_reply()), {}, last_commit_};
 }
 
@@ -162,6 +166,11 @@ Volume::Turn Volume::Execute(Session& session, const proto::OpHeader& header, co
     records::OpReply record;
     record.set_acked_below(header.acked_below());
     record.set_reply(*reply);
+    CHECK(context.effects.opened.size() <= 1);
+    for (const OpEffects::Opened& opened : context.effects.opened) {
+      record.set_opened_handle(opened.handle.value());
+      record.set_opened_ino(opened.ino.value());
+    }
     txn.PutOpReply(session.id, seq, record);
     purged = session.window.PurgeCandidates(header.acked_below());
     for (OpSeq old : purged) txn.DeleteOpReply(session.id, old);

@@ -145,8 +145,13 @@ Task<Result<std::shared_ptr<Volume>>> VolumeTable::Create(std::string name, std:
   }
   cluster_.AddPolicy(replicas, env.random);
   LogInfo("made volume '{}' with {} replicas", name, replicas);
+  if (!cluster_.placement()->HasGroups(replicas)) {
+    LogWarning("volume '{}' keeps names, but no data until {} chunkservers have registered", name, replicas);
+  }
   Result<void> applied = co_await kv_.WaitApplied(seq);
   CO_TRY(applied);
+  Result<void> durable = co_await cluster_.MakeDurable();
+  CO_TRY(durable);
   co_return volume;
 }
 
@@ -170,7 +175,8 @@ Task<Result<void>> VolumeTable::Delete(std::string name, bool force, TimePoint l
     deleting_.insert(volume->id());
   }
   LogInfo("volume '{}' was deleted; its chunks go in the background", name);
-  co_return Result<void>();
+  Result<void> durable = co_await cluster_.MakeDurable();
+  co_return durable;
 }
 
 std::vector<VolumeId> VolumeTable::Deleting() const {
