@@ -1,0 +1,132 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "chunkserver/server.h"
+#include "common/base/byte_units.h"
+#include "common/env/sim/sim_world.h"
+#include "common/rpc/rpc_client.h"
+#include "common/rpc/rpc_server.h"
+#include "proto/cluster.pb.h"
+#include "proto/data.pb.h"
+
+namespace gabion {
+
+/// Answers chunkservers as the test wants. Server "csN" has id N.
+class FakeMetaserver {
+ public:
+  explicit FakeMetaserver(Env& env);
+
+  void Start();
+  Task<void> Stop() { return rpc_.Stop(); }
+
+  proto::PgEntry& pg() { return *map_.mutable_pgs(0); }
+  void AddPg(proto::PgEntry pg) { *map_.add_pgs() = std::move(pg); }
+  /// What was changed is in the next answers.
+  void MapChanged() { map_.set_version(map_.version() + 1); }
+
+  bool away = false;                               // refuses everything
+  bool forgets = false;                            // knows no server until it registers again
+  std::uint32_t lease_ms = 5000;
+  std::map<std::uint32_t, std::set<std::uint64_t>> garbage;
+  std::map<std::uint32_t, proto::HeartbeatRequest> heartbeats;  // the last one of each
+  std::map<std::uint32_t, int> registrations;
+
+ private:
+  Task<Result<proto::RegisterServerReply>> Register(proto::RegisterServerRequest request);
+  Task<Result<proto::HeartbeatReply>> Heartbeat(proto::HeartbeatRequest request);
+
+  RpcServer rpc_;
+  proto::ClusterMap map_;
+};
+
+/// Three chunkservers of one placement group, number 1, whose primary is server 1; and a client.
+class TestCluster {
+ public:
+  struct Setup {
+    std::uint64_t seed = 1;
+    unsigned disks = 1;
+    std::uint64_t slab_bytes = 16 * kMiB;
+    bool start = true;
+  };
+
+  explicit TestCluster(Setup setup);
+  TestCluster() : TestCluster(Setup()) {}
+  ~TestCluster();
+
+  SimWorld& world() { return world_; }
+  FakeMetaserver& metaserver() { return metaserver_; }
+  SimMachine& machine(int server) { return *machines_[static_cast<std::size_t>(server - 1)]; }
+  SimPlatter& platter(int server, unsigned disk = 0) { return machine(server).disk(DiskName(disk)).platter(); }
+
+  /// With all its disks, or those given. Returns when it has a lease.
+  void StartServer(int server);
+  Result<void> TryStartServer(int server, std::vector<unsigned> disks);
+  void StopServer(int server);
+  void Kill(int server);
+  void LosePower(int server);
+  bool WaitForLease(int server);
+
+  // Calls, from the test's machine.
+
+  proto::ChunkTarget Target(std::uint64_t chunk) const;
+  /// Not from the connection of the other calls, if `client` is not 0.
+  template <typename Reply, typename Request>
+  Result<TypedReply<Reply>> Call(int server, proto::Method method, const Request& request, std::string payload = "",
+                                 Duration limit = std::chrono::seconds(5), int client = 0) {
+    return world_.RunUntilDone(
+        CallTask<Reply, Request>(Client(server, client), method, request, std::move(payload), limit));
+  }
+  template <typename Reply, typename Request>
+  static Task<Result<TypedReply<Reply>>> CallTask(RpcClient& client, proto::Method method, Request request,
+                                                  std::string payload, Duration limit) {
+    Payload bytes;
+    if (!payload.empty()) bytes = Payload(Slice::CopyOf(payload));
+    TimePoint deadline = TimePoint(client_clock_->Now()) + limit;
+    Result<TypedReply<Reply>> reply =
+        co_await CallTyped<Reply>(client, method, request, std::move(bytes), deadline);
+    co_return reply;
+  }
+  RpcClient& Client(int server, int client);
+
+  proto::WriteChunkRequest WriteRequest(std::uint64_t chunk, std::uint32_t offset, const std::string& bytes) const;
+  Result<void> Write(std::uint64_t chunk, std::uint32_t offset, const std::string& bytes, bool sync = false,
+                     Duration limit = std::chrono::seconds(5), int client = 0);
+  Result<std::string> Read(int server, std::uint64_t chunk, std::uint32_t offset, std::uint32_t length);
+  /// What all three have, which must be the same; shortened to `length`.
+  std::string ReadAll(std::uint64_t chunk, std::uint32_t offset, std::uint32_t length);
+  Result<void> Sync(std::vector<std::uint64_t> chunks);
+  Result<void> Trim(std::uint64_t chunk, std::uint32_t length, std::uint64_t generation);
+  Result<void> Zero(std::uint64_t chunk, std::uint32_t offset, std::uint32_t length);
+  Result<void> Copy(std::uint64_t source, std::uint32_t source_offset, std::uint64_t target, std::uint32_t offset,
+                    std::uint32_t length);
+  Result<proto::StatChunkReply> Stat(int server, std::uint64_t chunk);
+
+  /// The next heartbeat of a server.
+  proto::HeartbeatRequest NextHeartbeat(int server);
+
+ private:
+  static std::string DiskName(unsigned disk) { return "d" + std::to_string(disk); }
+  std::unique_ptr<ChunkServer> MakeServer(int server, const std::vector<unsigned>& disks);
+
+  static Clock* client_clock_;
+
+  const Setup setup_;
+  SimWorld world_;
+  std::vector<SimMachine*> machines_;
+  FakeMetaserver metaserver_;
+  std::map<int, std::unique_ptr<ChunkServer>> servers_;
+  std::map<std::pair<int, int>, std::unique_ptr<RpcClient>> clients_;
+  std::map<int, std::string> cluster_ids_;  // as the data directory would keep it
+};
+
+/// `size` bytes that differ from seed to seed and from place to place.
+std::string Pattern(std::size_t size, std::uint64_t seed);
+
+}  // namespace gabion
