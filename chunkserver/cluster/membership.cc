@@ -12,7 +12,7 @@ void Membership::Registered(ServerId self, std::string cluster_id) {
   cluster_id_ = std::move(cluster_id);
 }
 
-void Membership::Adopt(ClusterViewPtr view) {
+void Membership::Adopt(MembershipViewPtr view) {
   std::lock_guard lock(mutex_);
   view_ = std::move(view);
 }
@@ -35,7 +35,7 @@ std::string Membership::cluster_id() const {
   return cluster_id_;
 }
 
-ClusterViewPtr Membership::view() const {
+MembershipViewPtr Membership::view() const {
   std::lock_guard lock(mutex_);
   return view_;
 }

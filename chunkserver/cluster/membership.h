@@ -5,7 +5,7 @@
 #include <mutex>
 #include <string>
 
-#include "chunkserver/cluster/cluster_view.h"
+#include "chunkserver/cluster/membership_view.h"
 #include "common/env/clock.h"
 #include "proto/data.pb.h"
 
@@ -17,8 +17,8 @@ class Membership {
  public:
   /// A placement group that this server may serve now.
   struct Serving {
-    ClusterViewPtr view;
-    const ClusterView::Group* group = nullptr;  // in `view`
+    MembershipViewPtr view;
+    const MembershipView::Group* group = nullptr;  // in `view`
     ServerId self;
   };
 
@@ -26,7 +26,7 @@ class Membership {
   explicit Membership(std::function<void()> on_outdated) : on_outdated_(std::move(on_outdated)) {}
 
   void Registered(ServerId self, std::string cluster_id);
-  void Adopt(ClusterViewPtr view);
+  void Adopt(MembershipViewPtr view);
   /// The lease was renewed by a request sent at `sent_at`.
   void Renew(TimePoint sent_at, Duration lease);
   /// From now on nothing is served.
@@ -34,7 +34,7 @@ class Membership {
 
   ServerId self() const;
   std::string cluster_id() const;
-  ClusterViewPtr view() const;
+  MembershipViewPtr view() const;
 
   /// Errors: kUnavailable: not registered, no valid lease, or stopping.
   Result<void> CheckLease(TimePoint now) const;
@@ -51,7 +51,7 @@ class Membership {
   mutable std::mutex mutex_;
   ServerId self_;
   std::string cluster_id_;
-  ClusterViewPtr view_ = std::make_shared<ClusterView>();
+  MembershipViewPtr view_ = std::make_shared<MembershipView>();
 };
 
 }  // namespace gabion

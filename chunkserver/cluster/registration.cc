@@ -48,7 +48,12 @@ Task<void> Registration::CutSleepShort() {
 Task<void> Registration::Run() {
   while (!stopping_) {
     last_attempt_ = env_.clock.Now();
-    Result<void> done = registered_ ? co_await Heartbeat() : co_await Register();
+    Result<void> done;
+    if (registered_) {
+      done = co_await Heartbeat();
+    } else {
+      done = co_await Register();
+    }
     if (stopping_) co_return;
     TimePoint next = last_attempt_ + options_.heartbeat;
     if (done) {
@@ -78,7 +83,7 @@ void Registration::NoteSuccess() {
 }
 
 Result<void> Registration::Adopt(const proto::ClusterMap& map) {
-  TRY_ASSIGN(ClusterViewPtr view, ClusterView::FromMap(map));
+  TRY_ASSIGN(MembershipViewPtr view, MembershipView::FromMap(map));
   membership_.Adopt(std::move(view));
   return {};
 }

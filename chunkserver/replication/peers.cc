@@ -18,7 +18,7 @@ Peers::Peers(std::vector<Env*> loops, std::string host_id, const Membership& mem
 
 Result<std::shared_ptr<RpcClient>> Peers::ClientOf(Loop& loop, ServerId server) {
   if (loop.stopping) return Error(ErrorCode::kUnavailable, "this chunkserver is stopping");
-  ClusterViewPtr view = membership_.view();
+  MembershipViewPtr view = membership_.view();
   const Endpoint* endpoint = view->FindServer(server);
   if (endpoint == nullptr) {
     return Error(ErrorCode::kUnavailable, fmt::format("the cluster map has no chunkserver {}", server.value()));

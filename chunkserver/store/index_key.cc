@@ -78,7 +78,7 @@ std::optional<std::uint32_t> DecodeSegmentKey(std::string_view key) {
   return segment;
 }
 
-std::optional<ChunkId> DecodeChunkKey(std::string_view key) {
+std::optional<ChunkId> DecodeChunkRecordKey(std::string_view key) {
   RecordReader reader(key);
   std::uint8_t table = reader.U8();
   ChunkId chunk(reader.U64());

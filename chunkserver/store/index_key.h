@@ -59,7 +59,7 @@ std::string PreviousHolesKey(PreviousKey key);
 // Nothing if the key is not of that table or has another length.
 
 std::optional<std::uint32_t> DecodeSegmentKey(std::string_view key);
-std::optional<ChunkId> DecodeChunkKey(std::string_view key);
+std::optional<ChunkId> DecodeChunkRecordKey(std::string_view key);
 std::optional<PageKey> DecodePageKey(std::string_view key);
 std::optional<BlockKey> DecodeBlockKey(std::string_view key);
 /// Of kPreviousTable or kPreviousHolesTable.

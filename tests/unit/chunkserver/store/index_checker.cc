@@ -53,7 +53,7 @@ void IndexChecker::CheckPages() {
   ForTable(entries_, kChunkTable, [&](const std::string& key, const std::string& value) {
     Result<ChunkRecord> record = DecodeChunkRecord(value);
     if (!record) return Problem(record.error().ToString());
-    lengths[*DecodeChunkKey(key)] = record->length_bytes;
+    lengths[*DecodeChunkRecordKey(key)] = record->length_bytes;
   });
   std::uint64_t count = 0;
   if (auto found = entries_.find(ChunkCountKey()); found != entries_.end()) count = RecordReader(found->second).U64();

@@ -12,7 +12,7 @@
 namespace gabion {
 
 /// The cluster map as a chunkserver uses it: immutable, shared by all loops.
-class ClusterView {
+class MembershipView {
  public:
   struct Group {
     PgId id;
@@ -23,9 +23,9 @@ class ClusterView {
     bool HasInSync(ServerId server) const;
   };
 
-  ClusterView() = default;
+  MembershipView() = default;
   /// Errors: kProtocol for a map that contradicts itself.
-  static Result<std::shared_ptr<const ClusterView>> FromMap(const proto::ClusterMap& map);
+  static Result<std::shared_ptr<const MembershipView>> FromMap(const proto::ClusterMap& map);
 
   std::uint64_t version() const { return version_; }
   /// Null if there is none.
@@ -39,6 +39,6 @@ class ClusterView {
   std::unordered_map<ServerId, Endpoint> servers_;
 };
 
-using ClusterViewPtr = std::shared_ptr<const ClusterView>;
+using MembershipViewPtr = std::shared_ptr<const MembershipView>;
 
 }  // namespace gabion

@@ -1,4 +1,4 @@
-#include "chunkserver/cluster/cluster_view.h"
+#include "chunkserver/cluster/membership_view.h"
 
 #include <fmt/format.h>
 
@@ -6,12 +6,12 @@
 
 namespace gabion {
 
-bool ClusterView::Group::HasInSync(ServerId server) const {
+bool MembershipView::Group::HasInSync(ServerId server) const {
   return std::find(in_sync.begin(), in_sync.end(), server) != in_sync.end();
 }
 
-Result<ClusterViewPtr> ClusterView::FromMap(const proto::ClusterMap& map) {
-  auto view = std::make_shared<ClusterView>();
+Result<MembershipViewPtr> MembershipView::FromMap(const proto::ClusterMap& map) {
+  auto view = std::make_shared<MembershipView>();
   view->version_ = map.version();
   for (const proto::ServerEntry& entry : map.servers()) {
     Result<Endpoint> endpoint = Endpoint::Parse(entry.endpoint(), 0);
@@ -33,15 +33,15 @@ Result<ClusterViewPtr> ClusterView::FromMap(const proto::ClusterMap& map) {
     }
     view->groups_.emplace(group.id, std::move(group));
   }
-  return ClusterViewPtr(std::move(view));
+  return MembershipViewPtr(std::move(view));
 }
 
-const ClusterView::Group* ClusterView::FindGroup(PgId pg) const {
+const MembershipView::Group* MembershipView::FindGroup(PgId pg) const {
   auto found = groups_.find(pg);
   return found == groups_.end() ? nullptr : &found->second;
 }
 
-const Endpoint* ClusterView::FindServer(ServerId server) const {
+const Endpoint* MembershipView::FindServer(ServerId server) const {
   auto found = servers_.find(server);
   return found == servers_.end() ? nullptr : &found->second;
 }
