@@ -35,6 +35,7 @@ TEST(ExactlyOnceTest, ReplayIsAnsweredFromTheStoredReply) {
 
   cluster.Kill("meta");
   cluster.Start("meta");
+  cluster.world().RunFor(seconds(1));  // the old connection's end arrives
   const auto after_restart = cluster.Do(session.Send<proto::CreateReply>(proto::METHOD_CREATE, request));
   ASSERT_TRUE(IsOk(after_restart));
   EXPECT_EQ(after_restart->SerializeAsString(), replayed->SerializeAsString());
