@@ -32,8 +32,5 @@ target_compile_options(gabion_options INTERFACE
 if(GABION_SANITIZER)
   # GCC 12 reports false positives of these under sanitizers.
   target_compile_options(gabion_options INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
-else()
-  # With optimisation it sees the allocation of a coroutine's frame through Asio's inline functions, and not its release.
-  target_compile_options(gabion_options INTERFACE -Wno-mismatched-new-delete)
 endif()
 target_include_directories(gabion_options INTERFACE ${CMAKE_SOURCE_DIR})
