@@ -124,12 +124,16 @@ Task<Result<void>> TcpConnection::FillHead() {
   co_return Result<void>();
 }
 
-/// The rest of a frame that has not arrived whole. Its memory is taken only now that the head is known to be good.
+/// The rest of a frame that has not arrived whole. Whoever sent the head may never send more, so memory is taken as it
+/// fills: the header's step by step, the payload's by the kernel, page by page.
 Task<Result<Frame>> TcpConnection::ReceiveBody(FrameHead head) {
   Frame frame = FrameOf(head);
-  frame.header.resize(head.header_bytes);
-  std::span<std::byte> header(reinterpret_cast<std::byte*>(frame.header.data()), frame.header.size());
-  CO_TRY(co_await ReadInto(header));
+  while (frame.header.size() < head.header_bytes) {
+    const std::size_t done = frame.header.size();
+    frame.header.resize(std::min<std::size_t>(head.header_bytes, done + kReadBufferBytes));
+    std::span<std::byte> part(reinterpret_cast<std::byte*>(frame.header.data()) + done, frame.header.size() - done);
+    CO_TRY(co_await ReadInto(part));
+  }
   if (Result<void> checked = CheckFrameHeader(head, frame.header); !checked) co_return Broken(checked.error());
   if (head.payload_bytes > 0) {
     MutableBuffer payload(head.payload_bytes);
@@ -181,6 +185,7 @@ std::unique_ptr<Connection> TcpConnection::MoveTo(Executor executor) {
   std::swap(connection->buffer_, buffer_);
   connection->begin_ = std::exchange(begin_, 0);
   connection->end_ = std::exchange(end_, 0);
+  connection->read_failure_ = read_failure_;
   return connection;
 }
 
