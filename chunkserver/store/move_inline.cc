@@ -9,6 +9,8 @@ namespace {
 constexpr std::size_t kMovedAtOnce = 1024;     // blocks written, and synced, together
 constexpr std::size_t kPagesCommittedAtOnce = 64;
 
+std::uint16_t PageOf(const BlockKey& key) { return static_cast<std::uint16_t>(key.block / kBlocksPerPage); }
+
 }  // namespace
 
 struct StoreCore::MovedGroup {
@@ -78,7 +80,7 @@ std::vector<StoreCore::MovedGroup> StoreCore::GroupByPages(std::vector<InlineWri
   std::size_t pages = kPagesCommittedAtOnce;
   PageKey last_page;
   for (std::size_t i = 0; i < writes.size(); ++i) {
-    PageKey page{writes[i].key.chunk, static_cast<std::uint16_t>(writes[i].key.block / kBlocksPerPage)};
+    PageKey page{writes[i].key.chunk, PageOf(writes[i].key)};
     if ((i == 0 || page != last_page) && pages++ == kPagesCommittedAtOnce) {
       groups.emplace_back();
       runs.emplace_back();
@@ -96,17 +98,21 @@ std::vector<StoreCore::MovedGroup> StoreCore::GroupByPages(std::vector<InlineWri
 
 Task<Result<void>> StoreCore::CommitMoved(MovedGroup group) {
   std::vector<RangeLocks::Guard> guards;
+  for (auto first = group.writes.begin(); first != group.writes.end();) {
+    auto last = first;
+    while (last + 1 != group.writes.end() && (last + 1)->key.chunk == first->key.chunk) ++last;
+    PageRange range{PageOf(first->key), PageOf(last->key)};
+    RangeLocks::Guard guard = co_await locks_.Lock(first->key.chunk, range);
+    guards.push_back(std::move(guard));
+    first = last + 1;
+  }
   IndexChange change;
   change.data_is_durable = true;
-  for (std::size_t i = 0; i < group.writes.size(); ++i) {
-    const BlockKey& key = group.writes[i].key;
-    std::uint16_t page_index = static_cast<std::uint16_t>(key.block / kBlocksPerPage);
-    PageKey page{key.chunk, page_index};
+  for (const InlineWrite& write : group.writes) {
+    PageKey page{write.key.chunk, PageOf(write.key)};
     if (!change.pages.empty() && change.pages.back().key == page) continue;
-    PageRange range{page_index, page_index};
-    RangeLocks::Guard guard = co_await locks_.Lock(key.chunk, range);
-    guards.push_back(std::move(guard));
-    Result<std::vector<PageRecord>> records = co_await FindPages(key.chunk, range, kChunkBytes);
+    PageRange range{page.page, page.page};
+    Result<std::vector<PageRecord>> records = co_await FindPages(page.chunk, range, kChunkBytes);
     if (!records) co_return records.error();
     change.pages.push_back({page, records->front(), records->front()});
   }
@@ -118,7 +124,7 @@ Task<Result<void>> StoreCore::CommitMoved(MovedGroup group) {
     std::size_t page = 0;
     for (std::size_t i = 0; i < group.writes.size(); ++i) {
       const BlockKey& key = group.writes[i].key;
-      while (change.pages[page].key != PageKey{key.chunk, static_cast<std::uint16_t>(key.block / kBlocksPerPage)}) ++page;
+      while (change.pages[page].key != PageKey{key.chunk, PageOf(key)}) ++page;
       const InlineBlock* now = state_->inlined.Find(key);
       bool same = now != nullptr && now->number == group.writes[i].block.number;
       if (!group.places[i].is_hole()) AppendBlock(same ? used : unused, group.places[i].address);

@@ -66,7 +66,8 @@ class RangeLocks {
   RangeLocks(const RangeLocks&) = delete;
   RangeLocks& operator=(const RangeLocks&) = delete;
 
-  /// Whoever locks several ranges at a time does so in ascending order of (chunk, first page), or risks a deadlock.
+  /// Whoever holds several locks has one a chunk, and takes them in ascending order of chunk. (Two in one chunk are a
+  /// deadlock as soon as a request over both comes in between: it waits for the first, and the second waits for it.)
   Task<Guard> Lock(ChunkId chunk, PageRange range);
 
  private:

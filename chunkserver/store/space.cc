@@ -42,7 +42,7 @@ Task<Result<void>> StoreCore::RefreshSpace() {
 Task<Result<Reservation>> StoreCore::Reserve(std::uint32_t block_count) {
   if (block_count == 0) co_return Reservation();
   std::uint64_t bytes = block_count * kBlockBytes;
-  for (int attempt = 0; attempt < kReserveAttemptsMax; ++attempt) {
+  for (int attempt = 0; attempt < kReserveAttemptsMax;) {
     bool full = false;
     {
       std::lock_guard lock(mutex_);
@@ -66,6 +66,7 @@ Task<Result<Reservation>> StoreCore::Reserve(std::uint32_t block_count) {
     } else {
       co_await Reclaim();
     }
+    attempt += full ? 1 : 0;  // a new slab is progress, even if somebody else took its blocks
     Result<void> online = CheckOnline();
     if (!online) co_return online.error();
   }

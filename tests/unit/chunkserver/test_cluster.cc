@@ -91,11 +91,8 @@ Task<Result<proto::HeartbeatReply>> FakeMetaserver::Heartbeat(proto::HeartbeatRe
   co_return reply;
 }
 
-Clock* TestCluster::client_clock_ = nullptr;
-
 TestCluster::TestCluster(Setup setup)
     : setup_(setup), world_(setup.seed), metaserver_(world_.AddMachine("meta").env()) {
-  client_clock_ = &world_.machine("test").env().clock;
   for (int server = 1; server <= kServers; ++server) {
     machines_.push_back(&world_.AddMachine("cs" + std::to_string(server), 2));
   }

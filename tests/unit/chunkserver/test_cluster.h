@@ -81,19 +81,19 @@ class TestCluster {
   Result<TypedReply<Reply>> Call(int server, proto::Method method, const Request& request, std::string payload = "",
                                  Duration limit = std::chrono::seconds(5), int client = 0) {
     return world_.RunUntilDone(
-        CallTask<Reply, Request>(Client(server, client), method, request, std::move(payload), limit));
+        CallTask<Reply, Request>(Client(server, client), method, request, std::move(payload), In(limit)));
   }
   template <typename Reply, typename Request>
   static Task<Result<TypedReply<Reply>>> CallTask(RpcClient& client, proto::Method method, Request request,
-                                                  std::string payload, Duration limit) {
+                                                  std::string payload, TimePoint deadline) {
     Payload bytes;
     if (!payload.empty()) bytes = Payload(Slice::CopyOf(payload));
-    TimePoint deadline = TimePoint(client_clock_->Now()) + limit;
     Result<TypedReply<Reply>> reply =
         co_await CallTyped<Reply>(client, method, request, std::move(bytes), deadline);
     co_return reply;
   }
   RpcClient& Client(int server, int client);
+  TimePoint In(Duration duration) { return world_.machine("test").clock().Now() + duration; }
 
   proto::WriteChunkRequest WriteRequest(std::uint64_t chunk, std::uint32_t offset, const std::string& bytes) const;
   Result<void> Write(std::uint64_t chunk, std::uint32_t offset, const std::string& bytes, bool sync = false,
@@ -114,8 +114,6 @@ class TestCluster {
  private:
   static std::string DiskName(unsigned disk) { return "d" + std::to_string(disk); }
   std::unique_ptr<ChunkServer> MakeServer(int server, const std::vector<unsigned>& disks);
-
-  static Clock* client_clock_;
 
   const Setup setup_;
   SimWorld world_;

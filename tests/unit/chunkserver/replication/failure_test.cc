@@ -1,0 +1,242 @@
+// What data calls do when servers, disks and wires fail.
+#include <asio/co_spawn.hpp>
+#include <optional>
+
+#include "tests/unit/chunkserver/test_cluster.h"
+
+namespace gabion {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+ErrorCode CodeOf(const Result<void>& result) { return result ? ErrorCode::kOk : result.error().code(); }
+ErrorCode CodeOf(const Result<std::string>& result) { return result ? ErrorCode::kOk : result.error().code(); }
+
+TEST(MemberFailureTest, WriteFailsWhileAMemberIsDownAndConvergesWhenRepeated) {
+  TestCluster cluster;
+  ASSERT_EQ(CodeOf(cluster.Write(7, 0, Pattern(50'000, 1))), ErrorCode::kOk);
+  cluster.Kill(3);
+  std::string bytes = Pattern(20'000, 2);
+  EXPECT_EQ(CodeOf(cluster.Write(7, 10'000, bytes, false, seconds(2))), ErrorCode::kUnavailable);
+  EXPECT_EQ(CodeOf(cluster.Sync({7})), ErrorCode::kUnavailable);
+  cluster.StartServer(3);
+  EXPECT_EQ(CodeOf(cluster.Write(7, 10'000, bytes)), ErrorCode::kOk);
+  std::string expected = Pattern(50'000, 1);
+  expected.replace(10'000, bytes.size(), bytes);
+  EXPECT_EQ(cluster.ReadAll(7, 0, 50'000), expected);
+}
+
+Task<void> WriteAndNote(TestCluster& cluster, std::optional<ErrorCode>* outcome) {
+  proto::WriteChunkRequest request = cluster.WriteRequest(7, 0, "abc");
+  RpcClient& client = cluster.Client(1, 0);
+  std::string bytes = "abc";
+  auto reply = co_await TestCluster::CallTask<proto::WriteChunkReply>(client, proto::METHOD_WRITE_CHUNK, request, bytes,
+                                                                      cluster.In(seconds(20)));
+  *outcome = reply ? ErrorCode::kOk : reply.error().code();
+}
+
+TEST(MemberFailureTest, CallWaitsForAMemberThatRestarts) {
+  TestCluster cluster;
+  cluster.Kill(2);
+  std::optional<ErrorCode> outcome;
+  asio::co_spawn(cluster.world().machine("test").env().executor, WriteAndNote(cluster, &outcome),
+                 [](std::exception_ptr) {});
+  cluster.world().RunFor(seconds(1));
+  EXPECT_FALSE(outcome.has_value());
+  cluster.StartServer(2);
+  ASSERT_TRUE(cluster.world().RunUntil([&] { return outcome.has_value(); }));
+  EXPECT_EQ(*outcome, ErrorCode::kOk);
+  EXPECT_EQ(cluster.ReadAll(7, 0, 3), "abc");
+}
+
+// A write is given up while its member sleeps; the next one takes its place. The member wakes up with both before it, on
+// different connections: the first must not be done last.
+TEST(MemberFailureTest, WhatWasGivenUpIsNotDoneLate) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    TestCluster cluster({.seed = seed});
+    ASSERT_EQ(CodeOf(cluster.Write(7, 0, "first connection", false, seconds(5), 0)), ErrorCode::kOk);
+    ASSERT_EQ(CodeOf(cluster.Write(7, 0, "second connection", false, seconds(5), 1)), ErrorCode::kOk);
+    cluster.machine(2).Pause();
+    EXPECT_EQ(CodeOf(cluster.Write(7, 0, "this is given up", false, seconds(1), 0)), ErrorCode::kUnavailable);
+    EXPECT_EQ(CodeOf(cluster.Write(7, 0, "this one replaces", false, seconds(1), 1)), ErrorCode::kUnavailable);
+    cluster.machine(2).Resume();
+    Result<void> again(ErrorCode::kUnavailable, "not tried yet");
+    for (int attempt = 0; attempt < 20 && !again; ++attempt) {
+      again = cluster.Write(7, 0, "this one replaces", false, seconds(5), 1);
+    }
+    ASSERT_EQ(CodeOf(again), ErrorCode::kOk);
+    EXPECT_EQ(cluster.ReadAll(7, 0, 17), "this one replaces") << "seed " << seed;
+    cluster.world().RunFor(seconds(5));
+    EXPECT_EQ(cluster.ReadAll(7, 0, 17), "this one replaces") << "seed " << seed;
+  }
+}
+
+TEST(MemberFailureTest, RestartedPrimaryFencesWhatItSentBefore) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    TestCluster cluster({.seed = seed});
+    cluster.machine(2).Pause();
+    EXPECT_FALSE(cluster.Write(7, 0, "before", false, seconds(1), 0).has_value());
+    cluster.Kill(1);
+    cluster.StartServer(1);
+    cluster.machine(2).Resume();
+    Result<void> written(ErrorCode::kUnavailable, "not tried yet");
+    for (int attempt = 0; attempt < 20 && !written; ++attempt) written = cluster.Write(7, 0, "after!");
+    ASSERT_EQ(CodeOf(written), ErrorCode::kOk);
+    cluster.world().RunFor(seconds(5));
+    EXPECT_EQ(cluster.ReadAll(7, 0, 6), "after!") << "seed " << seed;
+  }
+}
+
+TEST(ServerRestartTest, FindsEveryChunkOnItsDisk) {
+  TestCluster cluster({.seed = 2, .disks = 3});
+  for (std::uint64_t chunk = 1; chunk <= 20; ++chunk) {
+    ASSERT_EQ(CodeOf(cluster.Write(chunk, 0, Pattern(10'000, chunk))), ErrorCode::kOk);
+  }
+  proto::HeartbeatRequest report = cluster.NextHeartbeat(2);
+  ASSERT_EQ(report.disks_size(), 3);
+  std::uint64_t chunks = 0;
+  for (const proto::DiskReport& disk : report.disks()) {
+    EXPECT_TRUE(disk.online());
+    EXPECT_GT(disk.chunks(), 0u) << "chunks go to all disks";
+    chunks += disk.chunks();
+  }
+  EXPECT_EQ(chunks, 20u) << "and each to one of them";
+  for (int server = 1; server <= 3; ++server) cluster.Kill(server);
+  for (int server = 1; server <= 3; ++server) cluster.StartServer(server);
+  for (std::uint64_t chunk = 1; chunk <= 20; ++chunk) {
+    EXPECT_EQ(cluster.ReadAll(chunk, 0, 10'000), Pattern(10'000, chunk));
+  }
+}
+
+TEST(DiskFailureTest, TakesItsChunksOfflineAndNothingElse) {
+  TestCluster cluster({.seed = 4, .disks = 2});
+  for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
+    ASSERT_EQ(CodeOf(cluster.Write(chunk, 0, Pattern(10'000, chunk))), ErrorCode::kOk);
+  }
+  cluster.platter(3, 1).SetDead(true);
+  int served = 0;
+  int failed = 0;
+  for (int round = 0; round < 3; ++round) {  // a disk is given up after some errors
+    served = failed = 0;
+    for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
+      Result<void> written = cluster.Write(chunk, 4096, "new", false, seconds(1));
+      ++(written ? served : failed);
+      if (!written) EXPECT_EQ(CodeOf(written), ErrorCode::kUnavailable);
+      Result<std::string> here = cluster.Read(3, chunk, 0, 8192);
+      EXPECT_EQ(here.has_value(), written.has_value());
+      EXPECT_EQ(CodeOf(cluster.Read(2, chunk, 0, 8192)), ErrorCode::kOk);
+    }
+  }
+  EXPECT_GT(served, 0);
+  EXPECT_GT(failed, 0);
+  EXPECT_EQ(CodeOf(cluster.Write(50, 0, "new chunks go to the other disk")), ErrorCode::kOk);
+  EXPECT_EQ(CodeOf(cluster.Write(51, 0, "new chunks go to the other disk")), ErrorCode::kOk);
+  proto::HeartbeatRequest report = cluster.NextHeartbeat(3);
+  ASSERT_EQ(report.disks_size(), 2);
+  EXPECT_TRUE(report.disks(0).online());
+  EXPECT_FALSE(report.disks(1).online());
+  EXPECT_NE(report.disks(1).error(), "");
+}
+
+TEST(DiskFailureTest, WhatMayBeOnAMissingDiskIsNotTakenForNew) {
+  TestCluster cluster({.seed = 4, .disks = 2});
+  for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
+    ASSERT_EQ(CodeOf(cluster.Write(chunk, 0, Pattern(10'000, chunk))), ErrorCode::kOk);
+  }
+  cluster.StopServer(3);
+  ASSERT_TRUE(cluster.TryStartServer(3, {0}).has_value());
+  ASSERT_TRUE(cluster.WaitForLease(3));
+  int served = 0;
+  for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
+    Result<std::string> here = cluster.Read(3, chunk, 0, 8192);
+    if (here) {
+      ++served;
+      EXPECT_EQ(*here, Pattern(10'000, chunk).substr(0, 8192));
+    } else {
+      EXPECT_EQ(CodeOf(here), ErrorCode::kUnavailable);
+    }
+  }
+  EXPECT_GT(served, 0);
+  EXPECT_LT(served, 12);
+  EXPECT_EQ(CodeOf(cluster.Read(3, 999, 0, 4096)), ErrorCode::kUnavailable);
+  cluster.StopServer(3);
+  cluster.StartServer(3);
+  for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
+    EXPECT_EQ(cluster.ReadAll(chunk, 0, 10'000), Pattern(10'000, chunk));
+  }
+}
+
+TEST(DiskFailureTest, DiskThatDoesNotOpenIsReported) {
+  TestCluster cluster({.seed = 1, .disks = 2});
+  for (std::uint64_t chunk = 1; chunk <= 6; ++chunk) {
+    ASSERT_EQ(CodeOf(cluster.Write(chunk, 0, "x")), ErrorCode::kOk);
+  }
+  cluster.StopServer(2);
+  cluster.platter(2, 0).SetDead(true);
+  cluster.StartServer(2);
+  proto::HeartbeatRequest report = cluster.NextHeartbeat(2);
+  ASSERT_GE(report.disks_size(), 2);
+  EXPECT_FALSE(report.disks(0).online());
+  EXPECT_NE(report.disks(0).error(), "");
+  EXPECT_TRUE(report.disks(1).online());
+
+  cluster.StopServer(2);
+  cluster.platter(2, 1).SetDead(true);
+  Result<void> started = cluster.TryStartServer(2, {0, 1});
+  ASSERT_FALSE(started.has_value());
+  EXPECT_EQ(CodeOf(started), ErrorCode::kIo) << "without any disk there is no server";
+}
+
+TEST(DiskFailureTest, EmptyDisksOfAServerThatHadDataAreNotServed) {
+  TestCluster cluster({.seed = 1, .disks = 1});
+  ASSERT_EQ(CodeOf(cluster.Write(7, 0, "data")), ErrorCode::kOk);
+  cluster.StopServer(2);
+  ASSERT_TRUE(cluster.TryStartServer(2, {5}).has_value());
+  ASSERT_TRUE(cluster.WaitForLease(2));
+  EXPECT_EQ(CodeOf(cluster.Read(2, 7, 0, 4096)), ErrorCode::kUnavailable);
+}
+
+TEST(BitRotTest, BadBlockIsRefusedByTheServerThatHasIt) {
+  TestCluster cluster;
+  std::string bytes = Pattern(200'000, 1);
+  ASSERT_EQ(CodeOf(cluster.Write(7, 0, bytes)), ErrorCode::kOk);
+  ASSERT_EQ(CodeOf(cluster.Sync({7})), ErrorCode::kOk);
+  std::string slab = cluster.platter(2).FileNames().at(0);
+  std::string stored = cluster.platter(2).Contents(slab, 0, 1 * kMiB);
+  std::size_t at = stored.find(bytes.substr(8192, 4096));
+  ASSERT_NE(at, std::string::npos);
+  cluster.platter(2).FlipBit(slab, at + 100, 3);
+  EXPECT_EQ(CodeOf(cluster.Read(2, 7, 0, 65536)), ErrorCode::kCorrupt);
+  EXPECT_EQ(CodeOf(cluster.Read(2, 7, 12288, 65536)), ErrorCode::kOk) << "the other blocks are good";
+  EXPECT_EQ(CodeOf(cluster.Read(1, 7, 0, 65536)), ErrorCode::kOk);
+  EXPECT_EQ(CodeOf(cluster.Read(3, 7, 0, 65536)), ErrorCode::kOk);
+}
+
+TEST(DiskFullTest, WriterLearnsAndNothingIsLost) {
+  TestCluster cluster({.start = false});
+  for (int server = 1; server <= 3; ++server) {
+    cluster.platter(server).options().capacity_bytes = server == 3 ? 48 * kMiB : 4 * kGiB;
+    cluster.StartServer(server);
+  }
+  cluster.world().RunFor(seconds(2));
+  std::uint64_t written = 0;
+  Result<void> last;
+  for (; written < 64; ++written) {
+    last = cluster.Write(written + 1, 0, Pattern(1 * kMiB, written + 1));
+    if (!last) break;
+  }
+  EXPECT_EQ(CodeOf(last), ErrorCode::kNoSpace) << "also of a disk that is not the primary's";
+  EXPECT_GT(written, 10u);
+  for (std::uint64_t chunk = 1; chunk <= written; ++chunk) {
+    ASSERT_EQ(cluster.ReadAll(chunk, 0, 1 * kMiB), Pattern(1 * kMiB, chunk)) << "chunk " << chunk;
+  }
+  // Room again: after a chunk is gone.
+  for (std::uint32_t server = 1; server <= 3; ++server) cluster.metaserver().garbage[server] = {1, 2, 3, 4};
+  cluster.world().RunFor(seconds(15));
+  EXPECT_EQ(CodeOf(cluster.Write(written + 1, 0, Pattern(1 * kMiB, written + 1))), ErrorCode::kOk);
+  EXPECT_EQ(cluster.ReadAll(written + 1, 0, 1 * kMiB), Pattern(1 * kMiB, written + 1));
+}
+
+}  // namespace
+}  // namespace gabion
