@@ -1,0 +1,163 @@
+#include "fs-client/client.h"
+
+#include <asio/co_spawn.hpp>
+#include <utility>
+
+#include "common/base/log.h"
+#include "fs-client/session/group_source.h"
+#include "fs-client/vfs/volume_vfs.h"
+
+namespace gabion {
+namespace {
+
+// What is not on the chunkservers after so long will not be: they are away, and somebody waits for the unmount.
+constexpr Duration kStopFlushLimit = std::chrono::seconds(60);
+constexpr Duration kCloseLimit = std::chrono::seconds(5);
+
+/// Runs `task` on another loop; its caller goes on on its own.
+Task<void> RunOn(ClientLoop* loop, Task<void> task) {
+  co_await asio::co_spawn(loop->env().executor, std::move(task), asio::use_awaitable);
+}
+
+}  // namespace
+
+/// The parts, in the order in which they depend on each other.
+class Client::Impl {
+ public:
+  Impl(std::vector<Env*> envs, ClientOptions options);
+
+  Task<Result<void>> Start();
+  Task<void> Stop();
+  void SetInvalidator(CacheInvalidator* invalidator) { kernel_.SetInvalidator(invalidator); }
+  Vfs& vfs() { return vfs_; }
+
+ private:
+  static std::vector<std::unique_ptr<ClientLoop>> MakeLoops(const std::vector<Env*>& envs,
+                                                            const ClientOptions& options);
+  static std::vector<ClientLoop*> PointersTo(const std::vector<std::unique_ptr<ClientLoop>>& loops);
+  MetaSession::Options SessionOptions() const;
+  Task<void> Open(Result<void>& opened);
+  Task<void> FlushAndClose();
+
+  const ClientOptions options_;
+  const std::vector<std::unique_ptr<ClientLoop>> loops_;
+  const std::vector<ClientLoop*> loop_pointers_;
+  TaskGroup tasks_;
+  RootMap root_;
+  OpenFiles files_;
+  MetaSession session_;
+  const std::shared_ptr<GroupSource> groups_;
+  MetaCalls meta_;
+  ChunkCalls chunks_;
+  ChunkPlaces places_;
+  MemoryBudget memory_;
+  KernelCaches kernel_;
+  Reader reader_;
+  WriteBack write_back_;
+  VolumeVfs vfs_;
+  bool started_ = false;
+};
+
+Client::Impl::Impl(std::vector<Env*> envs, ClientOptions options)
+    : options_(std::move(options)),
+      loops_(MakeLoops(envs, options_)),
+      loop_pointers_(PointersTo(loops_)),
+      session_(loop_pointers_, SessionOptions(), files_, tasks_),
+      // In simulation there are no processes to ask.
+      groups_(options_.host_id.empty() ? nullptr : MakeProcGroupSource()),
+      meta_(session_, groups_.get()),
+      chunks_(session_),
+      places_(meta_, session_, chunks_),
+      memory_(options_.memory_bytes),
+      kernel_(root_),
+      reader_(chunks_, places_, memory_, tasks_),
+      write_back_({meta_, session_, chunks_, places_, memory_, kernel_, tasks_}),
+      vfs_({loop_pointers_, session_, meta_, chunks_, places_, reader_, write_back_, files_, kernel_, root_, tasks_}) {}
+
+std::vector<std::unique_ptr<ClientLoop>> Client::Impl::MakeLoops(const std::vector<Env*>& envs,
+                                                                 const ClientOptions& options) {
+  std::vector<std::unique_ptr<ClientLoop>> loops;
+  for (Env* env : envs) loops.push_back(std::make_unique<ClientLoop>(*env, options.metaservers, options.host_id));
+  return loops;
+}
+
+std::vector<ClientLoop*> Client::Impl::PointersTo(const std::vector<std::unique_ptr<ClientLoop>>& loops) {
+  std::vector<ClientLoop*> pointers;
+  for (const auto& loop : loops) pointers.push_back(loop.get());
+  return pointers;
+}
+
+MetaSession::Options Client::Impl::SessionOptions() const {
+  MetaSession::Options session;
+  session.volume = options_.volume;
+  session.subdir = options_.subdir;
+  session.host_name = options_.host_name;
+  session.mountpoint = options_.mountpoint;
+  session.read_only = options_.read_only;
+  return session;
+}
+
+Task<Result<void>> Client::Impl::Start() {
+  Result<void> opened;
+  Task<void> opening = Open(opened);
+  co_await RunOn(loop_pointers_.front(), std::move(opening));
+  co_return opened;
+}
+
+/// On the first loop.
+Task<void> Client::Impl::Open(Result<void>& opened) {
+  ClientLoop* loop = loop_pointers_.front();
+  opened = co_await session_.Open(loop->Now() + options_.connect_timeout);
+  if (!opened) {
+    co_await loop->Stop();
+    co_return;
+  }
+  started_ = true;
+  root_ = RootMap(session_.root_ino());
+  session_.StartRenewing();
+  tasks_.Spawn(loop->env().executor, write_back_.AgeUntilStopped(loop));
+}
+
+Task<void> Client::Impl::Stop() {
+  if (!std::exchange(started_, false)) co_return;
+  Task<void> closing = FlushAndClose();
+  co_await RunOn(loop_pointers_.front(), std::move(closing));
+  for (ClientLoop* loop : loop_pointers_) {
+    Task<void> stopping = loop->Stop();
+    co_await RunOn(loop, std::move(stopping));
+  }
+  co_await tasks_.Join();
+}
+
+/// On the first loop.
+Task<void> Client::Impl::FlushAndClose() {
+  ClientLoop* loop = loop_pointers_.front();
+  bool clean = co_await write_back_.FlushEverything(loop, loop->Now() + kStopFlushLimit);
+  if (!clean) LogError("data that was written and not synced is lost: the servers did not take it in time");
+  write_back_.StopAgeing();
+  session_.StopWaiting();
+  co_await session_.Close(loop->Now() + kCloseLimit);
+}
+
+Client::Client(std::vector<Env*> loops, ClientOptions options)
+    : impl_(std::make_unique<Impl>(std::move(loops), std::move(options))) {}
+
+Client::~Client() = default;
+
+Task<Result<void>> Client::Start() {
+  return impl_->Start();
+}
+
+void Client::SetInvalidator(CacheInvalidator* invalidator) {
+  impl_->SetInvalidator(invalidator);
+}
+
+Vfs& Client::vfs() {
+  return impl_->vfs();
+}
+
+Task<void> Client::Stop() {
+  return impl_->Stop();
+}
+
+}  // namespace gabion

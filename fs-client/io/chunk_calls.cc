@@ -1,0 +1,272 @@
+#include "fs-client/io/chunk_calls.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "common/base/log.h"
+#include "fs-client/session/interruption.h"
+#include "fs-client/session/retry_limits.h"
+
+namespace gabion {
+namespace {
+
+// While other copies are left to ask, a slow one is not waited for longer.
+constexpr Duration kReadLimitWithAlternatives = std::chrono::seconds(2);
+// A write that was garbled on its way, or hit a disk that is just being given up, is tried so often before it fails.
+constexpr unsigned kMaxTriesAfterDamage = 8;
+constexpr std::size_t kMaxReported = 1024;
+
+bool IsDamage(ErrorCode code) {
+  return code == ErrorCode::kCorrupt || code == ErrorCode::kIo;
+}
+
+}  // namespace
+
+/// Paces the tries of one request and decides when to ask for a newer map.
+class ChunkCalls::Retry {
+ public:
+  Retry(ChunkCalls& calls, ClientLoop* loop, PgId pg) : calls_(calls), loop_(loop), pg_(pg) {}
+
+  TimePoint NextDeadline() { return limit_.Next(loop_->Now()); }
+
+  void Succeeded() { calls_.outages_.Succeeded(pg_.value(), loop_->Now()); }
+
+  /// Waits until another try makes sense. Errors: `error`, if it is for good; kCancelled.
+  Task<Result<void>> AfterFailure(Error error, ClusterViewPtr seen) {
+    MetaSession& session = calls_.session_;
+    ErrorCode code = error.code();
+    if (session.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
+    bool damage = IsDamage(code) && ++damaged_ < kMaxTriesAfterDamage;
+    if (!IsRetryable(code) && !damage && code != ErrorCode::kCancelled) co_return error;
+    calls_.outages_.Failed(pg_.value(), loop_->Now(), error);
+
+    co_await session.RefreshMap(loop_, seen->version());
+    ClusterViewPtr now = session.map();
+    const ClusterView::Pg* before = seen->FindPg(pg_);
+    const ClusterView::Pg* after = now->FindPg(pg_);
+    bool moved = after != nullptr && (before == nullptr || before->epoch != after->epoch);
+    if (!moved) co_await loop_->env().clock.SleepFor(backoff_.Next(loop_->env().random));
+    co_return Result<void>();
+  }
+
+ private:
+  ChunkCalls& calls_;
+  ClientLoop* loop_;
+  const PgId pg_;
+  AttemptLimit limit_;
+  Backoff backoff_ = MakeRetryBackoff();
+  unsigned damaged_ = 0;
+};
+
+Task<Result<RpcReply>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
+                                             const google::protobuf::MessageLite& request, proto::ChunkTarget& target,
+                                             Payload payload) {
+  target.set_chunk_id(place.chunk.value());
+  target.set_pg_id(place.pg.value());
+  Retry retry(*this, loop, place.pg);
+  for (;;) {
+    ClusterViewPtr map = session_.map();
+    const ClusterView::Pg* pg = map->FindPg(place.pg);
+    const ClusterView::Server* primary = pg == nullptr ? nullptr : map->FindServer(pg->primary);
+    Error failure(ErrorCode::kUnavailable, fmt::format("placement group {} has no primary", place.pg.value()));
+    if (primary != nullptr) {
+      target.set_epoch(pg->epoch.value());
+      std::string header = request.SerializeAsString();
+      Payload copy = payload;  // slices; the bytes are shared
+      RpcClient& client = loop->Chunkserver(primary->id, primary->endpoint);
+      Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(copy), retry.NextDeadline());
+      if (reply) {
+        retry.Succeeded();
+        co_return reply;
+      }
+      failure = reply.error();
+    }
+    CO_TRY(co_await retry.AfterFailure(failure, map));
+  }
+}
+
+Task<Result<void>> ChunkCalls::Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
+                                     std::vector<BlockChecksum> checksums, bool sync) {
+  proto::WriteChunkRequest request;
+  request.set_offset_bytes(offset_bytes);
+  request.mutable_checksums()->Assign(checksums.begin(), checksums.end());
+  request.set_sync(sync);
+  Result<RpcReply> reply = co_await ToPrimary(loop, place, proto::METHOD_WRITE_CHUNK, request,
+                                              *request.mutable_target(), std::move(payload));
+  if (!reply) co_return reply.error();
+  co_return Result<void>();
+}
+
+Task<Result<void>> ChunkCalls::Trim(ClientLoop* loop, ChunkPlace place, std::uint32_t length_bytes,
+                                    std::uint64_t generation) {
+  proto::TrimChunkRequest request;
+  request.set_length_bytes(length_bytes);
+  request.set_generation(generation);
+  Payload none;
+  Result<RpcReply> reply =
+      co_await ToPrimary(loop, place, proto::METHOD_TRIM_CHUNK, request, *request.mutable_target(), std::move(none));
+  if (!reply) co_return reply.error();
+  co_return Result<void>();
+}
+
+Task<Result<void>> ChunkCalls::Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes,
+                                    std::uint32_t length_bytes) {
+  proto::ZeroChunkRequest request;
+  request.set_offset_bytes(offset_bytes);
+  request.set_length_bytes(length_bytes);
+  Payload none;
+  Result<RpcReply> reply =
+      co_await ToPrimary(loop, place, proto::METHOD_ZERO_CHUNK, request, *request.mutable_target(), std::move(none));
+  if (!reply) co_return reply.error();
+  co_return Result<void>();
+}
+
+Task<Result<proto::StatChunkReply>> ChunkCalls::Stat(ClientLoop* loop, ChunkPlace place) {
+  proto::StatChunkRequest request;
+  Payload none;
+  Result<RpcReply> reply =
+      co_await ToPrimary(loop, place, proto::METHOD_STAT_CHUNK, request, *request.mutable_target(), std::move(none));
+  if (!reply) co_return reply.error();
+  proto::StatChunkReply stat;
+  if (!stat.ParseFromString(reply->header)) {
+    co_return Error(ErrorCode::kProtocol, "METHOD_STAT_CHUNK: the answer does not parse");
+  }
+  co_return stat;
+}
+
+Task<Result<Slice>> ChunkCalls::ReadFrom(ClientLoop* loop, ClusterView::Server server, proto::ReadChunkRequest request,
+                                         TimePoint deadline) {
+  RpcClient& client = loop->Chunkserver(server.id, server.endpoint);
+  Payload none;
+  auto reply =
+      co_await CallTyped<proto::ReadChunkReply>(client, proto::METHOD_READ_CHUNK, request, std::move(none), deadline);
+  if (!reply) co_return reply.error();
+  Slice blocks = reply->payload.Joined();  // contiguous as it comes: nothing is copied
+  if (blocks.size() > request.length_bytes()) {
+    co_return Error(ErrorCode::kProtocol, fmt::format("{} bytes for {}", blocks.size(), request.length_bytes()));
+  }
+  std::vector<BlockChecksum> found = PieceChecksums(request.offset_bytes(), blocks.span());
+  const auto& expected = reply->message.checksums();
+  if (!std::equal(found.begin(), found.end(), expected.begin(), expected.end())) {
+    co_return Error(ErrorCode::kCorrupt,
+                    fmt::format("block checksums do not match in [{}, +{})", request.offset_bytes(), blocks.size()));
+  }
+  co_return blocks;
+}
+
+Task<Result<Slice>> ChunkCalls::Read(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes,
+                                     std::uint32_t length_bytes) {
+  Retry retry(*this, loop, place.pg);
+  proto::ReadChunkRequest request;
+  request.set_offset_bytes(offset_bytes);
+  request.set_length_bytes(length_bytes);
+  request.mutable_target()->set_chunk_id(place.chunk.value());
+  request.mutable_target()->set_pg_id(place.pg.value());
+  for (;;) {
+    ClusterViewPtr map = session_.map();
+    const ClusterView::Pg* pg = map->FindPg(place.pg);
+    std::vector<const ClusterView::Server*> copies;
+    for (ServerId member : pg == nullptr ? std::vector<ServerId>() : pg->in_sync) {
+      if (const auto* server = map->FindServer(member)) copies.push_back(server);
+    }
+    std::stable_partition(copies.begin(), copies.end(), [loop](const ClusterView::Server* server) {
+      return server->alive && !loop->Suspected(server->id);
+    });
+
+    Error failure(ErrorCode::kUnavailable, fmt::format("placement group {} has no copy in reach", place.pg.value()));
+    bool may_come_back = copies.empty();
+    for (std::size_t i = 0; i < copies.size(); ++i) {
+      const ClusterView::Server& server = *copies[i];
+      request.mutable_target()->set_epoch(pg->epoch.value());
+      request.mutable_target()->set_replica(server.id != pg->primary);
+      TimePoint deadline = i + 1 < copies.size() ? loop->Now() + kReadLimitWithAlternatives : retry.NextDeadline();
+      Result<Slice> blocks = co_await ReadFrom(loop, server, request, deadline);
+      if (blocks) {
+        loop->Trust(server.id);
+        retry.Succeeded();
+        co_return blocks;
+      }
+      ErrorCode code = blocks.error().code();
+      if (!may_come_back) failure = blocks.error();
+      if (IsRetryable(code) || code == ErrorCode::kCancelled) may_come_back = true;
+      if (code == ErrorCode::kStaleEpoch) {
+        failure = blocks.error();
+        break;
+      }
+      if (IsRetryable(code)) {
+        loop->Suspect(server.id);
+      } else if (code != ErrorCode::kCancelled) {
+        ReportBadCopy(server.id, place.chunk, blocks.error());
+      }
+    }
+    if (!may_come_back) {
+      co_return Error(ErrorCode::kIo,
+                      fmt::format("chunk {}: no good copy: {}", place.chunk.value(), failure.ToString()));
+    }
+    asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (Interrupted(cancellation)) co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
+    if (!IsRetryable(failure.code())) failure = Error(ErrorCode::kUnavailable, failure.message());
+    CO_TRY(co_await retry.AfterFailure(failure, map));
+  }
+}
+
+Task<Result<void>> ChunkCalls::Sync(ClientLoop* loop, std::vector<ChunkPlace> places) {
+  if (places.empty()) co_return Result<void>();
+  Retry retry(*this, loop, places.front().pg);
+  for (;;) {
+    ClusterViewPtr map = session_.map();
+    Result<std::vector<ChunkPlace>> left = co_await SyncRound(loop, places, map, retry.NextDeadline());
+    if (left && left->empty()) {
+      retry.Succeeded();
+      co_return Result<void>();
+    }
+    Error failure(ErrorCode::kUnavailable, "a placement group has no primary");
+    if (left) {
+      places = std::move(*left);
+    } else {
+      failure = left.error();
+    }
+    CO_TRY(co_await retry.AfterFailure(failure, map));
+  }
+}
+
+/// Asks each primary once; what could not be asked for. All places are asked for again after a failure: it costs the
+/// servers nothing to sync what is synced.
+Task<Result<std::vector<ChunkPlace>>> ChunkCalls::SyncRound(ClientLoop* loop, std::vector<ChunkPlace> places,
+                                                            ClusterViewPtr map, TimePoint deadline) {
+  std::map<ServerId, proto::SyncChunksRequest> requests;
+  std::vector<ChunkPlace> left;
+  for (const ChunkPlace& place : places) {
+    const ClusterView::Pg* pg = map->FindPg(place.pg);
+    if (pg == nullptr || map->FindServer(pg->primary) == nullptr) {
+      left.push_back(place);
+      continue;
+    }
+    proto::ChunkTarget& target = *requests[pg->primary].add_targets();
+    target.set_chunk_id(place.chunk.value());
+    target.set_pg_id(place.pg.value());
+    target.set_epoch(pg->epoch.value());
+  }
+  for (const auto& [server, request] : requests) {
+    RpcClient& client = loop->Chunkserver(server, map->FindServer(server)->endpoint);
+    Payload none;
+    auto reply = co_await CallTyped<proto::SyncChunksReply>(client, proto::METHOD_SYNC_CHUNKS, request, std::move(none),
+                                                            deadline);
+    if (!reply) co_return reply.error();
+  }
+  co_return left;
+}
+
+void ChunkCalls::ReportBadCopy(ServerId server, ChunkId chunk, const Error& error) {
+  {
+    std::lock_guard lock(reported_mutex_);
+    if (reported_.size() >= kMaxReported) reported_.clear();
+    if (!reported_.emplace(server, chunk).second) return;
+  }
+  LogWarning("chunk {}: the copy on chunkserver {} cannot be used ({}); another one is read", chunk.value(),
+             server.value(), error.ToString());
+}
+
+}  // namespace gabion

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/buffer.h"
+#include "common/base/checksum.h"
+#include "common/base/result.h"
+#include "common/rpc/rpc_client.h"
+#include "fs-client/io/chunk_table.h"
+#include "fs-client/session/meta_session.h"
+#include "fs-client/session/outage_log.h"
+#include "proto/data.pb.h"
+
+namespace gabion {
+
+/// Requests to chunkservers, each to the right one by the newest map and repeated until answered: failure is a pause
+/// (DESIGN 1). Offsets are within the chunk. Any loop.
+///
+/// Errors of all: kNoSpace; kIo (no good copy, or servers that keep failing); kCancelled (the mount is being stopped).
+class ChunkCalls {
+ public:
+  /// `session` outlives it.
+  explicit ChunkCalls(MetaSession& session) : session_(session) {}
+
+  /// Stores the payload in all in-sync members; durably with `sync`. `checksums` as in WriteChunkRequest.
+  Task<Result<void>> Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
+                           std::vector<BlockChecksum> checksums, bool sync);
+
+  /// Blocks as some in-sync member has them, verified; shorter where the chunk ends. Offset and length in whole blocks.
+  /// A copy that is bad or out of reach is passed over, the primary's is the first choice.
+  Task<Result<Slice>> Read(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, std::uint32_t length_bytes);
+
+  Task<Result<void>> Sync(ClientLoop* loop, std::vector<ChunkPlace> places);
+  Task<Result<void>> Trim(ClientLoop* loop, ChunkPlace place, std::uint32_t length_bytes, std::uint64_t generation);
+  Task<Result<void>> Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, std::uint32_t length_bytes);
+  Task<Result<proto::StatChunkReply>> Stat(ClientLoop* loop, ChunkPlace place);
+
+ private:
+  class Retry;
+
+  /// `target` is inside `request`; both are the awaiting caller's.
+  Task<Result<RpcReply>> ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
+                                   const google::protobuf::MessageLite& request, proto::ChunkTarget& target,
+                                   Payload payload);
+  Task<Result<Slice>> ReadFrom(ClientLoop* loop, ClusterView::Server server, proto::ReadChunkRequest request,
+                               TimePoint deadline);
+  Task<Result<std::vector<ChunkPlace>>> SyncRound(ClientLoop* loop, std::vector<ChunkPlace> places, ClusterViewPtr map,
+                                                  TimePoint deadline);
+  void ReportBadCopy(ServerId server, ChunkId chunk, const Error& error);
+
+  MetaSession& session_;
+  OutageLog outages_{"placement group"};
+  std::mutex reported_mutex_;
+  std::set<std::pair<ServerId, ChunkId>> reported_;  // bad copies that are in the log already
+};
+
+}  // namespace gabion

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "common/base/ids.h"
+#include "fs-client/vfs/root_map.h"
+#include "fs-client/vfs/vfs.h"
+
+namespace gabion {
+
+/// The front end's caches, by the metaserver's inode numbers. Any loop.
+class KernelCaches {
+ public:
+  explicit KernelCaches(const RootMap& root) : root_(root) {}
+
+  /// Before the first call. Null: nobody caches.
+  void SetInvalidator(CacheInvalidator* invalidator) { invalidator_ = invalidator; }
+
+  /// Returns when no page of the inode is cached any more.
+  Task<void> DropData(Ino ino) {
+    if (invalidator_ != nullptr) co_await invalidator_->InvalidateData(root_.ToKernel(ino));
+  }
+
+ private:
+  const RootMap& root_;
+  CacheInvalidator* invalidator_ = nullptr;
+};
+
+}  // namespace gabion

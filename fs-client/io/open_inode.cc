@@ -1,0 +1,87 @@
+#include "fs-client/io/open_inode.h"
+
+#include <limits>
+
+#include "common/base/byte_units.h"
+#include "common/base/check.h"
+
+namespace gabion {
+
+KnownFile KnownFile::From(const proto::Attr& attr) {
+  KnownFile known;
+  known.data_version = attr.data_version();
+  known.size = attr.size();
+  known.used_bytes = attr.used_bytes();
+  known.mode = attr.mode();
+  known.mtime_ns = attr.mtime_ns();
+  known.ctime_ns = attr.ctime_ns();
+  if (attr.has_trim()) known.trim = attr.trim();
+  return known;
+}
+
+void OpenInode::Adopt(const proto::Attr& attr, std::uint64_t kernel_version_now) {
+  known = KnownFile::From(attr);
+  chunks.Set(0, ChunkPlace::From(attr.first_chunk()));  // none: a hole
+  kernel_version = kernel_version_now;
+}
+
+OpenInode::Verdict OpenInode::Observe(const proto::Attr& attr) {
+  if (attr.data_version() > known.data_version) {
+    if (own_change && attr.data_version() == known.data_version + 1) return Verdict::kUndecided;
+    Refresh(attr);
+  } else if (attr.data_version() == known.data_version && attr.ctime_ns() >= known.ctime_ns) {
+    known = KnownFile::From(attr);
+  }
+  return KernelIsCurrent() ? Verdict::kCurrent : Verdict::kForeign;
+}
+
+/// The content changed elsewhere: whatever was derived from it is void.
+void OpenInode::Refresh(const proto::Attr& attr) {
+  known = KnownFile::From(attr);
+  chunks.Clear();
+  chunks.Set(0, ChunkPlace::From(attr.first_chunk()));
+  DropReadAhead(0, std::numeric_limits<std::uint64_t>::max());
+}
+
+std::uint64_t OpenInode::BeginOwnChange() {
+  CHECK(!own_change);
+  own_change = true;
+  return known.data_version;
+}
+
+bool OpenInode::EndOwnChange(std::uint64_t base_version, const proto::Attr* reply) {
+  CHECK(own_change);
+  own_change = false;
+  WaitList::Wake(changed.TakeAll());
+  if (reply == nullptr) return true;
+  std::uint64_t size_before = known.size;
+  std::uint64_t version = reply->data_version();
+  bool alone = version <= base_version + 1;
+  if (version > known.data_version) {
+    if (alone) {
+      known = KnownFile::From(*reply);
+      chunks.Set(0, ChunkPlace::From(reply->first_chunk()));
+    } else {
+      Refresh(*reply);
+    }
+  } else if (version == known.data_version && reply->ctime_ns() >= known.ctime_ns) {
+    known = KnownFile::From(*reply);
+  }
+  if (alone && kernel_version == base_version) kernel_version = version;
+  if (known.size != size_before) meta_unsynced = true;
+  return alone;
+}
+
+void OpenInode::CutTo(std::uint64_t size_bytes) {
+  std::uint64_t first_gone = RoundUp(size_bytes, kChunkBytes) / kChunkBytes;
+  chunks.ForgetFrom(first_gone);
+  unsynced.erase(unsynced.lower_bound(first_gone), unsynced.end());
+  DropReadAhead(size_bytes, std::numeric_limits<std::uint64_t>::max());
+  meta_unsynced = true;
+}
+
+void OpenInode::DropReadAhead(std::uint64_t begin, std::uint64_t end) {
+  for (OpenHandle* handle : handles) WaitList::Wake(handle->stream.Drop(begin, end));
+}
+
+}  // namespace gabion

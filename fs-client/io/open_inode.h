@@ -1,0 +1,141 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/coro/async_mutex.h"
+#include "common/env/clock.h"
+#include "fs-client/io/chunk_table.h"
+#include "fs-client/io/dirty_data.h"
+#include "fs-client/io/read_stream.h"
+#include "fs-client/io/wait_list.h"
+#include "fs-client/session/client_loop.h"
+#include "proto/meta.pb.h"
+
+namespace gabion {
+
+/// What the metaserver last said of a file's content.
+struct KnownFile {
+  std::uint64_t data_version = 0;
+  std::uint64_t size = 0;
+  std::uint64_t used_bytes = 0;
+  std::uint32_t mode = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t ctime_ns = 0;
+  std::optional<proto::TrimMark> trim;
+
+  static KnownFile From(const proto::Attr& attr);
+};
+
+/// Failures of writes that the application was told had succeeded, until it is told otherwise. Counted, so that each
+/// handle hears of each once. Guarded by the file's mutex.
+struct WriteErrors {
+  std::uint64_t count = 0;
+  Error last{ErrorCode::kOk, ""};
+
+  void Add(Error error) {
+    ++count;
+    last = std::move(error);
+  }
+};
+
+struct OpenHandle;
+
+/// A file (by the metaserver's inode number) that has handles open here, or bytes on their way; shared by all its
+/// handles. Any loop: `mutex` guards what is listed under it, in stretches that never suspend.
+class OpenInode {
+ public:
+  explicit OpenInode(Ino ino) : ino_(ino) {}
+  OpenInode(const OpenInode&) = delete;
+  OpenInode& operator=(const OpenInode&) = delete;
+
+  Ino ino() const { return ino_; }
+
+  /// What a reply's attributes tell about the file's content.
+  enum class Verdict {
+    kCurrent,    // the kernel's pages are right
+    kForeign,    // somebody else changed it: the kernel's pages have to go before the reply may be passed on
+    kUndecided,  // it may be our own change that is under way: wait for `changed` and ask again
+  };
+
+  // All of these under `mutex`.
+
+  /// Takes note of the attributes in a reply to a look.
+  Verdict Observe(const proto::Attr& attr);
+  /// The first attributes of a newly opened file.
+  void Adopt(const proto::Attr& attr, std::uint64_t kernel_version_now);
+  /// Before a request that raises data_version, of which one may be under way (`changing` is held): the version before.
+  std::uint64_t BeginOwnChange();
+  /// The request is over. `reply` is null if it failed. Whether nobody else changed the content meanwhile.
+  bool EndOwnChange(std::uint64_t base_version, const proto::Attr* reply);
+
+  /// Our own cut at (or extension to) `size_bytes` is done: what lay behind it is forgotten.
+  void CutTo(std::uint64_t size_bytes);
+  /// The kernel's pages of `version` and before are gone.
+  void NoteKernelDropped(std::uint64_t version) { kernel_version = std::max(kernel_version, version); }
+
+  /// The file's size with what is gathered here.
+  std::uint64_t Size() const { return std::max(known.size, dirty.end_bytes()); }
+  bool KernelIsCurrent() const { return kernel_version == known.data_version; }
+  /// Forgets read-ahead in [begin, end) of all handles.
+  void DropReadAhead(std::uint64_t begin, std::uint64_t end);
+
+  mutable std::mutex mutex;
+  KnownFile known;
+  /// The version under which the kernel's pages were read, our own writes included.
+  std::uint64_t kernel_version = 0;
+  DirtyData dirty;
+  std::int64_t write_time_ns = 0;  // of the newest write
+  ChunkTable chunks;
+  std::map<std::uint64_t, ChunkPlace> unsynced;  // chunks by index, written and not synced since
+  bool meta_unsynced = true;     // where the data is, and how much, may not be durable at the metaserver
+  bool kill_privileges = false;  // one who is not root wrote: suid, sgid and capabilities go with the next commit
+  WriteErrors errors;
+  std::vector<OpenHandle*> handles;
+  bool exclusive = false;  // writes wait: the file is being cut or punched
+  bool own_change = false;
+  WaitList changed;       // woken by everything that flushes, writers and readers may wait for
+  TimePoint dirty_since;  // while in the DirtyList
+  bool listed = false;
+  bool flushing = false;       // in the background; one at a time
+  ClientLoop* home = nullptr;  // where it was written last: background work happens there
+
+  // Across suspensions; taken in this order, none under `mutex`.
+
+  AsyncMutex syncing;   // an fsync that finds nothing unsynced must not overtake the one that is syncing it
+  AsyncMutex changing;  // requests that raise data_version, one at a time
+  AsyncMutex placing;   // allocation of chunks and trimming
+
+ private:
+  void Refresh(const proto::Attr& attr);
+
+  const Ino ino_;
+};
+using OpenInodePtr = std::shared_ptr<OpenInode>;
+
+/// An open file of an application.
+struct OpenHandle {
+  OpenHandle(HandleId handle_id, OpenInodePtr file, std::uint32_t open_flags)
+      : id(handle_id), inode(std::move(file)), flags(open_flags) {}
+
+  const HandleId id;
+  const OpenInodePtr inode;
+  const std::uint32_t flags;       // of open(2)
+  std::atomic<bool> lost = false;  // the metaserver has forgotten it, and the file is gone
+
+  // Under the inode's mutex.
+  std::uint64_t errors_seen_by_write = 0;  // of WriteErrors::count
+  std::uint64_t errors_seen_by_sync = 0;
+  ReadStream stream;
+};
+using OpenHandlePtr = std::shared_ptr<OpenHandle>;
+
+}  // namespace gabion

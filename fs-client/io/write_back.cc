@@ -1,0 +1,370 @@
+#include "fs-client/io/write_back.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "fs-client/session/interruption.h"
+
+namespace gabion {
+namespace {
+
+// Another client that goes on changing the file while we commit makes the commit repeat; not for ever, for by then the
+// two write the same file without agreeing on anything.
+constexpr unsigned kMaxCommitTries = 4;
+
+/// Whom the metaserver takes privileges from: anybody but root.
+constexpr Caller kUnprivileged{65534, 65534, 0};
+
+proto::CommitWriteRequest MakeCommit(const OpenInode& inode, const std::vector<WriteFramePtr>& frames) {
+  proto::CommitWriteRequest request;
+  request.set_ino(inode.ino().value());
+  request.set_mtime_ns(inode.write_time_ns);
+  std::uint64_t end = 0;
+  std::uint64_t added = 0;
+  for (const WriteFramePtr& frame : frames) {
+    end = std::max(end, frame->end_bytes());
+    added += RoundUp(frame->end_bytes(), kBlockBytes) - RoundDown(frame->offset_bytes, kBlockBytes);
+  }
+  request.set_end_bytes(end);
+  request.set_added_bytes(added);
+  return request;
+}
+
+}  // namespace
+
+bool WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& inode, std::uint64_t offset,
+                         std::span<const std::byte> bytes, bool append) {
+  if (parts_.memory.full()) return false;
+  bool worth_sending = false;
+  {
+    std::lock_guard lock(inode->mutex);
+    if (inode->exclusive || inode->dirty.total_bytes() >= kMaxDirtyPerFile) return false;
+    if (append) offset = inode->Size();
+    parts_.memory.Take(inode->dirty.Write(offset, bytes));
+    inode->write_time_ns = loop->env().clock.WallNowNs();
+    inode->home = loop;
+    inode->DropReadAhead(offset, offset + bytes.size());
+    dirty_list_.Update(inode, loop->Now());
+    worth_sending = inode->dirty.gathering_bytes() >= DirtyData::kStreamBytes;
+  }
+  if (worth_sending) Stream(loop, inode);
+  return true;
+}
+
+Task<void> WriteBack::AwaitRoom(ClientLoop* loop, OpenInodePtr inode) {
+  std::shared_ptr<AsyncEvent> room = parts_.memory.WaitForRoom();
+  if (room != nullptr) {
+    for (const OpenInodePtr& dirty : dirty_list_.Snapshot()) FlushInBackground(dirty);
+    (void)co_await WaitUnlessInterrupted(std::move(room));
+    co_return;
+  }
+  bool too_much = false;
+  {
+    std::lock_guard lock(inode->mutex);
+    too_much = inode->dirty.total_bytes() >= kMaxDirtyPerFile;
+    if (too_much || inode->exclusive) room = inode->changed.Add();
+  }
+  if (too_much) Stream(loop, inode);
+  if (room != nullptr) (void)co_await WaitUnlessInterrupted(std::move(room));
+}
+
+void WriteBack::Stream(ClientLoop* loop, const OpenInodePtr& inode) {
+  if (parts_.tasks.closed()) return;
+  std::vector<WriteFramePtr> frames;
+  bool commit = false;
+  {
+    std::lock_guard lock(inode->mutex);
+    while (WriteFramePtr frame = inode->dirty.TakeForStreaming()) frames.push_back(std::move(frame));
+    commit = inode->dirty.landed_bytes() >= kMaxLandedBytes && !inode->own_change;
+  }
+  for (WriteFramePtr& frame : frames) {
+    parts_.tasks.Spawn(loop->env().executor, SendAndStream(loop, inode, std::move(frame)));
+  }
+  if (commit) parts_.tasks.Spawn(loop->env().executor, Commit(loop, inode));
+}
+
+Task<void> WriteBack::SendAndStream(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr frame) {
+  co_await Send(loop, inode, std::move(frame), Durability::kApplied);
+  Stream(loop, inode);
+}
+
+Task<void> WriteBack::Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr frame, Durability durability) {
+  Payload payload = frame->payload;
+  Result<Stored> stored = co_await Store(loop, inode, frame->offset_bytes, std::move(payload), durability);
+  WaitList::Waiters woken;
+  {
+    std::lock_guard lock(inode->mutex);
+    if (stored) {
+      inode->dirty.Landed(frame);
+      // What was read ahead while it was on its way may be from before it.
+      inode->DropReadAhead(frame->offset_bytes, frame->end_bytes());
+      if (durability == Durability::kApplied) inode->unsynced[stored->index] = stored->place;
+    } else {
+      parts_.memory.Give(inode->dirty.Dropped(frame));
+      inode->errors.Add(stored.error());
+      dirty_list_.Update(inode, loop->Now());
+    }
+    woken = inode->changed.TakeAll();
+  }
+  WaitList::Wake(woken);
+  if (!stored && stored.error().code() != ErrorCode::kCancelled) {
+    LogError("inode {}: bytes {} to {} could not be written: {}", inode->ino().value(), frame->offset_bytes,
+             frame->end_bytes(), stored.error().ToString());
+    // The kernel still shows them.
+    parts_.tasks.Spawn(loop->env().executor, DropKernelPages(inode->ino()));
+  }
+}
+
+Task<void> WriteBack::DropKernelPages(Ino ino) {
+  co_await parts_.kernel.DropData(ino);
+}
+
+Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr inode, std::uint64_t offset,
+                                                 Payload payload, Durability durability) {
+  Stored stored;
+  stored.index = offset / kChunkBytes;
+  auto in_chunk = static_cast<std::uint32_t>(offset % kChunkBytes);
+  CO_TRY_ASSIGN(stored.place, co_await parts_.places.ForWriting(loop, inode, stored.index));
+  // Slices meet at block boundaries, so each is cut into blocks by itself. Once per byte, retries included.
+  std::vector<BlockChecksum> checksums;
+  std::uint64_t at = in_chunk;
+  for (const Slice& slice : payload.slices()) {
+    std::vector<BlockChecksum> pieces = PieceChecksums(at, slice.span());
+    checksums.insert(checksums.end(), pieces.begin(), pieces.end());
+    at += slice.size();
+  }
+  CO_TRY(co_await parts_.chunks.Write(loop, stored.place, in_chunk, std::move(payload), std::move(checksums),
+                                      durability == Durability::kDurable));
+  co_return stored;
+}
+
+Task<void> WriteBack::Flush(ClientLoop* loop, OpenInodePtr inode, std::uint64_t up_to_write) {
+  return FlushWith(loop, std::move(inode), up_to_write, Durability::kApplied);
+}
+
+Task<void> WriteBack::FlushAll(ClientLoop* loop, OpenInodePtr inode) {
+  std::uint64_t newest = 0;
+  {
+    std::lock_guard lock(inode->mutex);
+    newest = inode->dirty.last_write();
+  }
+  return FlushWith(loop, std::move(inode), newest, Durability::kApplied);
+}
+
+Task<void> WriteBack::FlushWith(ClientLoop* loop, OpenInodePtr inode, std::uint64_t up_to_write,
+                                Durability durability) {
+  for (;;) {
+    std::vector<WriteFramePtr> frames;
+    std::shared_ptr<AsyncEvent> progress;
+    {
+      std::lock_guard lock(inode->mutex);
+      DirtyData& dirty = inode->dirty;
+      while (WriteFramePtr frame = dirty.TakeUpTo(up_to_write)) frames.push_back(std::move(frame));
+      if (frames.empty()) {
+        if (dirty.HasSending(up_to_write) || dirty.HasGathering(up_to_write)) {
+          progress = inode->changed.Add();
+        } else if (!dirty.HasUncommitted(up_to_write)) {
+          co_return;
+        }
+      } else if (frames.size() > 1 || dirty.sending_count() > 1 || dirty.HasGathering(up_to_write) ||
+                 !inode->unsynced.empty()) {
+        durability = Durability::kApplied;  // SyncChunks will cover all at once
+      }
+    }
+    if (!frames.empty()) {
+      bool stopped = parts_.tasks.closed();
+      for (std::size_t i = 1; i < frames.size(); ++i) {
+        if (stopped) {
+          co_await Send(loop, inode, frames[i], Durability::kApplied);
+          continue;
+        }
+        parts_.tasks.Spawn(loop->env().executor, Send(loop, inode, frames[i], Durability::kApplied));
+      }
+      co_await Send(loop, inode, frames.front(), durability);
+    } else if (progress != nullptr) {
+      co_await progress->Wait();
+    } else {
+      co_await Commit(loop, inode);
+    }
+  }
+}
+
+Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
+  AsyncMutex::Guard guard = co_await inode->changing.Lock();
+  {
+    std::lock_guard lock(inode->mutex);
+    if (!inode->dirty.HasLanded()) co_return;
+    inode->dirty.BeginCommit();
+  }
+  Result<void> committed = co_await CommitLanded(loop, inode);
+  WaitList::Waiters woken;
+  {
+    std::lock_guard lock(inode->mutex);
+    parts_.memory.Give(inode->dirty.EndCommit());
+    if (!committed) inode->errors.Add(committed.error());
+    dirty_list_.Update(inode, loop->Now());
+    if (inode->listed) inode->dirty_since = loop->Now();
+    woken = inode->changed.TakeAll();
+  }
+  WaitList::Wake(woken);
+  if (!committed && committed.error().code() != ErrorCode::kCancelled) {
+    LogError("inode {}: its new size could not be committed: {}", inode->ino().value(), committed.error().ToString());
+  }
+}
+
+/// One CommitWrite, as a rule. When another client turns out to have changed the file since, it may have cut away what
+/// has landed, so that is stored once more.
+Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode) {
+  Caller writer = kOwnWork;
+  for (unsigned tries = 1;; ++tries) {
+    proto::CommitWriteRequest request;
+    std::uint64_t base = 0;
+    {
+      std::lock_guard lock(inode->mutex);
+      if (std::exchange(inode->kill_privileges, false)) writer = kUnprivileged;
+      request = MakeCommit(*inode, inode->dirty.committing());
+      base = inode->BeginOwnChange();
+    }
+    auto reply = co_await parts_.meta.Mutate<proto::CommitWriteReply>(loop, writer, proto::METHOD_COMMIT_WRITE,
+                                                                      std::move(request));
+    bool alone = false;
+    {
+      std::lock_guard lock(inode->mutex);
+      alone = inode->EndOwnChange(base, reply ? &reply->attr() : nullptr);
+    }
+    if (!reply && reply.error().code() == ErrorCode::kPermissionDenied && writer.uid != kOwnWork.uid) {
+      writer = kOwnWork;  // the session has lost the handle that allowed it; the write was allowed nevertheless
+      continue;
+    }
+    bool cut_pending = !reply && reply.error().code() == ErrorCode::kBusy;
+    if (!reply && !cut_pending) co_return reply.error();
+    if (reply && (alone || tries >= kMaxCommitTries)) co_return Result<void>();
+    if (cut_pending) CO_TRY(co_await parts_.places.FinishForeignTrim(loop, inode->ino(), inode));
+    CO_TRY(co_await StoreAgain(loop, inode));
+  }
+}
+
+Task<Result<void>> WriteBack::StoreAgain(ClientLoop* loop, OpenInodePtr inode) {
+  std::vector<PlacedSlice> parts;
+  {
+    std::lock_guard lock(inode->mutex);
+    parts = inode->dirty.TakeBackCommitting();
+  }
+  for (PlacedSlice& part : parts) {
+    Payload payload(std::move(part.slice));
+    Result<Stored> stored = co_await Store(loop, inode, part.offset_bytes, std::move(payload), Durability::kApplied);
+    if (!stored) co_return stored.error();
+    std::lock_guard lock(inode->mutex);
+    inode->unsynced[stored->index] = stored->place;
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> WriteBack::Sync(ClientLoop* loop, OpenInodePtr inode, bool data_only) {
+  std::uint64_t newest = 0;
+  {
+    std::lock_guard lock(inode->mutex);
+    newest = inode->dirty.last_write();
+  }
+  co_await FlushWith(loop, inode, newest, Durability::kDurable);
+  CO_TRY(co_await SyncChunks(loop, inode));
+  co_return co_await SyncMeta(loop, std::move(inode), data_only);
+}
+
+Task<Result<void>> WriteBack::SyncMeta(ClientLoop* loop, OpenInodePtr inode, bool data_only) {
+  AsyncMutex::Guard guard = co_await inode->syncing.Lock();
+  {
+    std::lock_guard lock(inode->mutex);
+    if (!std::exchange(inode->meta_unsynced, false) && data_only) co_return Result<void>();
+  }
+  proto::SyncMetaRequest request;
+  auto reply =
+      co_await parts_.meta.Read<proto::SyncMetaReply>(loop, kOwnWork, proto::METHOD_SYNC_META, std::move(request));
+  if (reply) co_return Result<void>();
+  std::lock_guard lock(inode->mutex);
+  inode->meta_unsynced = true;
+  co_return reply.error();
+}
+
+Task<Result<void>> WriteBack::SyncChunks(ClientLoop* loop, OpenInodePtr inode) {
+  AsyncMutex::Guard guard = co_await inode->syncing.Lock();
+  std::map<std::uint64_t, ChunkPlace> unsynced;
+  {
+    std::lock_guard lock(inode->mutex);
+    unsynced.swap(inode->unsynced);
+  }
+  if (unsynced.empty()) co_return Result<void>();
+  std::vector<ChunkPlace> places;
+  for (const auto& [index, place] : unsynced) places.push_back(place);
+  Result<void> synced = co_await parts_.chunks.Sync(loop, std::move(places));
+  if (!synced) {
+    std::lock_guard lock(inode->mutex);
+    inode->unsynced.merge(unsynced);
+  }
+  co_return synced;
+}
+
+Result<void> WriteBack::TakeErrorForSync(OpenHandle& handle) {
+  std::lock_guard lock(handle.inode->mutex);
+  const WriteErrors& errors = handle.inode->errors;
+  if (std::exchange(handle.errors_seen_by_sync, errors.count) == errors.count) return {};
+  handle.errors_seen_by_write = errors.count;
+  return errors.last;
+}
+
+Result<void> WriteBack::TakeErrorForWrite(OpenHandle& handle) {
+  std::lock_guard lock(handle.inode->mutex);
+  const WriteErrors& errors = handle.inode->errors;
+  if (std::exchange(handle.errors_seen_by_write, errors.count) == errors.count) return {};
+  return errors.last;
+}
+
+void WriteBack::FlushInBackground(const OpenInodePtr& inode) {
+  ClientLoop* loop = nullptr;
+  {
+    std::lock_guard lock(inode->mutex);
+    if (inode->flushing || inode->home == nullptr) return;
+    inode->flushing = true;
+    loop = inode->home;
+  }
+  parts_.tasks.Spawn(loop->env().executor, FlushMarked(loop, inode));
+}
+
+Task<void> WriteBack::FlushMarked(ClientLoop* loop, OpenInodePtr inode) {
+  co_await FlushAll(loop, inode);
+  std::lock_guard lock(inode->mutex);
+  inode->flushing = false;
+}
+
+Task<void> WriteBack::AgeUntilStopped(ClientLoop* loop) {
+  while (!ageing_stopped_) {
+    co_await age_sleep_.Until(loop->env(), loop->Now() + kMaxAge / 2);
+    TimePoint old = loop->Now() - kMaxAge;
+    for (const OpenInodePtr& inode : dirty_list_.Snapshot()) {
+      bool due = false;
+      {
+        std::lock_guard lock(inode->mutex);
+        due = inode->listed && inode->dirty_since <= old;
+      }
+      if (due) FlushInBackground(inode);
+    }
+  }
+}
+
+void WriteBack::StopAgeing() {
+  ageing_stopped_ = true;
+  age_sleep_.Cancel();
+}
+
+Task<bool> WriteBack::FlushEverything(ClientLoop* loop, TimePoint deadline) {
+  constexpr Duration kLook = std::chrono::milliseconds(10);
+  while (!dirty_list_.empty() && loop->Now() < deadline) {
+    for (const OpenInodePtr& inode : dirty_list_.Snapshot()) FlushInBackground(inode);
+    co_await loop->env().clock.SleepFor(kLook);
+  }
+  co_return dirty_list_.empty();
+}
+
+}  // namespace gabion

@@ -1,0 +1,55 @@
+#include "fs-client/session/client_loop.h"
+
+#include <utility>
+
+namespace gabion {
+
+ClientLoop::ClientLoop(Env& env, std::vector<Endpoint> metaservers, std::string host_id)
+    : env_(env),
+      metaservers_(std::move(metaservers)),
+      host_id_(std::move(host_id)),
+      meta_clients_(metaservers_.size()) {}
+
+std::unique_ptr<RpcClient> ClientLoop::Connect(const Endpoint& endpoint) {
+  Identity identity;
+  identity.role = proto::ROLE_CLIENT;
+  identity.host_id = host_id_;
+  return std::make_unique<RpcClient>(env_, endpoint, identity);
+}
+
+RpcClient& ClientLoop::Metaserver(std::size_t index) {
+  std::unique_ptr<RpcClient>& client = meta_clients_.at(index);
+  if (client == nullptr) client = Connect(metaservers_[index]);
+  return *client;
+}
+
+RpcClient& ClientLoop::Chunkserver(ServerId server, const Endpoint& endpoint) {
+  std::unique_ptr<RpcClient>& client = chunk_clients_[server];
+  if (client != nullptr && client->endpoint() != endpoint) retired_.push_back(std::move(client));
+  if (client == nullptr) client = Connect(endpoint);
+  return *client;
+}
+
+void ClientLoop::Suspect(ServerId server) {
+  suspects_[server] = Now() + kSuspicion;
+}
+
+void ClientLoop::Trust(ServerId server) {
+  if (!suspects_.empty()) suspects_.erase(server);
+}
+
+bool ClientLoop::Suspected(ServerId server) const {
+  if (suspects_.empty()) return false;
+  auto found = suspects_.find(server);
+  return found != suspects_.end() && Now() < found->second;
+}
+
+Task<void> ClientLoop::Stop() {
+  for (auto& client : meta_clients_) {
+    if (client != nullptr) co_await client->Stop();
+  }
+  for (auto& [server, client] : chunk_clients_) co_await client->Stop();
+  for (auto& client : retired_) co_await client->Stop();
+}
+
+}  // namespace gabion

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/env/env.h"
+#include "common/rpc/rpc_client.h"
+
+namespace gabion {
+
+/// What the client has on one event loop: connections to the servers it talks to from there, so that a call never
+/// leaves the loop it began on (DESIGN 11). Used on that loop only.
+class ClientLoop {
+ public:
+  /// A server that failed is asked last for so long.
+  static constexpr Duration kSuspicion = std::chrono::seconds(3);
+
+  /// `env` outlives it.
+  ClientLoop(Env& env, std::vector<Endpoint> metaservers, std::string host_id);
+
+  Env& env() { return env_; }
+  TimePoint Now() const { return env_.clock.Now(); }
+
+  /// The connection to metaserver `index` of the list.
+  RpcClient& Metaserver(std::size_t index);
+  std::size_t metaserver_count() const { return metaservers_.size(); }
+  /// The connection to a chunkserver; another one if it moved to another address. The old one stays until Stop, for
+  /// calls may still be waiting on it.
+  RpcClient& Chunkserver(ServerId server, const Endpoint& endpoint);
+
+  void Suspect(ServerId server);
+  void Trust(ServerId server);
+  bool Suspected(ServerId server) const;
+
+  /// Ends all connections and the calls on them.
+  Task<void> Stop();
+
+ private:
+  std::unique_ptr<RpcClient> Connect(const Endpoint& endpoint);
+
+  Env& env_;
+  const std::vector<Endpoint> metaservers_;
+  const std::string host_id_;
+  std::vector<std::unique_ptr<RpcClient>> meta_clients_;  // by index; made when first used
+  std::map<ServerId, std::unique_ptr<RpcClient>> chunk_clients_;
+  std::vector<std::unique_ptr<RpcClient>> retired_;
+  std::map<ServerId, TimePoint> suspects_;
+};
+
+}  // namespace gabion

@@ -1,0 +1,88 @@
+#include "fs-client/session/meta_call.h"
+
+#include "fs-client/session/interruption.h"
+#include "fs-client/session/retry_limits.h"
+
+namespace gabion {
+
+/// The number of a mutation in its session; taken back with the call, however that ends.
+class MetaCalls::OpNumber {
+ public:
+  OpNumber() = default;
+  ~OpNumber() { Release(); }
+  OpNumber(const OpNumber&) = delete;
+  OpNumber& operator=(const OpNumber&) = delete;
+
+  /// Takes a number unless the op has one in this very session.
+  void StayIn(const SessionState& state) {
+    if (ops_ == state.ops) return;
+    Release();
+    ops_ = state.ops;
+    seq_ = ops_->Begin();
+  }
+  OpSeq seq() const { return seq_; }
+
+ private:
+  void Release() {
+    if (ops_ != nullptr) ops_->End(seq_);
+  }
+
+  std::shared_ptr<OpTracker> ops_;
+  OpSeq seq_;
+};
+
+Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Method method,
+                                      const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind) {
+  op.set_uid(caller.uid);
+  op.set_gid(caller.gid);
+  OpNumber number;
+  AttemptLimit limit;
+  Backoff backoff = MakeRetryBackoff();
+  bool may_be_done = false;
+  for (;;) {
+    if (session_.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
+    SessionStatePtr state = session_.state();
+    op.set_volume_id(state->volume.value());
+    op.set_session_id(state->id.value());
+    if (kind == Kind::kMutation) {
+      number.StayIn(*state);
+      op.set_seq(number.seq().value());
+    }
+    op.set_acked_below(state->ops->acked_below().value());
+
+    RpcClient& client = loop->Metaserver(state->metaserver);
+    std::string header = request.SerializeAsString();
+    Payload none;
+    Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(none), limit.Next(loop->Now()));
+    auto key = static_cast<std::uint32_t>(state->metaserver);
+    if (reply) {
+      outages_.Succeeded(key, loop->Now());
+      co_return reply;
+    }
+
+    ErrorCode code = reply.error().code();
+    may_be_done |= kind == Kind::kMutation && code != ErrorCode::kUnavailable;
+    asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (IsRetryable(code) && !may_be_done && caller.pid != 0 && Interrupted(cancellation)) {
+      co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
+    }
+    if (code == ErrorCode::kSessionExpired) {
+      CO_TRY(co_await session_.Recover(loop, state->generation));
+    } else if (IsRetryable(code) || (code == ErrorCode::kCancelled && !session_.stopping())) {
+      outages_.Failed(key, loop->Now(), reply.error());
+      co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
+    } else {
+      outages_.Succeeded(key, loop->Now());
+      bool denied = code == ErrorCode::kPermissionDenied || code == ErrorCode::kNotPermitted;
+      if (!denied || !AddGroups(caller, op)) co_return reply;
+    }
+  }
+}
+
+bool MetaCalls::AddGroups(const Caller& caller, proto::OpHeader& op) {
+  if (groups_ == nullptr || caller.uid == 0 || op.groups_size() > 0) return false;
+  for (std::uint32_t group : groups_->GroupsOf(caller)) op.add_groups(group);
+  return op.groups_size() > 0;
+}
+
+}  // namespace gabion

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/coro/async_mutex.h"
+#include "common/coro/task_group.h"
+#include "common/rpc/cancellable_sleep.h"
+#include "fs-client/session/client_loop.h"
+#include "fs-client/session/cluster_view.h"
+#include "fs-client/session/delegated_ids.h"
+#include "fs-client/session/op_tracker.h"
+#include "proto/meta.pb.h"
+
+namespace gabion {
+
+/// The open files of the client, as the session must name them when it resumes. Any thread.
+class HandleRegistry {
+ public:
+  virtual ~HandleRegistry() = default;
+  /// Every handle that is open or being opened.
+  virtual std::vector<proto::OpenHandle> OpenHandles() = 0;
+  /// The files of these handles are gone: calls on them fail with kStale from now on.
+  virtual void MarkLost(const std::vector<HandleId>& handles) = 0;
+};
+
+/// One state of the registration with the metaserver; a call holds the state it was made under.
+struct SessionState {
+  SessionId id;
+  VolumeId volume;
+  Duration ttl{0};
+  std::size_t metaserver = 0;      // which of the list
+  std::uint64_t generation = 0;    // raised by every opening and resuming
+  std::shared_ptr<OpTracker> ops;  // the same object as long as the session is
+};
+using SessionStatePtr = std::shared_ptr<const SessionState>;
+
+/// The client's registration with a volume (DESIGN 4.3): opened once, renewed three times per TTL from the first loop,
+/// resumed after every lost connection (with the open handles, for the metaserver may have been restarted), opened anew
+/// when it has expired. Also what comes with it: the cluster map and the delegated ids. Any loop.
+class MetaSession {
+ public:
+  struct Options {
+    std::string volume;
+    std::string subdir;
+    std::string host_name;
+    std::string mountpoint;
+    bool read_only = false;
+  };
+
+  /// All arguments outlive it. `loops` not empty; its first loop renews.
+  MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, TaskGroup& tasks);
+
+  /// Opens the session; tries every metaserver until one answers or `deadline` passes. On the first loop. Errors are
+  /// lines for the user: kUnavailable, kNotFound, kVersionMismatch and what else the metaserver says.
+  Task<Result<void>> Open(TimePoint deadline);
+  /// Begins to renew. After Open.
+  void StartRenewing();
+  /// Ends the renewing and makes waiting calls give up with kCancelled; the session stays open. On the first loop.
+  void StopWaiting();
+  bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
+  /// Tells the metaserver that the session ends. Whatever fails is left to its expiry.
+  Task<void> Close(TimePoint deadline);
+
+  SessionStatePtr state() const;
+  /// The inode that is the root of the mount. After Open.
+  Ino root_ino() const { return root_ino_; }
+
+  /// The session of `seen_generation` was refused, or its metaserver is gone: resumes or reopens it, whoever comes
+  /// first; waits as long as it takes. Errors: kCancelled (stopping), kStale (the volume or subdirectory is gone).
+  Task<Result<void>> Recover(ClientLoop* loop, std::uint64_t seen_generation);
+
+  ClusterViewPtr map() const;
+  /// Asks for a newer map than `seen_version` unless there is one already. One try.
+  Task<void> RefreshMap(ClientLoop* loop, std::uint64_t seen_version);
+
+  /// Numbers for a new file. Errors: kCancelled, kStale.
+  Task<Result<NewFileIds>> TakeFileIds(ClientLoop* loop);
+  Task<Result<std::vector<ChunkId>>> TakeChunkIds(ClientLoop* loop, std::size_t count);
+  /// As TakeFileIds, without suspending; none if they have to be fetched.
+  std::optional<NewFileIds> TryTakeFileIds(ClientLoop* loop);
+
+ private:
+  Task<void> RenewUntilStopped();
+  Task<Result<void>> RenewOnce();
+  Task<Result<void>> OpenAt(ClientLoop* loop, std::size_t metaserver, SessionId resume, TimePoint deadline);
+  Task<Result<void>> TryRecover(ClientLoop* loop);
+  void Adopt(const proto::OpenSessionReply& reply, std::size_t metaserver);
+  void AdoptMap(const proto::ClusterMap& map);
+  void FetchIdsAhead(ClientLoop* loop);
+  Task<void> FetchIdsInBackground(ClientLoop* loop);
+  Task<Result<void>> FetchIds(ClientLoop* loop);
+  Task<Result<void>> DelegateOnce(ClientLoop* loop);
+
+  const std::vector<ClientLoop*> loops_;
+  const Options options_;
+  HandleRegistry& handles_;
+  TaskGroup& tasks_;
+  std::atomic<bool> stopping_ = false;
+  Ino root_ino_;
+
+  mutable std::mutex mutex_;  // of state_ and map_
+  SessionStatePtr state_;
+  ClusterViewPtr map_;
+
+  AsyncMutex recovering_;
+  AsyncMutex refreshing_map_;
+  AsyncMutex fetching_ids_;
+  std::atomic<bool> fetching_ahead_ = false;
+  DelegatedIds ids_;
+  CancellableSleep renew_sleep_;
+  std::uint64_t resumed_connection_ =
+      0;  // of the first loop's connection: which one the metaserver knows our handles by
+};
+
+}  // namespace gabion

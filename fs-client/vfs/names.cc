@@ -1,0 +1,155 @@
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "fs-client/vfs/volume_vfs.h"
+
+// Names: looking them up, making, moving and removing them. Each is one request to the metaserver.
+
+namespace gabion {
+namespace {
+
+// Of renameat2(2); <stdio.h> has them under a GNU macro only.
+constexpr std::uint32_t kRenameNoReplace = 1;
+constexpr std::uint32_t kRenameExchange = 2;
+
+}  // namespace
+
+Task<Result<Entry>> VolumeVfs::Lookup(Caller caller, Ino parent, std::string name) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  bool dots = name == "." || name == "..";  // asked for by who exports the mount over NFS
+  if (!dots) CO_TRY(CheckEntryName(name));
+  if (name == ".." && parts_.root.IsRoot(parent)) name = ".";
+  proto::LookupRequest request;
+  request.set_parent(ToServer(parent).value());
+  request.set_name(std::move(name));
+  auto reply = co_await parts_.meta.Read<proto::LookupReply>(loop, caller, proto::METHOD_LOOKUP, std::move(request));
+  if (!reply) co_return reply.error();
+  co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
+}
+
+Task<Result<std::string>> VolumeVfs::ReadLink(Caller caller, Ino ino) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  proto::ReadLinkRequest request;
+  request.set_ino(ToServer(ino).value());
+  auto reply =
+      co_await parts_.meta.Read<proto::ReadLinkReply>(loop, caller, proto::METHOD_READ_LINK, std::move(request));
+  if (!reply) co_return reply.error();
+  co_return std::move(*reply->mutable_target());
+}
+
+Task<Result<proto::CreateReply>> VolumeVfs::Make(ClientLoop* loop, Caller caller, proto::CreateRequest request) {
+  // Without its groups a caller would lose the set-group-id bit silently.
+  if ((request.mode() & S_ISGID) != 0) parts_.meta.AddGroups(caller, *request.mutable_op());
+  for (;;) {
+    SessionId session = parts_.session.state()->id;
+    std::optional<NewFileIds> ids = parts_.session.TryTakeFileIds(loop);
+    if (!ids) {
+      CO_TRY_ASSIGN(ids, co_await parts_.session.TakeFileIds(loop));
+    }
+    request.set_ino(ids->ino.value());
+    if (S_ISREG(request.mode())) request.set_first_chunk_id(ids->first_chunk.value());
+    if (request.handle_id() != 0) parts_.files.Announce(HandleId(request.handle_id()), ids->ino);
+    proto::CreateRequest copy = request;
+    auto reply = co_await parts_.meta.Mutate<proto::CreateReply>(loop, caller, proto::METHOD_CREATE, std::move(copy));
+    bool numbers_void =
+        !reply && parts_.session.state()->id != session && reply.error().code() == ErrorCode::kInvalidArgument;
+    if (!numbers_void) co_return reply;
+  }
+}
+
+Task<Result<Entry>> VolumeVfs::MakeEntry(ClientLoop* loop, Caller caller, proto::CreateRequest request) {
+  CO_TRY(CheckEntryName(request.name()));
+  auto reply = co_await Make(loop, caller, std::move(request));
+  if (!reply) co_return reply.error();
+  co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
+}
+
+Task<Result<Entry>> VolumeVfs::Mknod(Caller caller, Ino parent, std::string name, std::uint32_t mode,
+                                     std::uint64_t rdev) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  proto::CreateRequest request;
+  request.set_parent(ToServer(parent).value());
+  request.set_name(std::move(name));
+  request.set_mode(mode);
+  request.set_rdev(rdev);
+  request.set_exclusive(true);
+  co_return co_await MakeEntry(loop, caller, std::move(request));
+}
+
+Task<Result<Entry>> VolumeVfs::Mkdir(Caller caller, Ino parent, std::string name, std::uint32_t mode) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  proto::CreateRequest request;
+  request.set_parent(ToServer(parent).value());
+  request.set_name(std::move(name));
+  request.set_mode((mode & 07777u) | S_IFDIR);
+  request.set_exclusive(true);
+  co_return co_await MakeEntry(loop, caller, std::move(request));
+}
+
+Task<Result<Entry>> VolumeVfs::Symlink(Caller caller, Ino parent, std::string name, std::string target) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  proto::CreateRequest request;
+  request.set_parent(ToServer(parent).value());
+  request.set_name(std::move(name));
+  request.set_mode(S_IFLNK | 0777u);
+  request.set_symlink_target(std::move(target));
+  request.set_exclusive(true);
+  co_return co_await MakeEntry(loop, caller, std::move(request));
+}
+
+Task<Result<Entry>> VolumeVfs::Link(Caller caller, Ino ino, Ino new_parent, std::string new_name) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  CO_TRY(CheckEntryName(new_name));
+  proto::LinkRequest request;
+  request.set_ino(ToServer(ino).value());
+  request.set_new_parent(ToServer(new_parent).value());
+  request.set_new_name(std::move(new_name));
+  auto reply = co_await parts_.meta.Mutate<proto::LinkReply>(loop, caller, proto::METHOD_LINK, std::move(request));
+  if (!reply) co_return reply.error();
+  co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
+}
+
+Task<Result<void>> VolumeVfs::Unlink(Caller caller, Ino parent, std::string name) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  CO_TRY(CheckEntryName(name));
+  proto::UnlinkRequest request;
+  request.set_parent(ToServer(parent).value());
+  request.set_name(std::move(name));
+  auto reply = co_await parts_.meta.Mutate<proto::UnlinkReply>(loop, caller, proto::METHOD_UNLINK, std::move(request));
+  if (!reply) co_return reply.error();
+  co_return Result<void>();
+}
+
+Task<Result<void>> VolumeVfs::Rmdir(Caller caller, Ino parent, std::string name) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  CO_TRY(CheckEntryName(name));
+  proto::RmdirRequest request;
+  request.set_parent(ToServer(parent).value());
+  request.set_name(std::move(name));
+  auto reply = co_await parts_.meta.Mutate<proto::RmdirReply>(loop, caller, proto::METHOD_RMDIR, std::move(request));
+  if (!reply) co_return reply.error();
+  co_return Result<void>();
+}
+
+Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name, Ino new_parent, std::string new_name,
+                                     std::uint32_t flags) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  CO_TRY(CheckEntryName(name));
+  CO_TRY(CheckEntryName(new_name));
+  if (flags != 0 && flags != kRenameNoReplace && flags != kRenameExchange) {
+    co_return Error(ErrorCode::kInvalidArgument, "these flags of rename are not supported");
+  }
+  proto::RenameRequest request;
+  request.set_parent(ToServer(parent).value());
+  request.set_name(std::move(name));
+  request.set_new_parent(ToServer(new_parent).value());
+  request.set_new_name(std::move(new_name));
+  request.set_no_replace(flags == kRenameNoReplace);
+  request.set_exchange(flags == kRenameExchange);
+  auto reply = co_await parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request));
+  if (!reply) co_return reply.error();
+  co_return Result<void>();
+}
+
+}  // namespace gabion

@@ -1,0 +1,110 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "fs-client/vfs/volume_vfs.h"
+
+// Opening, making and closing files.
+
+namespace gabion {
+namespace {
+
+// What the metaserver has to know of open(2)'s flags; the last is the kernel's own mark of an open for execve(2).
+constexpr std::uint32_t kFlagsForServer = O_ACCMODE | O_TRUNC | 040;
+
+}  // namespace
+
+Task<Result<CreatedFile>> VolumeVfs::Create(Caller caller, Ino parent, std::string name, std::uint32_t mode,
+                                            std::uint32_t flags) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  CO_TRY(CheckEntryName(name));
+  proto::CreateRequest request;
+  request.set_parent(ToServer(parent).value());
+  request.set_name(std::move(name));
+  request.set_mode((mode & 07777u) | S_IFREG);
+  request.set_truncate((flags & O_TRUNC) != 0);
+  co_return co_await MakeOpen(loop, caller, std::move(request), flags);
+}
+
+Task<Result<CreatedFile>> VolumeVfs::TmpFile(Caller caller, Ino parent, std::uint32_t mode, std::uint32_t flags) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  proto::CreateRequest request;
+  request.set_parent(ToServer(parent).value());
+  request.set_mode((mode & 07777u) | S_IFREG);
+  co_return co_await MakeOpen(loop, caller, std::move(request), flags);
+}
+
+Task<Result<CreatedFile>> VolumeVfs::MakeOpen(ClientLoop* loop, Caller caller, proto::CreateRequest request,
+                                              std::uint32_t flags) {
+  HandleId handle = parts_.files.NextHandle();
+  request.set_handle_id(handle.value());
+  request.set_exclusive((flags & O_EXCL) != 0);
+  request.set_open_flags(flags & kFlagsForServer);
+  auto reply = co_await Make(loop, caller, std::move(request));
+  if (!reply) {
+    parts_.files.Abandon(handle);
+    if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
+    co_return reply.error();
+  }
+  proto::Attr attr = reply->attr();
+  CreatedFile created;
+  created.file = co_await FinishOpen(handle, std::move(attr), flags, reply->created());
+  CO_TRY_ASSIGN(created.entry, co_await PresentEntry(std::move(*reply->mutable_attr())));
+  co_return created;
+}
+
+Task<Result<OpenedFile>> VolumeVfs::Open(Caller caller, Ino ino, std::uint32_t flags) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  HandleId handle = parts_.files.NextHandle();
+  proto::OpenRequest request;
+  request.set_ino(ToServer(ino).value());
+  request.set_handle_id(handle.value());
+  request.set_flags(flags & kFlagsForServer);
+  parts_.files.Announce(handle, ToServer(ino));
+  Task<Result<proto::OpenReply>> opening = (flags & O_TRUNC) != 0 ? OpenTruncated(loop, caller, std::move(request))
+                                                                  : SendOpen(loop, caller, std::move(request));
+  Result<proto::OpenReply> reply = co_await std::move(opening);
+  if (!reply) {
+    parts_.files.Abandon(handle);
+    if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
+    co_return reply.error();
+  }
+  co_return co_await FinishOpen(handle, std::move(*reply->mutable_attr()), flags, false);
+}
+
+/// Opening a handle twice is harmless, so it needs no number.
+Task<Result<proto::OpenReply>> VolumeVfs::SendOpen(ClientLoop* loop, Caller caller, proto::OpenRequest request) {
+  return parts_.meta.Read<proto::OpenReply>(loop, caller, proto::METHOD_OPEN, std::move(request));
+}
+
+Task<Result<proto::OpenReply>> VolumeVfs::OpenTruncated(ClientLoop* loop, Caller caller, proto::OpenRequest request) {
+  Ino ino(request.ino());
+  OpenInodePtr inode = parts_.files.FindInode(ino);
+  ExclusiveUse exclusive = co_await ExclusiveUse::Of(inode);
+  if (inode != nullptr) co_await parts_.write_back.FlushAll(loop, inode);
+  co_return co_await ChangeContent<proto::OpenReply>(loop, caller, proto::METHOD_OPEN, std::move(request), ino, inode,
+                                                     0);
+}
+
+Task<OpenedFile> VolumeVfs::FinishOpen(HandleId handle, proto::Attr attr, std::uint32_t flags, bool fresh) {
+  OpenFiles::Opened opened = parts_.files.Finish(handle, attr, flags, fresh);
+  if (opened.stale_pages) co_await DropPages(opened.handle->inode);
+  OpenedFile file;
+  file.handle = handle;
+  file.keep_cache = opened.keep_cache;
+  file.direct_io = (flags & O_DIRECT) != 0;
+  co_return file;
+}
+
+Task<void> VolumeVfs::Release(Ino, HandleId id) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  OpenHandlePtr handle = parts_.files.Find(id);
+  if (handle == nullptr) co_return;
+  // What a mapping wrote after the last close(2) comes only now.
+  if ((handle->flags & O_ACCMODE) != O_RDONLY) co_await parts_.write_back.FlushAll(loop, handle->inode);
+  parts_.files.Close(handle);
+  releases_.Add(loop, id);
+}
+
+}  // namespace gabion

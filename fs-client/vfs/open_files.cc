@@ -1,0 +1,103 @@
+#include "fs-client/vfs/open_files.h"
+
+#include <algorithm>
+
+#include "common/base/log.h"
+
+namespace gabion {
+
+void OpenFiles::Announce(HandleId handle, Ino ino) {
+  std::lock_guard lock(handles_mutex_);
+  handles_[handle] = Slot{ino, nullptr};
+}
+
+void OpenFiles::Abandon(HandleId handle) {
+  std::lock_guard lock(handles_mutex_);
+  handles_.erase(handle);
+}
+
+OpenFiles::Opened OpenFiles::Finish(HandleId id, const proto::Attr& attr, std::uint32_t flags, bool fresh) {
+  Ino ino(attr.ino());
+  Opened opened;
+  {
+    std::lock_guard lock(inodes_mutex_);
+    OpenInodePtr& inode = inodes_[ino];
+    bool first = inode == nullptr;
+    if (first) inode = std::make_shared<OpenInode>(ino);
+    opened.handle = std::make_shared<OpenHandle>(id, inode, flags);
+
+    std::lock_guard inode_lock(inode->mutex);
+    if (first) {
+      opened.keep_cache = fresh || closed_.Take(ino) == attr.data_version();
+      inode->Adopt(attr, attr.data_version());
+    } else {
+      opened.keep_cache = inode->Observe(attr) == OpenInode::Verdict::kCurrent;
+      opened.stale_pages = !opened.keep_cache;
+    }
+    inode->handles.push_back(opened.handle.get());
+    opened.handle->errors_seen_by_write = inode->errors.count;
+    opened.handle->errors_seen_by_sync = inode->errors.count;
+  }
+  std::lock_guard lock(handles_mutex_);
+  handles_[id] = Slot{ino, opened.handle};
+  return opened;
+}
+
+OpenHandlePtr OpenFiles::Find(HandleId handle) const {
+  std::lock_guard lock(handles_mutex_);
+  auto found = handles_.find(handle);
+  return found == handles_.end() ? nullptr : found->second.handle;
+}
+
+OpenInodePtr OpenFiles::FindInode(Ino ino) const {
+  std::lock_guard lock(inodes_mutex_);
+  auto found = inodes_.find(ino);
+  return found == inodes_.end() ? nullptr : found->second;
+}
+
+void OpenFiles::Close(const OpenHandlePtr& handle) {
+  {
+    std::lock_guard lock(handles_mutex_);
+    handles_.erase(handle->id);
+  }
+  WaitList::Waiters woken;
+  std::lock_guard lock(inodes_mutex_);
+  const OpenInodePtr& inode = handle->inode;
+  std::lock_guard inode_lock(inode->mutex);
+  WaitList::Wake(handle->stream.Drop(0, UINT64_MAX));
+  std::erase(inode->handles, handle.get());
+  if (!inode->handles.empty()) return;
+  closed_.Put(inode->ino(), inode->kernel_version);
+  inodes_.erase(inode->ino());
+}
+
+std::vector<proto::OpenHandle> OpenFiles::OpenHandles() {
+  std::vector<proto::OpenHandle> all;
+  {
+    std::lock_guard lock(handles_mutex_);
+    all.reserve(handles_.size());
+    for (const auto& [id, slot] : handles_) {
+      proto::OpenHandle& open = all.emplace_back();
+      open.set_handle_id(id.value());
+      open.set_ino(slot.ino.value());
+    }
+  }
+  std::sort(all.begin(), all.end(),
+            [](const proto::OpenHandle& a, const proto::OpenHandle& b) { return a.handle_id() < b.handle_id(); });
+  return all;
+}
+
+void OpenFiles::MarkLost(const std::vector<HandleId>& handles) {
+  std::size_t lost = 0;
+  std::lock_guard lock(handles_mutex_);
+  for (HandleId id : handles) {
+    auto found = handles_.find(id);
+    // One that is still being opened learns its fate from the answer to that.
+    if (found == handles_.end() || found->second.handle == nullptr) continue;
+    found->second.handle->lost = true;
+    ++lost;
+  }
+  if (lost > 0) LogWarning("{} open files are gone from the volume; calls on them fail with ESTALE", lost);
+}
+
+}  // namespace gabion

@@ -1,0 +1,114 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "fs-client/session/interruption.h"
+#include "fs-client/vfs/volume_vfs.h"
+
+// Moving bytes, and making them visible and durable.
+
+namespace gabion {
+
+Task<Result<Payload>> VolumeVfs::Read(Caller caller, Ino, HandleId id, std::uint64_t offset, std::uint32_t size) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  Result<OpenHandlePtr> handle = FindHandle(id);
+  if (!handle) co_return handle.error();
+  // Before a read through its page cache the kernel asks for the attributes; before a direct one it does not.
+  if (((*handle)->flags & O_DIRECT) != 0) {
+    CO_TRY(co_await LookAgain(loop, caller, (*handle)->inode));
+  }
+  co_return co_await parts_.reader.Read(loop, std::move(*handle), offset, size);
+}
+
+Task<Result<void>> VolumeVfs::Write(Caller caller, Ino, HandleId id, std::uint64_t offset,
+                                    std::span<const std::byte> data, bool kill_suid_sgid) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  Result<OpenHandlePtr> found = FindHandle(id);
+  if (!found) co_return found.error();
+  OpenHandlePtr handle = std::move(*found);
+  const OpenInodePtr& inode = handle->inode;
+  CO_TRY(WriteBack::TakeErrorForWrite(*handle));
+  if (data.empty()) co_return Result<void>();
+  if (offset > kMaxFileBytes || data.size() > kMaxFileBytes - offset) {
+    co_return Error(ErrorCode::kTooLarge, fmt::format("a write of {} bytes at {}", data.size(), offset));
+  }
+
+  // Without a caller it is the kernel that writes a mapping's pages, which have their place whatever the handle says.
+  bool append = (handle->flags & O_APPEND) != 0 && caller.pid != 0;
+  bool look_first = false;
+  bool kill_first = false;
+  {
+    std::lock_guard lock(inode->mutex);
+    look_first = append && inode->dirty.empty();  // another client may have moved the end
+    kill_first = kill_suid_sgid && (inode->known.mode & (S_ISUID | S_ISGID)) != 0;
+    inode->kill_privileges |= kill_suid_sgid;
+  }
+  Slice kept;
+  auto keep = [&kept, &data] {
+    if (!kept.empty()) return;
+    kept = Slice::CopyOf(data);
+    data = kept.span();
+  };
+  if (look_first || kill_first) keep();
+  if (look_first) CO_TRY(co_await LookAgain(loop, caller, inode));
+  if (kill_first) CO_TRY(co_await KillPrivileges(loop, inode));
+
+  while (!parts_.write_back.TryWrite(loop, inode, offset, data, append)) {
+    keep();
+    co_await parts_.write_back.AwaitRoom(loop, inode);
+    asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (Interrupted(cancellation) || parts_.session.stopping()) {
+      co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
+    }
+  }
+  if ((handle->flags & (O_DSYNC | O_SYNC | O_DIRECT)) != 0) co_return co_await FinishWrite(loop, std::move(handle));
+  co_return Result<void>();
+}
+
+/// Programs see at once that the bits are gone; the commit of the write, which takes capabilities away too, may be
+/// later.
+Task<Result<void>> VolumeVfs::KillPrivileges(ClientLoop* loop, OpenInodePtr inode) {
+  proto::SetAttrRequest request;
+  request.set_ino(inode->ino().value());
+  request.set_kill_suid_sgid(true);
+  auto reply =
+      co_await parts_.meta.Mutate<proto::SetAttrReply>(loop, kOwnWork, proto::METHOD_SET_ATTR, std::move(request));
+  if (!reply) co_return reply.error();
+  (void)TryPresent(reply->attr());
+  co_return Result<void>();
+}
+
+/// What O_SYNC, O_DSYNC and O_DIRECT ask of a write before it returns.
+Task<Result<void>> VolumeVfs::FinishWrite(ClientLoop* loop, OpenHandlePtr handle) {
+  Result<void> synced;
+  if ((handle->flags & (O_SYNC | O_DSYNC)) != 0) {
+    bool data_only = (handle->flags & O_SYNC) != O_SYNC;
+    synced = co_await parts_.write_back.Sync(loop, handle->inode, data_only);
+  } else {
+    co_await parts_.write_back.FlushAll(loop, handle->inode);
+  }
+  CO_TRY(WriteBack::TakeErrorForSync(*handle));
+  co_return synced;
+}
+
+Task<Result<void>> VolumeVfs::Flush(Caller, Ino, HandleId id) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  Result<OpenHandlePtr> handle = FindHandle(id);
+  if (!handle) co_return handle.error();
+  if (((*handle)->flags & O_ACCMODE) == O_RDONLY) co_return Result<void>();
+  co_await parts_.write_back.FlushAll(loop, (*handle)->inode);
+  co_return WriteBack::TakeErrorForSync(**handle);
+}
+
+Task<Result<void>> VolumeVfs::Fsync(Caller, Ino, HandleId id, bool data_only) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  Result<OpenHandlePtr> handle = FindHandle(id);
+  if (!handle) co_return handle.error();
+  Result<void> synced = co_await parts_.write_back.Sync(loop, (*handle)->inode, data_only);
+  CO_TRY(WriteBack::TakeErrorForSync(**handle));
+  co_return synced;
+}
+
+}  // namespace gabion

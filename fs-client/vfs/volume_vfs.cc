@@ -1,0 +1,147 @@
+#include "fs-client/vfs/volume_vfs.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "fs-client/session/interruption.h"
+#include "fs-client/vfs/file_attr.h"
+
+namespace gabion {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 255;
+
+/// Under the inode's mutex.
+FileAttr WithOwnWrites(FileAttr file, const proto::Attr& attr, const OpenInode& inode) {
+  if (attr.data_version() < inode.known.data_version) {  // said before a change of ours that is done by now
+    file.size = inode.known.size;
+    file.used_bytes = inode.known.used_bytes;
+    file.mtime_ns = inode.known.mtime_ns;
+    file.ctime_ns = std::max(file.ctime_ns, inode.known.ctime_ns);
+  }
+  file.size = std::max(file.size, inode.dirty.end_bytes());
+  if (!inode.dirty.empty()) {
+    file.mtime_ns = inode.write_time_ns;
+    file.ctime_ns = std::max(file.ctime_ns, inode.write_time_ns);
+    file.used_bytes = std::max(file.used_bytes, std::min<std::uint64_t>(file.used_bytes + inode.dirty.total_bytes(),
+                                                                        RoundUp(file.size, kBlockBytes)));
+  }
+  return file;
+}
+
+}  // namespace
+
+Result<void> CheckEntryName(const std::string& name) {
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
+    return {ErrorCode::kInvalidArgument, fmt::format("'{}' cannot name an entry", name)};
+  }
+  if (name.size() > kMaxNameBytes) return {ErrorCode::kNameTooLong, "a name has at most 255 bytes"};
+  return {};
+}
+
+ClientLoop* VolumeVfs::LoopOf(const Executor& executor) const {
+  for (ClientLoop* loop : parts_.loops) {
+    if (loop->env().executor == executor) return loop;
+  }
+  CHECK(!"the Vfs is called on the client's loops");
+  return nullptr;
+}
+
+Result<OpenHandlePtr> VolumeVfs::FindHandle(HandleId id) const {
+  OpenHandlePtr handle = parts_.files.Find(id);
+  if (handle == nullptr) return {ErrorCode::kStale, fmt::format("there is no handle {}", id.value())};
+  if (handle->lost) return {ErrorCode::kStale, fmt::format("inode {} is gone", handle->inode->ino().value())};
+  return handle;
+}
+
+std::optional<FileAttr> VolumeVfs::TryPresent(const proto::Attr& attr) {
+  FileAttr file = ToFileAttr(attr, parts_.root);
+  if (!S_ISREG(attr.mode())) return file;
+  OpenInodePtr inode = parts_.files.FindInode(Ino(attr.ino()));
+  if (inode == nullptr) return file;
+  std::lock_guard lock(inode->mutex);
+  if (inode->Observe(attr) != OpenInode::Verdict::kCurrent) return std::nullopt;
+  return WithOwnWrites(file, attr, *inode);
+}
+
+Task<Result<FileAttr>> VolumeVfs::Present(proto::Attr attr) {
+  for (;;) {
+    if (std::optional<FileAttr> file = TryPresent(attr)) co_return *file;
+    OpenInodePtr inode = parts_.files.FindInode(Ino(attr.ino()));
+    if (inode == nullptr) continue;  // closed just now
+    std::shared_ptr<AsyncEvent> changed;
+    {
+      std::lock_guard lock(inode->mutex);
+      if (inode->Observe(attr) == OpenInode::Verdict::kUndecided) changed = inode->changed.Add();
+    }
+    if (changed == nullptr) {
+      co_await DropPages(std::move(inode));
+    } else if (!co_await WaitUnlessInterrupted(std::move(changed))) {
+      co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
+    }
+  }
+}
+
+Task<Result<Entry>> VolumeVfs::PresentEntry(proto::Attr attr) {
+  Entry entry;
+  if (std::optional<FileAttr> file = TryPresent(attr)) {
+    entry.attr = *file;
+    co_return entry;
+  }
+  CO_TRY_ASSIGN(entry.attr, co_await Present(std::move(attr)));
+  co_return entry;
+}
+
+Task<void> VolumeVfs::DropPages(OpenInodePtr inode) {
+  std::uint64_t version = 0;
+  {
+    std::lock_guard lock(inode->mutex);
+    version = inode->known.data_version;
+  }
+  co_await parts_.kernel.DropData(inode->ino());
+  std::lock_guard lock(inode->mutex);
+  inode->NoteKernelDropped(version);
+}
+
+Task<Result<void>> VolumeVfs::LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode) {
+  proto::GetAttrRequest request;
+  request.set_ino(inode->ino().value());
+  auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
+  if (!reply) co_return reply.error();
+  if (TryPresent(reply->attr())) co_return Result<void>();
+  Result<FileAttr> seen = co_await Present(std::move(*reply->mutable_attr()));
+  if (!seen) co_return seen.error();
+  co_return Result<void>();
+}
+
+void VolumeVfs::FinishTrimSoon(ClientLoop* loop, const OpenInodePtr& inode, const proto::Attr& attr) {
+  if (!attr.has_trim()) return;
+  parts_.tasks.Spawn(loop->env().executor, FinishTrim(loop, inode, Ino(attr.ino()), attr.trim()));
+}
+
+/// If it fails, whoever makes the file longer does it.
+Task<void> VolumeVfs::FinishTrim(ClientLoop* loop, OpenInodePtr inode, Ino ino, proto::TrimMark mark) {
+  if (inode != nullptr) {
+    (void)co_await parts_.places.FinishKnownTrim(loop, std::move(inode));
+  } else {
+    (void)co_await parts_.places.FinishTrim(loop, ino, std::move(mark));
+  }
+}
+
+Task<Result<StatFs>> VolumeVfs::StatVolume() {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  proto::StatFsRequest request;
+  auto reply = co_await parts_.meta.Read<proto::StatFsReply>(loop, kOwnWork, proto::METHOD_STAT_FS, std::move(request));
+  if (!reply) co_return reply.error();
+  StatFs volume;
+  volume.total_bytes = reply->total_bytes();
+  volume.free_bytes = reply->free_bytes();
+  volume.total_inodes = reply->total_inodes();
+  volume.free_inodes = reply->free_inodes();
+  co_return volume;
+}
+
+}  // namespace gabion
