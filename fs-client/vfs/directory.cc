@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -19,16 +20,30 @@ constexpr std::uint32_t kDirentBytes = 32;
 
 }  // namespace
 
-/// Needs no request: who may list is checked by the kernel now, and by the metaserver at every page.
+/// Registered as files are, for a directory too can be removed while it is open.
 Task<Result<HandleId>> VolumeVfs::OpenDir(Caller caller, Ino ino) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   HandleId handle = parts_.files.NextHandle();
+  proto::OpenRequest request;
+  request.set_ino(ToServer(ino).value());
+  request.set_handle_id(handle.value());
+  request.set_flags(O_RDONLY);
+  parts_.files.Announce(handle, ToServer(ino));
+  Result<proto::OpenReply> reply = co_await SendOpen(loop, caller, std::move(request));
+  if (!reply) {
+    parts_.files.Abandon(handle);
+    if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
+    co_return reply.error();
+  }
   directories_.Add(handle, std::make_shared<OpenDirectory>(ToServer(ino), caller));
   co_return handle;
 }
 
 Task<void> VolumeVfs::ReleaseDir(Ino, HandleId handle) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   directories_.Remove(handle);
-  co_return;
+  parts_.files.Abandon(handle);
+  releases_.Add(loop, handle);
 }
 
 Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId handle, std::uint64_t offset,
