@@ -38,6 +38,7 @@ def run(mode):
     db = sqlite3.connect(path, isolation_level=None)
     expect_eq(db.execute(f"PRAGMA journal_mode={mode}").fetchone()[0], mode, "journal mode")
     db.execute("PRAGMA synchronous=FULL")
+    db.execute("PRAGMA cache_size=-40000")  # else most of the time goes into reading pages back, of which check() does enough
     db.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
     db.execute("CREATE INDEX by_text ON rows (text)")
     step(f"{mode}: {ROWS} rows in transactions of 5,000")
@@ -45,11 +46,11 @@ def run(mode):
         db.execute("BEGIN")
         db.executemany("INSERT INTO rows VALUES (?, ?)", ((row, text_of(row)) for row in range(first, first + 5000)))
         db.execute("COMMIT")
-    step(f"{mode}: 200 transactions of one row, 20 rolled back")
+    step(f"{mode}: 200 transactions of one row, 5 rolled back")
     for row in range(ROWS, ROWS + 200):
         db.execute("INSERT INTO rows VALUES (?, ?)", (row, "x"))
     db.execute("DELETE FROM rows WHERE id >= ?", (ROWS,))
-    for row in range(20):
+    for row in range(5):
         db.execute("BEGIN")
         db.execute("UPDATE rows SET text = 'lost' WHERE id % 100 = ?", (row,))
         db.execute("ROLLBACK")
@@ -64,7 +65,7 @@ def run(mode):
 
 
 def main():
-    paths = [run("wal"), run("delete"), run("truncate")]
+    paths = [run("wal"), run("delete")]
     step("after a remount")
     cluster("remount")
     for path in paths:
