@@ -41,7 +41,7 @@ void Registration::Hurry() {
 }
 
 Task<void> Registration::CutSleepShort() {
-  if (registered_ && env_.clock.Now() >= last_attempt_ + kHurryDistance) sleep_.Cancel();
+  if (registered_ && !failing_) sleep_.Cancel();
   co_return;
 }
 
@@ -66,6 +66,8 @@ Task<void> Registration::Run() {
       next = env_.clock.Now() + backoff_.Next(env_.random);
     }
     co_await sleep_.Until(env_, next);
+    TimePoint soonest = last_attempt_ + kHurryDistance;
+    while (!stopping_ && env_.clock.Now() < soonest) co_await sleep_.Until(env_, soonest);
   }
 }
 

@@ -22,7 +22,7 @@ class ForwardRound {
   void Send(ServerId member, proto::Method method, std::string header, Payload payload);
   /// Returns once what was started is with the kernel, so that the members work while this server does.
   Task<void> Flush();
-  /// Waits for all. Errors: of the first member that failed, as a caller is to see it (docs/architecture.md): kNoSpace,
+  /// Waits for all. Errors: of the first member that failed, as a caller is to see it: kNoSpace,
   /// kCorrupt, kInvalidArgument and kStaleEpoch as they came, everything else kUnavailable.
   Task<Result<void>> Join();
 

@@ -111,7 +111,8 @@ TestCluster::~TestCluster() {
 std::unique_ptr<ChunkServer> TestCluster::MakeServer(int server, const std::vector<unsigned>& disks) {
   SimMachine& host = machine(server);
   std::vector<DiskSeat> seats;
-  for (unsigned disk : disks) seats.push_back({"/" + DiskName(disk), host.disk(DiskName(disk)), host.kv(DiskName(disk))});
+  for (unsigned disk : disks)
+    seats.push_back({"/" + DiskName(disk), host.disk(DiskName(disk)), host.kv(DiskName(disk))});
   ChunkServerOptions options;
   options.listen = {host.name(), kServerPort};
   options.metaserver = {"meta", kMetaPort};
@@ -150,12 +151,25 @@ void TestCluster::StopServer(int server) {
   servers_[server].reset();
 }
 
+void TestCluster::DropClients(int server) {
+  for (auto at = clients_.begin(); at != clients_.end();) {
+    if (at->first.first != server) {
+      ++at;
+      continue;
+    }
+    world_.RunUntilDone(at->second->Stop());
+    at = clients_.erase(at);
+  }
+}
+
 void TestCluster::Kill(int server) {
+  DropClients(server);
   machine(server).KillProcess();
   StopServer(server);
 }
 
 void TestCluster::LosePower(int server) {
+  DropClients(server);
   machine(server).LosePower();
   StopServer(server);
 }
@@ -215,7 +229,7 @@ std::string TestCluster::ReadAll(std::uint64_t chunk, std::uint32_t offset, std:
   for (int server = 2; server <= kServers; ++server) {
     Result<std::string> other = Read(server, chunk, offset, rounded);
     EXPECT_TRUE(other.has_value()) << other.error().ToString();
-    EXPECT_TRUE(other && *other == *first) << "server " << server << " has other bytes than server 1";
+    EXPECT_TRUE(other.has_value() && *other == *first) << "server " << server << " has other bytes than server 1";
   }
   return first->substr(0, length);
 }

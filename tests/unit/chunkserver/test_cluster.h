@@ -31,8 +31,8 @@ class FakeMetaserver {
   /// What was changed is in the next answers.
   void MapChanged() { map_.set_version(map_.version() + 1); }
 
-  bool away = false;                               // refuses everything
-  bool forgets = false;                            // knows no server until it registers again
+  bool away = false;     // refuses everything
+  bool forgets = false;  // knows no server until it registers again
   std::uint32_t lease_ms = 5000;
   std::map<std::uint32_t, std::set<std::uint64_t>> garbage;
   std::map<std::uint32_t, proto::HeartbeatRequest> heartbeats;  // the last one of each
@@ -88,8 +88,7 @@ class TestCluster {
                                                   std::string payload, TimePoint deadline) {
     Payload bytes;
     if (!payload.empty()) bytes = Payload(Slice::CopyOf(payload));
-    Result<TypedReply<Reply>> reply =
-        co_await CallTyped<Reply>(client, method, request, std::move(bytes), deadline);
+    Result<TypedReply<Reply>> reply = co_await CallTyped<Reply>(client, method, request, std::move(bytes), deadline);
     co_return reply;
   }
   RpcClient& Client(int server, int client);
@@ -112,6 +111,8 @@ class TestCluster {
   proto::HeartbeatRequest NextHeartbeat(int server);
 
  private:
+  // Connections to a machine that lost power hang for a while.
+  void DropClients(int server);
   static std::string DiskName(unsigned disk) { return "d" + std::to_string(disk); }
   std::unique_ptr<ChunkServer> MakeServer(int server, const std::vector<unsigned>& disks);
 
