@@ -65,12 +65,14 @@ Task<Result<Fd>> OpenExisting(Vfs& vfs, Ino ino, int flags) {
 }
 
 Task<Result<Fd>> OpenPath(Vfs& vfs, std::string path, int flags) {
-  if ((flags & O_CREAT) == 0) {
-    Result<FileAttr> found = co_await Walk(vfs, path);
-    if (!found) co_return found.error();
+  Result<FileAttr> found = co_await Walk(vfs, path);
+  if (found) {
+    if ((flags & O_EXCL) != 0) co_return Error(ErrorCode::kExists, path);
+    if (S_ISDIR(found->mode)) co_return Error(ErrorCode::kIsDirectory, path);
     Task<Result<Fd>> opening = OpenExisting(vfs, found->ino, flags);
     co_return co_await std::move(opening);
   }
+  if ((flags & O_CREAT) == 0 || found.error().code() != ErrorCode::kNotFound) co_return found.error();
   Result<Place> place = co_await WalkToParent(vfs, path);
   if (!place) co_return place.error();
   Result<CreatedFile> created =

@@ -35,7 +35,7 @@ class PosixCalls {
 
   Task<Result<FileAttr>> Stat(std::string path);
   Task<Result<FileAttr>> Fstat(Fd fd);
-  /// `flags` as open(2)'s, O_CREAT and O_EXCL included.
+  /// `flags` as open(2)'s, O_CREAT and O_EXCL included. Of files only: a directory is kIsDirectory.
   Task<Result<Fd>> Open(std::string path, int flags);
   Task<Result<std::string>> Pread(Fd fd, std::uint64_t offset, std::uint32_t size);
   /// In pieces of at most 1 MiB, as the kernel's. With O_APPEND the offset does not matter.

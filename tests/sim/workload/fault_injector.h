@@ -9,8 +9,8 @@
 namespace gabion {
 
 struct FaultOptions {
-  Duration pause_mean = std::chrono::milliseconds(1500);  // between two faults of one stream
-  unsigned streams = 2;                                   // faults that may overlap
+  Duration pause_mean = std::chrono::milliseconds(500);  // between two faults of one stream
+  unsigned streams = 2;                                  // faults that may overlap
   bool kills = true;
   bool cuts = true;
   bool pauses = true;

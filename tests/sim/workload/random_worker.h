@@ -29,6 +29,7 @@ class RandomWorker {
 
   // Each is one call (or some that belong together) and its check.
   Task<void> Step();
+  Task<void> Think();
   Task<void> StepOnHandle();
   Task<void> WriteFile();
   Task<void> ReadFile();
