@@ -95,11 +95,11 @@ class ChunkServerDaemon final : public Daemon {
     Env& env = *loops.front();
     std::vector<DiskSeat> seats;
     for (const Seat& seat : seats_) seats.push_back({seat.directory->path(), *seat.disk, *seat.index});
+    LogInfo("chunkserver {} starts; its metaserver is {}", server_options_.server_uuid,
+            server_options_.metaserver.ToString());
     server_ = std::make_unique<ChunkServer>(std::move(loops), std::move(seats), server_options_);
     Result<void> started = co_await server_->Start();
     CO_TRY(started);
-    LogInfo("chunkserver {} listens on {}; its metaserver is {}", server_options_.server_uuid,
-            server_->endpoint().ToString(), server_options_.metaserver.ToString());
     if (server_options_.cluster_id.empty()) tasks_.Spawn(env.executor, KeepClusterId(env));
     co_return Result<void>();
   }
