@@ -48,10 +48,25 @@ TEST(FrameCodecTest, LayoutIsTheDocumentedOne) {
   FrameHeadBytes bytes = EncodeFrameHead(SampleFrame());
   std::vector<int> numbers;
   for (std::size_t i = 0; i < 36; ++i) numbers.push_back(std::to_integer<int>(bytes[i]));
-  const std::vector<int> expected = {'G',  'A',  'B',  'N',  1,    0,    4,    0,    0x34, 0x12, 10, 0,
-                                     0xef, 0xbe, 0xad, 0xde, 0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01,
-                                     8,    0,    0,    0,    12,   0,    0,    0};
+  const std::vector<int> expected = {'G',  'A',  'B',  'N',  1,    0,    4,    0,    0x34, 0x12, 10,
+                                     0,    0xef, 0xbe, 0xad, 0xde, 0xef, 0xcd, 0xab, 0x89, 0x67, 0x45,
+                                     0x23, 0x01, 8,    0,    0,    0,    12,   0,    0,    0};
   EXPECT_EQ(std::vector<int>(numbers.begin(), numbers.begin() + 32), expected);
+}
+
+TEST(FrameCodecTest, ExampleOfTheDocumentation) {
+  Frame frame;
+  frame.method = 10;
+  frame.request_id = 4097;
+  frame.deadline_ms = 250;
+  frame.header = "\x0a\x01\x78";
+  const FrameHeadBytes bytes = EncodeFrameHead(frame);
+  std::vector<int> numbers;
+  for (const std::byte byte : bytes) numbers.push_back(std::to_integer<int>(byte));
+  const std::vector<int> expected = {0x47, 0x41, 0x42, 0x4e, 0x01, 0x00, 0x03, 0x00, 0x0a, 0x00, 0x00, 0x00, 0xfa, 0x00,
+                                     0x00, 0x00, 0x01, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
+                                     0x00, 0x00, 0x00, 0x00, 0xe4, 0xd4, 0xf1, 0x46, 0xf0, 0xd0, 0xa8, 0xbd};
+  EXPECT_EQ(numbers, expected);
 }
 
 TEST(FrameCodecTest, AcceptsTheLargestFrame) {
