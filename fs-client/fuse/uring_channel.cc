@@ -1,5 +1,6 @@
 #include "fs-client/fuse/uring_channel.h"
 
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -82,6 +83,10 @@ Result<void> UringChannel::Start() {
   int error = io_uring_queue_init_params(kSubmissionEntries, &ring_, &parameters);
   if (error < 0) return OsError("making an io_uring", -error, ErrorCode::kNotSupported);
   ring_open_ = true;
+  wake_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_) return OsError("making an eventfd", errno);
+  error = io_uring_register_eventfd(&ring_, wake_.get());
+  if (error < 0) return OsError("telling an io_uring its eventfd", -error, ErrorCode::kNotSupported);
   for (std::uint16_t id : options_.queues) {
     queues_.push_back(std::make_unique<Queue>());
     queues_.back()->id = id;
@@ -141,11 +146,26 @@ bool UringChannel::Poll() {
   bool found = false;
   for (int round = 0; round < kMaxRounds && !ended_; ++round) {
     Enter();
-    if (Reap() == 0) return found;
+    if (Reap() == 0) return found || Quieten();
     found = true;
+    idle_polls_ = 0;
   }
   Enter();
   return found;
+}
+
+/// Takes back the eventfd's signals, or what has been handled would wake the loop again. True if something came while
+/// it did so. Of the two polls before the loop sleeps only the first pays for it; a signal that arrived late, after its
+/// work was seen, is met by the third, which the loop makes when it was woken for nothing.
+bool UringChannel::Quieten() {
+  constexpr unsigned kSecond = 2;
+  if (++idle_polls_ == kSecond) return false;
+  eventfd_t count = 0;
+  eventfd_read(wake_.get(), &count);
+  Enter();
+  if (Reap() == 0) return false;
+  idle_polls_ = 0;
+  return true;
 }
 
 /// Commits what was answered and lets the kernel deliver what has come, in one system call; none if there is neither.

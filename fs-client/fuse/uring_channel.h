@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/env/real/unique_fd.h"
 #include "fs-client/fuse/channel.h"
 
 namespace gabion::fuse {
@@ -34,7 +35,7 @@ class UringChannel : public Channel {
   /// Makes the ring and hands the kernel the first entries of every queue.
   Result<void> Start() override;
   bool Poll() override;
-  int wake_fd() const override { return ring_.ring_fd; }
+  int wake_fd() const override { return wake_.get(); }
 
   bool Send(ReplyTarget target, int error, std::span<const std::byte> body) override;
   bool Send(ReplyTarget target, const Payload& body) override;
@@ -50,6 +51,7 @@ class UringChannel : public Channel {
   void Arm(Entry& entry, RingCommand command);
   void Enter();
   unsigned Reap();
+  bool Quieten();
   void OnCompletion(Entry& entry, int result);
   void Commit(Entry& entry, ReplyTarget target, int error, std::size_t size);
   void End(int error);
@@ -60,6 +62,9 @@ class UringChannel : public Channel {
   ConnectionEvents& events_;
   io_uring ring_{};
   bool ring_open_ = false;
+  // The ring's own descriptor wakes nobody before its work has run, and the work runs only when this thread asks.
+  UniqueFd wake_;
+  unsigned idle_polls_ = 0;  // in a row
   bool ended_ = false;
   std::vector<std::unique_ptr<Queue>> queues_;
 };
