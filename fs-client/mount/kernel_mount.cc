@@ -3,6 +3,7 @@
 #include "fs-client/mount/kernel_mount.h"
 
 #include <fuse_lowlevel.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -133,6 +134,10 @@ Result<std::unique_ptr<KernelMount>> KernelMount::Create(const Options& options)
 }
 
 KernelMount::~KernelMount() {
+  // libfuse frees all it holds only when it unmounts. Once the connection has ended it does nothing else then; before,
+  // it would take away whatever is at that path now.
+  pollfd state{device(), 0, 0};
+  if (poll(&state, 1, 0) == 1 && (state.revents & POLLERR) != 0) fuse_session_unmount(session_);
   fuse_session_destroy(session_);
 }
 
