@@ -41,15 +41,14 @@ FakeMetaserver::FakeMetaserver(Env& env) : rpc_({&env}, Identity{proto::ROLE_MET
   group.set_primary(1);
 }
 
-void FakeMetaserver::Start() {
+void FakeMetaserver::Start(Endpoint endpoint) {
   HandleTyped<proto::RegisterServerRequest, proto::RegisterServerReply>(
       rpc_, proto::METHOD_REGISTER_SERVER,
       [this](proto::RegisterServerRequest request, RpcRequest) { return Register(std::move(request)); });
   HandleTyped<proto::HeartbeatRequest, proto::HeartbeatReply>(
       rpc_, proto::METHOD_HEARTBEAT,
       [this](proto::HeartbeatRequest request, RpcRequest) { return Heartbeat(std::move(request)); });
-  Endpoint endpoint{"meta", kMetaPort};
-  CHECK(rpc_.Start(endpoint).has_value());
+  CHECK(rpc_.Start(std::move(endpoint)).has_value());
 }
 
 Task<Result<proto::RegisterServerReply>> FakeMetaserver::Register(proto::RegisterServerRequest request) {
@@ -96,7 +95,7 @@ TestCluster::TestCluster(Setup setup)
   for (int server = 1; server <= kServers; ++server) {
     machines_.push_back(&world_.AddMachine("cs" + std::to_string(server), 2));
   }
-  metaserver_.Start();
+  metaserver_.Start({"meta", kMetaPort});
   if (!setup.start) return;
   for (int server = 1; server <= kServers; ++server) StartServer(server);
   world_.RunFor(std::chrono::seconds(2));  // until all have a map with all

@@ -23,7 +23,8 @@ class FakeMetaserver {
  public:
   explicit FakeMetaserver(Env& env);
 
-  void Start();
+  void Start(Endpoint endpoint);
+  Endpoint endpoint() const { return rpc_.endpoint(); }
   Task<void> Stop() { return rpc_.Stop(); }
 
   proto::PgEntry& pg() { return *map_.mutable_pgs(0); }
