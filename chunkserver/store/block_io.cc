@@ -19,8 +19,8 @@ std::span<const std::byte> BlockOf(const BlockPiece& piece, std::size_t index) {
 }
 
 // Takes the bytes of the next `count` blocks that are no holes; their neighbours in memory stay in one slice.
-Payload TakeBytes(const std::vector<BlockPiece>& pieces, const std::vector<PlacedBlocks::Placed>& placed, std::size_t& next,
-                  Cursor& cursor, std::uint32_t count) {
+Payload TakeBytes(const std::vector<BlockPiece>& pieces, const std::vector<PlacedBlocks::Placed>& placed,
+                  std::size_t& next, Cursor& cursor, std::uint32_t count) {
   Payload payload;
   while (count > 0) {
     while (cursor.index == pieces[cursor.piece].checksums.size()) cursor = {cursor.piece + 1, 0};

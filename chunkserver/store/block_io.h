@@ -32,14 +32,19 @@ Slice Zeros(std::size_t size);
 /// Whether the bytes are all zero; quick for most that are not.
 bool IsZeroBlock(std::span<const std::byte> block, BlockChecksum checksum);
 
-/// Writes the pieces to free blocks, in as few calls as the free space allows. Blocks of zeros become holes. Errors: kNoSpace, kIo.
+/// Writes the pieces to free blocks, in as few calls as the free space allows. Blocks of zeros become holes. Errors:
+/// kNoSpace, kIo.
 Task<Result<PlacedBlocks>> PlaceBlocks(StoreCore& core, std::vector<BlockPiece> pieces);
 
 /// What a change to the blocks of some pages is built from. Its maker holds the pages' lock.
 class PageEdit {
  public:
   PageEdit(ChunkId chunk, PageRange range, std::vector<PageRecord> before)
-      : chunk_(chunk), first_page_(range.first), before_(before), after_(std::move(before)), shared_(before_.size(), 0) {}
+      : chunk_(chunk),
+        first_page_(range.first),
+        before_(before),
+        after_(std::move(before)),
+        shared_(before_.size(), 0) {}
 
   const BlockEntry& before(std::uint16_t block) const { return before_[PageOf(block)].blocks[block % kBlocksPerPage]; }
   void Set(std::uint16_t block, BlockEntry entry, bool shared = false);

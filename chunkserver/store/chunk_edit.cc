@@ -8,14 +8,16 @@
 namespace gabion {
 namespace {
 
-std::uint16_t BlockAt(std::uint64_t offset_bytes) { return static_cast<std::uint16_t>(offset_bytes / kBlockBytes); }
+std::uint16_t BlockAt(std::uint64_t offset_bytes) {
+  return static_cast<std::uint16_t>(offset_bytes / kBlockBytes);
+}
 
 }  // namespace
 
 Result<void> CheckChunkRange(const char* what, std::uint64_t offset_bytes, std::uint64_t length_bytes) {
   if (length_bytes > 0 && offset_bytes < kChunkBytes && length_bytes <= kChunkBytes - offset_bytes) return {};
-  return Error(ErrorCode::kInvalidArgument, fmt::format("{} {} bytes at {} of a chunk, which is not a range of it", what,
-                                                        length_bytes, offset_bytes));
+  return Error(ErrorCode::kInvalidArgument, fmt::format("{} {} bytes at {} of a chunk, which is not a range of it",
+                                                        what, length_bytes, offset_bytes));
 }
 
 Task<Result<ChunkEdit>> ChunkEdit::Load(StoreCore& core, ChunkId chunk, PageRange range) {
@@ -32,8 +34,9 @@ Task<Result<ChunkEdit>> ChunkEdit::Load(StoreCore& core, ChunkId chunk, PageRang
 }
 
 const InlineBlock* ChunkEdit::FindInline(std::uint16_t block) const {
-  auto found = std::lower_bound(inlined_.begin(), inlined_.end(), block,
-                                [](const InlineWrite& write, std::uint16_t wanted) { return write.key.block < wanted; });
+  auto found =
+      std::lower_bound(inlined_.begin(), inlined_.end(), block,
+                       [](const InlineWrite& write, std::uint16_t wanted) { return write.key.block < wanted; });
   return found != inlined_.end() && found->key.block == block ? &found->block : nullptr;
 }
 
@@ -144,8 +147,9 @@ std::vector<InlineWrite> ChunkEdit::TakeInline(bool all) {
   return writes;
 }
 
-Task<Result<void>> ChunkEdit::Commit(std::optional<ChunkChange> change, bool to_index) {
-  bool all_inline = to_index && !pieces_.empty() && core_->InlineRoom(PutBlockCount());
+Task<Result<void>> ChunkEdit::Commit(ChunkChange change, Place place) {
+  bool all_inline = place != Place::kSlabs && !pieces_.empty() &&
+                    core_->InlineRoom(PutBlockCount(), place == Place::kIndexEvenIfFull);
   IndexChange commit;
   commit.chunk = change;
   commit.inline_writes = TakeInline(all_inline);

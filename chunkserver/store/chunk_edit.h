@@ -42,9 +42,10 @@ class ChunkEdit {
   /// A block that another page has too. FindInline(block) is null: what is in the index is not covered from the slabs.
   void PutShared(std::uint16_t block, BlockEntry entry) { pages_.Set(block, entry, true); }
 
-  /// Stores the bytes and commits everything with `change`, if there is one. With `to_index` the bytes go into the index
-  /// if it has room for them. Errors: kNoSpace, kIo.
-  Task<Result<void>> Commit(std::optional<ChunkChange> change, bool to_index);
+  /// Where bytes go: to free blocks, or into the index if it has room for them.
+  enum class Place { kSlabs, kIndex, kIndexEvenIfFull };
+  /// Stores the bytes and commits everything with `change`. Errors: kNoSpace, kIo.
+  Task<Result<void>> Commit(ChunkChange change, Place place);
   /// After Commit: whether what it changed is durable with the index alone.
   bool in_index_only() const { return in_index_only_; }
 

@@ -34,8 +34,10 @@ Task<Locked> LockBoth(RangeLocks& locks, ChunkId source, ChunkId target, Span sp
     co_return locked;
   }
   bool source_first = source < target;
-  locked.first = co_await locks.Lock(source_first ? source : target, source_first ? locked.source_range : locked.target_range);
-  locked.second = co_await locks.Lock(source_first ? target : source, source_first ? locked.target_range : locked.source_range);
+  locked.first =
+      co_await locks.Lock(source_first ? source : target, source_first ? locked.source_range : locked.target_range);
+  locked.second =
+      co_await locks.Lock(source_first ? target : source, source_first ? locked.target_range : locked.source_range);
   co_return locked;
 }
 
@@ -116,7 +118,7 @@ Task<Result<void>> CopyStep(StoreCore& core, ChunkCopy copy, Span span) {
   change.pg = copy.pg;
   change.epoch = copy.epoch;
   change.grow_to_bytes = static_cast<std::uint32_t>(span.target_bytes + span.length_bytes);
-  co_return co_await target->Commit(change, false);
+  co_return co_await target->Commit(change, ChunkEdit::Place::kSlabs);
 }
 
 }  // namespace
@@ -124,8 +126,8 @@ Task<Result<void>> CopyStep(StoreCore& core, ChunkCopy copy, Span span) {
 Task<Result<void>> ExtentStore::Copy(ChunkCopy copy) {
   CO_TRY(CheckChunkRange("copying from", copy.source_offset_bytes, copy.length_bytes));
   CO_TRY(CheckChunkRange("copying to", copy.offset_bytes, copy.length_bytes));
-  std::uint32_t distance = std::max(copy.source_offset_bytes, copy.offset_bytes) -
-                           std::min(copy.source_offset_bytes, copy.offset_bytes);
+  std::uint32_t distance =
+      std::max(copy.source_offset_bytes, copy.offset_bytes) - std::min(copy.source_offset_bytes, copy.offset_bytes);
   if (copy.source == copy.target && distance < copy.length_bytes) {
     co_return Error(ErrorCode::kInvalidArgument, "copying within a chunk from a range to one that overlaps it");
   }

@@ -12,8 +12,8 @@
 
 namespace gabion {
 
-/// A page of the index gets another record. `before` is what the index has now: whoever makes the change holds the page's
-/// lock from reading it to the commit.
+/// A page of the index gets another record. `before` is what the index has now: whoever makes the change holds the
+/// page's lock from reading it to the commit.
 struct PageChange {
   PageKey key;
   PageRecord before;

@@ -54,9 +54,6 @@ std::string RefcountKey(std::uint32_t segment) {
 std::string ChunkKey(ChunkId chunk) {
   return Key64(kChunkTable, chunk.value());
 }
-std::string ForwardKey(ChunkId chunk) {
-  return Key64(kForwardTable, chunk.value());
-}
 std::string EncodeKey(PageKey key) {
   return PartKey(kPageTable, key.chunk, key.page);
 }

@@ -37,7 +37,6 @@ struct PreviousKey {
 inline constexpr char kSegmentTable = 'A';  // allocation bitmaps
 inline constexpr char kChunkTable = 'C';
 inline constexpr char kPageTable = 'D';
-inline constexpr char kForwardTable = 'F';        // chunk -> the store that has it instead
 inline constexpr char kInlineTable = 'I';         // small writes, with their data
 inline constexpr char kCountTable = 'N';          // how many chunks there are
 inline constexpr char kPreviousTable = 'P';       // a page's record before its first change since the last slab sync
@@ -50,7 +49,6 @@ std::string ChunkCountKey();
 std::string SegmentKey(std::uint32_t segment);
 std::string RefcountKey(std::uint32_t segment);
 std::string ChunkKey(ChunkId chunk);
-std::string ForwardKey(ChunkId chunk);
 std::string EncodeKey(PageKey key);
 std::string EncodeKey(BlockKey key);
 std::string EncodeKey(PreviousKey key);

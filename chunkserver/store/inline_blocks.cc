@@ -29,13 +29,15 @@ Result<InlineBlock> DecodeInlineBlock(std::string_view value) {
   block.checksum = reader.U64();
   if (!reader.ok()) return Error(ErrorCode::kCorrupt, "inline block: too short");
   if (reader.AtEnd()) {
-    if (block.checksum != ZeroBlockChecksum()) return Error(ErrorCode::kCorrupt, "inline block: zeros with another checksum");
+    if (block.checksum != ZeroBlockChecksum())
+      return Error(ErrorCode::kCorrupt, "inline block: zeros with another checksum");
     return block;
   }
   std::string_view bytes = reader.Bytes(kBlockBytes);
   if (!reader.AtEnd()) return Error(ErrorCode::kCorrupt, "inline block: wrong length");
   block.data = Slice::CopyOf(bytes);
-  if (ChecksumOf(block.data.span()) != block.checksum) return Error(ErrorCode::kCorrupt, "inline block: wrong checksum");
+  if (ChecksumOf(block.data.span()) != block.checksum)
+    return Error(ErrorCode::kCorrupt, "inline block: wrong checksum");
   return block;
 }
 

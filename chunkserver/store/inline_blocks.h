@@ -13,7 +13,8 @@
 
 namespace gabion {
 
-/// A block whose bytes are in the index itself until they are moved to a slab: a small write that had to be durable at once.
+/// A block whose bytes are in the index itself until they are moved to a slab: a small write that had to be durable at
+/// once.
 struct InlineBlock {
   Slice data;  // 4 KiB; empty: zeros
   BlockChecksum checksum = 0;
@@ -31,9 +32,9 @@ std::string EncodeInlineBlock(const InlineBlock& block);
 /// Errors: kCorrupt, also if the bytes do not fit the checksum; kVersionMismatch for a record of a newer program.
 Result<InlineBlock> DecodeInlineBlock(std::string_view value);
 
-/// All inline blocks of a store, which covers what the pages say: mirrors the table I of the index, bytes included. Once a
-/// block is in here, every write to it goes here, until it is moved to a slab that is synced; so a plain write never stands
-/// between a durable inline block and a power loss. Pure memory, not thread-safe.
+/// All inline blocks of a store, which covers what the pages say: mirrors the table I of the index, bytes included.
+/// Once a block is in here, every write to it goes here, until it is moved to a slab that is synced; so a plain write
+/// never stands between a durable inline block and a power loss. Pure memory, not thread-safe.
 class InlineBlocks {
  public:
   void Put(const InlineWrite& write);

@@ -16,8 +16,8 @@ Error LoadGaveUp();
 /// KvStore::Get that waits for the disk if it must.
 Task<Result<std::optional<std::string>>> GetLoaded(KvStore& index, std::string key);
 
-/// KvStore::Scan that waits for the disk if it must: every entry of [first, last) is visited once, in order, until `visit`
-/// returns false. `visit` may be called from different resumptions, but never twice for one key.
+/// KvStore::Scan that waits for the disk if it must: every entry of [first, last) is visited once, in order, until
+/// `visit` returns false. `visit` may be called from different resumptions, but never twice for one key.
 Task<Result<void>> ScanLoaded(KvStore& index, std::string first, std::string last, KvStore::Visitor visit);
 
 }  // namespace gabion

@@ -6,10 +6,12 @@
 namespace gabion {
 namespace {
 
-constexpr std::size_t kMovedAtOnce = 1024;     // blocks written, and synced, together
+constexpr std::size_t kMovedAtOnce = 1024;  // blocks written, and synced, together
 constexpr std::size_t kPagesCommittedAtOnce = 64;
 
-std::uint16_t PageOf(const BlockKey& key) { return static_cast<std::uint16_t>(key.block / kBlocksPerPage); }
+std::uint16_t PageOf(const BlockKey& key) {
+  return static_cast<std::uint16_t>(key.block / kBlocksPerPage);
+}
 
 }  // namespace
 
@@ -73,8 +75,8 @@ Task<Result<void>> StoreCore::MoveInlineBatch(std::vector<InlineWrite> batch) {
   co_return Result<void>();
 }
 
-std::vector<StoreCore::MovedGroup> StoreCore::GroupByPages(std::vector<InlineWrite> writes, std::vector<BlockEntry> places,
-                                                           Reservation whole) {
+std::vector<StoreCore::MovedGroup> StoreCore::GroupByPages(std::vector<InlineWrite> writes,
+                                                           std::vector<BlockEntry> places, Reservation whole) {
   std::vector<MovedGroup> groups;
   std::vector<std::vector<BlockRun>> runs;
   std::size_t pages = kPagesCommittedAtOnce;

@@ -120,8 +120,8 @@ Task<Result<void>> StoreCore::ScanTable(std::string prefix,
 }
 
 Task<Result<void>> StoreCore::LoadSegments() {
-  std::function<Result<void>(std::string_view, std::string_view)> visit = [this](std::string_view key,
-                                                                                std::string_view value) -> Result<void> {
+  std::function<Result<void>(std::string_view, std::string_view)> visit =
+      [this](std::string_view key, std::string_view value) -> Result<void> {
     std::optional<std::uint32_t> segment = DecodeSegmentKey(key);
     if (!segment) return BadKey("segments");
     TRY_ASSIGN(SegmentRecord record, DecodeSegmentRecord(value));
@@ -152,8 +152,8 @@ Task<Result<void>> StoreCore::LoadPrevious() {
   Result<void> loaded = co_await ScanTable(holes_prefix, visit_holes);
   if (!loaded) co_return loaded;
 
-  std::function<Result<void>(std::string_view, std::string_view)> visit = [this](std::string_view key,
-                                                                                std::string_view value) -> Result<void> {
+  std::function<Result<void>(std::string_view, std::string_view)> visit =
+      [this](std::string_view key, std::string_view value) -> Result<void> {
     std::optional<PreviousKey> previous = DecodePreviousKey(key);
     if (!previous) return BadKey("previous pages");
     TRY_ASSIGN(PageRecord record, DecodePageRecord(value));
@@ -165,8 +165,8 @@ Task<Result<void>> StoreCore::LoadPrevious() {
 }
 
 Task<Result<void>> StoreCore::LoadInline() {
-  std::function<Result<void>(std::string_view, std::string_view)> visit = [this](std::string_view key,
-                                                                                std::string_view value) -> Result<void> {
+  std::function<Result<void>(std::string_view, std::string_view)> visit =
+      [this](std::string_view key, std::string_view value) -> Result<void> {
     std::optional<BlockKey> block = DecodeBlockKey(key);
     if (!block) return BadKey("inline blocks");
     TRY_ASSIGN(InlineBlock decoded, DecodeInlineBlock(value));
@@ -183,7 +183,8 @@ Task<Result<void>> StoreCore::SettlePowerLoss() {
     for (const auto& [key, previous] : state_->pending.PagesOf(generation)) pages.insert(key);
   }
   if (!pages.empty()) {
-    LogInfo("store {}: the machine has restarted since; verifying {} pages that were not on stable storage", name_, pages.size());
+    LogInfo("store {}: the machine has restarted since; verifying {} pages that were not on stable storage", name_,
+            pages.size());
   }
   std::size_t taken_back = 0;
   for (const PageKey& key : pages) {
@@ -191,7 +192,8 @@ Task<Result<void>> StoreCore::SettlePowerLoss() {
     if (!settled) co_return settled.error();
     taken_back += *settled;
   }
-  if (taken_back > 0) LogInfo("store {}: {} unsynced blocks were lost with the power and are as before", name_, taken_back);
+  if (taken_back > 0)
+    LogInfo("store {}: {} unsynced blocks were lost with the power and are as before", name_, taken_back);
   Result<void> synced = co_await Sync();
   if (!synced) co_return synced;
   co_await EndDurableGenerations();

@@ -9,7 +9,7 @@ namespace {
 
 // Blocks that one look-up gave, as the pieces to read: runs of the slabs, bytes at hand, or zeros.
 struct Extent {
-  BlockRun run;   // count 0: `bytes`
+  BlockRun run;  // count 0: `bytes`
   Slice bytes;
 };
 
@@ -33,7 +33,8 @@ Task<Result<ChunkRead>> ExtentStore::Read(ChunkId chunk, std::uint32_t offset_by
   if (offset_bytes % kBlockBytes != 0 || length_bytes % kBlockBytes != 0 || length_bytes == 0 ||
       length_bytes > kMaxPayloadBytes || offset_bytes > kChunkBytes - length_bytes) {
     co_return Error(ErrorCode::kInvalidArgument, "a read of " + std::to_string(length_bytes) + " bytes at " +
-                                                     std::to_string(offset_bytes) + " is not of whole blocks of a chunk");
+                                                     std::to_string(offset_bytes) +
+                                                     " is not of whole blocks of a chunk");
   }
   CO_TRY(core_.CheckOnline());
   StoreCore::ReadScope scope(core_);
@@ -62,7 +63,8 @@ Task<Result<ChunkRead>> ExtentStore::Read(ChunkId chunk, std::uint32_t offset_by
       read.checksums.push_back(found_inline.checksum);
       continue;
     }
-    const BlockEntry& entry = (*pages)[block / kBlocksPerPage - std::size_t{range.first}].blocks[block % kBlocksPerPage];
+    const BlockEntry& entry =
+        (*pages)[block / kBlocksPerPage - std::size_t{range.first}].blocks[block % kBlocksPerPage];
     AppendEntry(extents, entry, blocks_per_slab);
     read.checksums.push_back(entry.is_hole() ? ZeroBlockChecksum() : entry.checksum);
   }

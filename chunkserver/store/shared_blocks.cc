@@ -30,8 +30,8 @@ bool SharedBlocks::Drop(std::uint16_t block) {
 }
 
 std::string SharedBlocks::Encode() const {
-  RecordWriter writer;
-  writer.U8(kVersion);
+  RecordWriter runs;
+  std::uint64_t run_count = 0;
   std::uint64_t next = 0;
   for (auto run = counts_.begin(); run != counts_.end();) {
     auto end = run;
@@ -40,12 +40,17 @@ std::string SharedBlocks::Encode() const {
       ++end;
       ++length;
     }
-    writer.Varint(run->first - next);  // how many blocks are skipped
-    writer.Varint(length);
-    writer.Varint(run->second);
+    runs.Varint(run->first - next);  // how many blocks are skipped
+    runs.Varint(length);
+    runs.Varint(run->second);
+    ++run_count;
     next = run->first + length;
     run = end;
   }
+  RecordWriter writer;
+  writer.U8(kVersion);
+  writer.Varint(run_count);
+  writer.Bytes(std::move(runs).Take());
   return std::move(writer).Take();
 }
 
@@ -57,7 +62,7 @@ Result<SharedBlocks> SharedBlocks::Decode(std::string_view value) {
   }
   SharedBlocks blocks;
   std::uint64_t next = 0;
-  while (reader.ok() && !reader.AtEnd()) {
+  for (std::uint64_t run_count = reader.Varint(); reader.ok() && run_count > 0; --run_count) {
     std::uint64_t skipped = reader.Varint();
     std::uint64_t length = reader.Varint();
     std::uint64_t count = reader.Varint();
@@ -70,7 +75,7 @@ Result<SharedBlocks> SharedBlocks::Decode(std::string_view value) {
       blocks.counts_.emplace(static_cast<std::uint16_t>(next++), static_cast<std::uint32_t>(count));
     }
   }
-  if (!reader.ok()) return Error(ErrorCode::kCorrupt, "reference count record: too short");
+  if (!reader.AtEnd()) return Error(ErrorCode::kCorrupt, "reference count record: wrong length");
   return blocks;
 }
 

@@ -9,11 +9,15 @@ namespace gabion {
 namespace {
 
 // Left for the index, so that a full disk can still be emptied: a sixteenth, within reason.
-std::uint64_t HeadroomBytes(std::uint64_t total_bytes) { return std::clamp(total_bytes / 16, 4 * kMiB, kGiB); }
+std::uint64_t HeadroomBytes(std::uint64_t total_bytes) {
+  return std::clamp(total_bytes / 16, 4 * kMiB, kGiB);
+}
 
 constexpr int kReserveAttemptsMax = 4;
 
-Error NoSpace(const std::string& name) { return {ErrorCode::kNoSpace, "store " + name + " is full"}; }
+Error NoSpace(const std::string& name) {
+  return {ErrorCode::kNoSpace, "store " + name + " is full"};
+}
 
 }  // namespace
 

@@ -59,8 +59,9 @@ void StoreCore::GoOffline(const Error& reason) {
     if (offline_) return;
     offline_ = reason;
   }
-  LogError("store {} goes offline, its chunks are read from other servers: {}; check the disk, then restart this server", name_,
-           reason.ToString());
+  LogError(
+      "store {} goes offline, its chunks are read from other servers: {}; check the disk, then restart this server",
+      name_, reason.ToString());
 }
 
 std::optional<std::string> StoreCore::offline_reason() const {
@@ -170,7 +171,8 @@ Task<Result<Slice>> StoreCore::ReadVerified(BlockEntry block) {
   Result<Slice> bytes = co_await ReadBlocks(run);
   if (!bytes) co_return bytes.error();
   if (ChecksumOf(bytes->span()) != block.checksum) {
-    LogError("store {}: block {} does not fit its checksum; the disk returned bytes that were not written", name_, block.address);
+    LogError("store {}: block {} does not fit its checksum; the disk returned bytes that were not written", name_,
+             block.address);
     co_return Error(ErrorCode::kCorrupt, "a stored block does not fit its checksum");
   }
   co_return bytes;
@@ -225,10 +227,10 @@ Task<void> StoreCore::WaitForRoom() {
   }
 }
 
-bool StoreCore::InlineRoom(std::size_t count) const {
+bool StoreCore::InlineRoom(std::size_t count, bool even_if_full) const {
   std::lock_guard lock(mutex_);
   std::size_t blocks = state_->inlined.size() + count;
-  return blocks <= options_.inline_blocks_max && blocks * kBlockBytes <= SpendableLocked();
+  return blocks <= options_.inline_blocks_max && (even_if_full || blocks * kBlockBytes <= SpendableLocked());
 }
 
 StoreCore::Usage StoreCore::usage() const {
@@ -241,7 +243,9 @@ StoreCore::Usage StoreCore::usage() const {
   return usage;
 }
 
-std::uint64_t StoreCore::store_id() const { return state_->superblock.store_id; }
+std::uint64_t StoreCore::store_id() const {
+  return state_->superblock.store_id;
+}
 
 std::uint64_t StoreCore::starts() const {
   std::lock_guard lock(mutex_);

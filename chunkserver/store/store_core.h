@@ -21,12 +21,12 @@
 namespace gabion {
 
 struct StoreOptions {
-  std::uint64_t slab_bytes = kGiB;                       // of a new store; an old one keeps its own
-  Duration sync_interval = std::chrono::seconds(5);      // what is not synced by then is, so that little is pending
+  std::uint64_t slab_bytes = kGiB;                   // of a new store; an old one keeps its own
+  Duration sync_interval = std::chrono::seconds(5);  // what is not synced by then is, so that little is pending
   Duration upkeep_interval = std::chrono::seconds(1);
-  std::size_t pending_pages_max = 16384;                 // 1 GiB; beyond it writers wait for a sync, at half of it one starts
-  std::uint32_t inline_write_bytes_max = 16 * kKiB;      // durable writes up to this go into the index first; 0: none
-  std::size_t inline_blocks_max = 8192;                  // 32 MiB in memory and in the index's log
+  std::size_t pending_pages_max = 16384;  // 1 GiB; beyond it writers wait for a sync, at half of it one starts
+  std::uint32_t inline_write_bytes_max = 16 * kKiB;  // durable writes up to this go into the index first; 0: none
+  std::size_t inline_blocks_max = 8192;              // 32 MiB in memory and in the index's log
 };
 
 /// Blocks that a write will fill. Gives them back when it goes, unless they were committed.
@@ -34,7 +34,8 @@ class Reservation {
  public:
   Reservation() = default;
   Reservation(class StoreCore* core, std::vector<BlockRun> runs) : core_(core), runs_(std::move(runs)) {}
-  Reservation(Reservation&& other) noexcept : core_(std::exchange(other.core_, nullptr)), runs_(std::move(other.runs_)) {}
+  Reservation(Reservation&& other) noexcept
+      : core_(std::exchange(other.core_, nullptr)), runs_(std::move(other.runs_)) {}
   Reservation& operator=(Reservation&& other) noexcept {
     std::swap(core_, other.core_);
     std::swap(runs_, other.runs_);
@@ -50,7 +51,8 @@ class Reservation {
   std::vector<BlockRun> runs_;
 };
 
-/// What the operations of a store (write.cc, read.cc, ...) are made of: locks, look-ups, blocks, commits, syncs. Any loop.
+/// What the operations of a store (write.cc, read.cc, ...) are made of: locks, look-ups, blocks, commits, syncs. Any
+/// loop.
 class StoreCore {
  public:
   /// `env` is of the loop that does the upkeep. All of them outlive the core.
@@ -62,8 +64,8 @@ class StoreCore {
 
   // Life (open.cc).
 
-  /// Reads what is there, or makes a new store; after a power loss settles what was under way. The rest is called after it.
-  /// Errors: kVersionMismatch, kCorrupt, kIo, kNoSpace.
+  /// Reads what is there, or makes a new store; after a power loss settles what was under way. The rest is called after
+  /// it. Errors: kVersionMismatch, kCorrupt, kIo, kNoSpace.
   Task<Result<void>> Open();
   /// Ends the upkeep. No operation is under way, none follows.
   Task<void> Stop();
@@ -113,8 +115,8 @@ class StoreCore {
   Task<Result<void>> Commit(IndexChange change, Reservation reservation);
   /// Waits while more is unsynced than the store wants to answer for. Before locks are taken.
   Task<void> WaitForRoom();
-  /// Whether `count` more inline blocks fit, and the disk has room for them when they move.
-  bool InlineRoom(std::size_t count) const;
+  /// Whether `count` more inline blocks fit. Unless `even_if_full`, the disk must have room for them when they move.
+  bool InlineRoom(std::size_t count, bool even_if_full) const;
 
   // Syncs (sync.cc).
 
@@ -161,7 +163,8 @@ class StoreCore {
   // The blocks of `page` whose bytes do not fit; those that `known_good` has too are not looked at.
   Task<Result<std::bitset<kBlocksPerPage>>> FindDamaged(PageRecord page, PageRecord known_good);
   /// Every entry of a table, in order, whatever is in memory.
-  Task<Result<void>> ScanTable(std::string prefix, std::function<Result<void>(std::string_view, std::string_view)> visit);
+  Task<Result<void>> ScanTable(std::string prefix,
+                               std::function<Result<void>(std::string_view, std::string_view)> visit);
 
   // space.cc
   Task<Result<void>> RefreshSpace();
@@ -182,7 +185,8 @@ class StoreCore {
   // move_inline.cc
   Task<Result<void>> MoveInline();
   Task<Result<void>> MoveInlineBatch(std::vector<InlineWrite> batch);
-  std::vector<MovedGroup> GroupByPages(std::vector<InlineWrite> writes, std::vector<BlockEntry> places, Reservation whole);
+  std::vector<MovedGroup> GroupByPages(std::vector<InlineWrite> writes, std::vector<BlockEntry> places,
+                                       Reservation whole);
   Task<Result<void>> CommitMoved(MovedGroup group);
 
   DiskFile* Slab(std::size_t index) const;
@@ -199,8 +203,8 @@ class StoreCore {
   std::atomic<bool> stopping_ = false;
 
   AsyncMutex grow_mutex_;
-  AsyncMutex round_mutex_;    // one sync round at a time
-  AsyncMutex end_mutex_;      // one ends previous records at a time
+  AsyncMutex round_mutex_;  // one sync round at a time
+  AsyncMutex end_mutex_;    // one ends previous records at a time
   AsyncMutex reclaim_mutex_;
   AsyncMutex move_mutex_;
 

@@ -199,7 +199,8 @@ std::optional<ChunkRecord> StoreState::StageChunk(const ChunkChange& change, con
   return after;
 }
 
-Result<CommitSeq> StoreState::Commit(const IndexChange& change, const std::vector<BlockRun>& allocated, MissingKey& missing) {
+Result<CommitSeq> StoreState::Commit(const IndexChange& change, const std::vector<BlockRun>& allocated,
+                                     MissingKey& missing) {
   // Decide: nothing is changed until all that is needed is at hand.
   std::optional<ChunkRecord> chunk_before;
   if (change.chunk) {

@@ -40,9 +40,9 @@ struct MissingKey {
   std::string key;
 };
 
-/// What a store keeps in memory of its index, and how one changes with the other. Everything here is done under one mutex
-/// (StoreCore's) and never suspends: decisions that need a record which is not in memory change nothing, say so with
-/// kWouldBlock and leave its key in `missing`.
+/// What a store keeps in memory of its index, and how one changes with the other. Everything here is done under one
+/// mutex (StoreCore's) and never suspends: decisions that need a record which is not in memory change nothing, say so
+/// with kWouldBlock and leave its key in `missing`.
 class StoreState {
  public:
   StoreState(KvStore& index_store, Superblock first)
@@ -55,8 +55,8 @@ class StoreState {
   /// KvStore::Apply says, after which the store takes no more writes.
   Result<CommitSeq> Commit(const IndexChange& change, const std::vector<BlockRun>& allocated, MissingKey& missing);
 
-  /// Ends previous records of `generation`, which is durable in slabs and index: at most `count` of them, oldest key first.
-  /// True if there are more. Errors: as Commit.
+  /// Ends previous records of `generation`, which is durable in slabs and index: at most `count` of them, oldest key
+  /// first. True if there are more. Errors: as Commit.
   Result<bool> EndPrevious(std::uint64_t generation, std::size_t count, MissingKey& missing);
 
   /// What may be reused becomes free.
@@ -84,12 +84,14 @@ class StoreState {
 
   Result<References> PlanReferences(const ReferencePlan& plan, MissingKey& missing);
   // Puts them into the batch and the allocator; returns what was freed.
-  std::vector<BlockRun> StageReferences(const References& references, std::set<std::uint32_t>& segments, WriteBatch& batch);
+  std::vector<BlockRun> StageReferences(const References& references, std::set<std::uint32_t>& segments,
+                                        WriteBatch& batch);
   void StageSegments(const std::set<std::uint32_t>& segments, WriteBatch& batch);
   void StagePrevious(const std::vector<ReferencePlan::Previous>& previous, WriteBatch& batch);
   void StagePages(const std::vector<PageChange>& pages, WriteBatch& batch);
   // The chunk's record after the change; nothing if it goes.
-  std::optional<ChunkRecord> StageChunk(const ChunkChange& change, const std::optional<ChunkRecord>& before, WriteBatch& batch);
+  std::optional<ChunkRecord> StageChunk(const ChunkChange& change, const std::optional<ChunkRecord>& before,
+                                        WriteBatch& batch);
 };
 
 }  // namespace gabion

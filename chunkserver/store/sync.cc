@@ -49,7 +49,8 @@ Task<Result<void>> StoreCore::Sync() {
   bool many = false;
   {
     std::lock_guard lock(mutex_);
-    many = state_->pending.Generations().size() > kGenerationsMax || state_->pending.size() > options_.pending_pages_max / 4;
+    many = state_->pending.Generations().size() > kGenerationsMax ||
+           state_->pending.size() > options_.pending_pages_max / 4;
   }
   if (many) {
     Executor executor = co_await asio::this_coro::executor;

@@ -15,8 +15,8 @@ Task<Result<void>> CommitCut(ChunkEdit& edit, std::uint64_t begin_bytes, ChunkCh
     if (!put) co_return put;
   }
   change.cut_to_bytes = static_cast<std::uint32_t>(begin_bytes);
-  // The rest of a block goes into the index: a full disk can still be cut.
-  co_return co_await edit.Commit(change, true);
+  // What is left of a block goes into the index, so that chunks on a full disk can be cut.
+  co_return co_await edit.Commit(change, ChunkEdit::Place::kIndexEvenIfFull);
 }
 
 // The last pages of a chunk of `length_bytes` that are cut in one step, but none before `down_to_bytes`.

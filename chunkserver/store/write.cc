@@ -1,4 +1,5 @@
-// ExtentStore::Write: new bytes go to free blocks, or, if they are few and must be durable at once, into the index itself.
+// ExtentStore::Write: new bytes go to free blocks, or, if they are few and must be durable at once, into the index
+// itself.
 #include "chunkserver/store/chunk_edit.h"
 #include "chunkserver/store/extent_store.h"
 
@@ -36,7 +37,8 @@ Task<Result<void>> ExtentStore::Write(ChunkWrite write) {
   change.epoch = write.epoch;
   change.grow_to_bytes = static_cast<std::uint32_t>(write.offset_bytes + bytes.size());
   bool to_index = write.sync && bytes.size() <= core_.options().inline_write_bytes_max;
-  Result<void> committed = co_await edit->Commit(change, to_index);
+  ChunkEdit::Place place = to_index ? ChunkEdit::Place::kIndex : ChunkEdit::Place::kSlabs;
+  Result<void> committed = co_await edit->Commit(change, place);
   if (!committed || !write.sync) co_return committed;
 
   RangeLocks::Guard unlocked = std::move(guard);

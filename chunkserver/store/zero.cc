@@ -25,7 +25,7 @@ Task<Result<void>> ExtentStore::Zero(ChunkZero zero) {
     ChunkChange change;
     change.chunk = zero.chunk;
     change.epoch = zero.epoch;
-    Result<void> committed = co_await edit->Commit(change, false);
+    Result<void> committed = co_await edit->Commit(change, ChunkEdit::Place::kSlabs);
     if (!committed) co_return committed;
     at = step_end;
   }

@@ -308,7 +308,8 @@ TEST_F(ExtentStoreTest, CopyOfRaggedRanges) {
     std::uint32_t from, to, length;
   };
   // Alike within their blocks, with ragged edges; not alike; longer than the source.
-  for (const Case& c : {Case{10, kBlock + 10, 3 * kBlock}, Case{7, 9, 2 * kBlock}, Case{9 * kBlock, 2 * kBlock, 5 * kBlock}}) {
+  for (const Case& c :
+       {Case{10, kBlock + 10, 3 * kBlock}, Case{7, 9, 2 * kBlock}, Case{9 * kBlock, 2 * kBlock, 5 * kBlock}}) {
     ASSERT_TRUE(s.Copy(kChunk, c.from, kOther, c.to, c.length).has_value());
     std::string part = bytes.substr(c.from, c.length);
     part.resize(c.length, '\0');

@@ -87,7 +87,8 @@ void IndexChecker::CountReferences() {
       if (!record->blocks[i].is_hole()) places[key][i].insert(record->blocks[i].address);
     }
   };
-  ForTable(entries_, kPageTable, [&](const std::string& key, const std::string& value) { add(*DecodePageKey(key), value); });
+  ForTable(entries_, kPageTable,
+           [&](const std::string& key, const std::string& value) { add(*DecodePageKey(key), value); });
   ForTable(entries_, kPreviousTable,
            [&](const std::string& key, const std::string& value) { add(DecodePreviousKey(key)->page, value); });
   for (const auto& [key, blocks] : places) {

@@ -11,9 +11,9 @@
 
 namespace gabion {
 
-/// Reads a whole chunk index, as any commit may have left it, and says what in it does not fit together: records that do
-/// not parse, pages without a chunk or beyond its end, blocks that are allocated and that nothing refers to, blocks that
-/// are referred to and free, reference counts that are not the number of references.
+/// Reads a whole chunk index, as any commit may have left it, and says what in it does not fit together: records that
+/// do not parse, pages without a chunk or beyond its end, blocks that are allocated and that nothing refers to, blocks
+/// that are referred to and free, reference counts that are not the number of references.
 class IndexChecker {
  public:
   explicit IndexChecker(MemoryKv& index) : index_(index) {}
