@@ -1,5 +1,6 @@
 """What Python tests of a mounted cluster share: where things are, checks, and the cluster's processes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -36,12 +37,29 @@ def shorten(value):
     return text if len(text) <= 300 else text[:300] + f"... ({len(text)} characters)"
 
 
+def _start_runner():
+    """A process that runs commands for us. Made before the test opens a file on the mount: a child of the test itself
+    would close the test's files before it runs its command, close(2) waits for the servers, and they for the command."""
+    program = (
+        "import json, subprocess, sys\n"
+        "for line in sys.stdin:\n"
+        "    done = subprocess.run(json.loads(line), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,\n"
+        "                          stderr=subprocess.STDOUT, text=True)\n"
+        "    print(json.dumps([done.returncode, done.stdout]), flush=True)\n"
+    )
+    return subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+_RUNNER = _start_runner()
+
+
 def cluster(command, name=None):
     """scripts/cluster COMMAND on this test's cluster, for one process if `name` is given."""
     arguments = [os.environ["CLUSTER"], command, "--dir", STORE] + ([name] if name else [])
-    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    expect(done.returncode == 0, f"cluster {command} {name or ''}: {done.stdout}")
-    return done.stdout
+    print(json.dumps(arguments), file=_RUNNER.stdin, flush=True)
+    status, output = json.loads(_RUNNER.stdout.readline())
+    expect(status == 0, f"cluster {command} {name or ''}: {output}")
+    return output
 
 
 def logs():
