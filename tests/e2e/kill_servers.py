@@ -4,6 +4,7 @@
 # as seen from another mount; at the end also after kill -9 of all servers and of the client.
 # mounts: 2
 # timeout: 600
+import contextlib
 import os
 import random
 import sys
@@ -180,8 +181,11 @@ def wait_for_progress(writers):
 
 
 def check_all(writers, mount):
-    for writer in writers:
-        with writer.guard:
+    with contextlib.ExitStack() as stack:
+        # All of them pause: what one wrote while others are checked would have to be checked the next time.
+        for writer in writers:
+            stack.enter_context(writer.guard)
+        for writer in writers:
             writer.check(mount)
 
 
