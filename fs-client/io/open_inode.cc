@@ -41,6 +41,8 @@ void OpenInode::Refresh(const proto::Attr& attr) {
   chunks.Clear();
   chunks.Set(0, ChunkPlace::From(attr.first_chunk()));
   DropReadAhead(0, std::numeric_limits<std::uint64_t>::max());
+  foreign_unsynced = true;
+  meta_unsynced = true;
 }
 
 std::uint64_t OpenInode::BeginOwnChange() {
@@ -67,6 +69,7 @@ bool OpenInode::EndOwnChange(std::uint64_t base_version, const proto::Attr* repl
   } else if (version == known.data_version && reply->ctime_ns() >= known.ctime_ns) {
     known = KnownFile::From(*reply);
   }
+  if (!alone) foreign_unsynced = true;
   if (alone && kernel_version == base_version) kernel_version = version;
   if (known.size != size_before) meta_unsynced = true;
   return alone;

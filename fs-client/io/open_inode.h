@@ -96,6 +96,7 @@ class OpenInode {
   std::int64_t write_time_ns = 0;  // of the newest write
   ChunkTable chunks;
   std::map<std::uint64_t, ChunkPlace> unsynced;  // chunks by index, written and not synced since
+  bool foreign_unsynced = true;  // others, or handles closed before, may have written and not synced
   bool meta_unsynced = true;     // where the data is, and how much, may not be durable at the metaserver
   bool kill_privileges = false;  // one who is not root wrote: suid, sgid and capabilities go with the next commit
   WriteErrors errors;

@@ -291,19 +291,46 @@ Task<Result<void>> WriteBack::SyncMeta(ClientLoop* loop, OpenInodePtr inode, boo
 Task<Result<void>> WriteBack::SyncChunks(ClientLoop* loop, OpenInodePtr inode) {
   AsyncMutex::Guard guard = co_await inode->syncing.Lock();
   std::map<std::uint64_t, ChunkPlace> unsynced;
+  bool foreign = false;
   {
     std::lock_guard lock(inode->mutex);
     unsynced.swap(inode->unsynced);
+    foreign = std::exchange(inode->foreign_unsynced, false);
   }
-  if (unsynced.empty()) co_return Result<void>();
   std::vector<ChunkPlace> places;
   for (const auto& [index, place] : unsynced) places.push_back(place);
-  Result<void> synced = co_await parts_.chunks.Sync(loop, std::move(places));
+  Result<void> synced;
+  if (foreign) {
+    Result<std::vector<ChunkPlace>> all = co_await AllPlaces(loop, inode);
+    if (all) {
+      places = std::move(*all);
+    } else {
+      synced = all.error();
+    }
+  }
+  if (synced && !places.empty()) synced = co_await parts_.chunks.Sync(loop, std::move(places));
   if (!synced) {
     std::lock_guard lock(inode->mutex);
     inode->unsynced.merge(unsynced);
+    inode->foreign_unsynced |= foreign;
   }
   co_return synced;
+}
+
+/// Every chunk that the file has.
+Task<Result<std::vector<ChunkPlace>>> WriteBack::AllPlaces(ClientLoop* loop, OpenInodePtr inode) {
+  std::uint64_t count = 0;
+  {
+    std::lock_guard lock(inode->mutex);
+    count = RoundUp(inode->Size(), kChunkBytes) / kChunkBytes;
+  }
+  std::vector<ChunkPlace> places;
+  for (std::uint64_t index = 0; index < count; ++index) {
+    Result<ChunkPlace> place = co_await parts_.places.ForReading(loop, inode, index, false);
+    if (!place) co_return place.error();
+    if (!place->hole()) places.push_back(*place);
+  }
+  co_return places;
 }
 
 Result<void> WriteBack::TakeErrorForSync(OpenHandle& handle) {

@@ -84,6 +84,7 @@ class WriteBack {
   Task<Result<void>> StoreAgain(ClientLoop* loop, OpenInodePtr inode);
   Task<Result<void>> SyncMeta(ClientLoop* loop, OpenInodePtr inode, bool data_only);
   Task<Result<void>> SyncChunks(ClientLoop* loop, OpenInodePtr inode);
+  Task<Result<std::vector<ChunkPlace>>> AllPlaces(ClientLoop* loop, OpenInodePtr inode);
   Task<void> DropKernelPages(Ino ino);
   void FlushInBackground(const OpenInodePtr& inode);
   Task<void> FlushMarked(ClientLoop* loop, OpenInodePtr inode);

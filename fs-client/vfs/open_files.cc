@@ -30,6 +30,7 @@ OpenFiles::Opened OpenFiles::Finish(HandleId id, const proto::Attr& attr, std::u
     if (first) {
       opened.keep_cache = fresh || closed_.Take(ino) == attr.data_version();
       inode->Adopt(attr, attr.data_version());
+      inode->foreign_unsynced = !fresh;
     } else {
       opened.keep_cache = inode->Observe(attr) == OpenInode::Verdict::kCurrent;
       opened.stale_pages = !opened.keep_cache;

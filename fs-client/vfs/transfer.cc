@@ -102,10 +102,18 @@ Task<Result<void>> VolumeVfs::Flush(Caller, Ino, HandleId id) {
   co_return WriteBack::TakeErrorForSync(**handle);
 }
 
-Task<Result<void>> VolumeVfs::Fsync(Caller, Ino, HandleId id, bool data_only) {
+Task<Result<void>> VolumeVfs::Fsync(Caller caller, Ino, HandleId id, bool data_only) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   Result<OpenHandlePtr> handle = FindHandle(id);
   if (!handle) co_return handle.error();
+  const OpenInodePtr& inode = (*handle)->inode;
+  bool nothing_gathered = false;
+  {
+    std::lock_guard lock(inode->mutex);
+    nothing_gathered = inode->dirty.empty();
+  }
+  // What others have written is synced too. Our own commit would tell of it; without one we have to ask.
+  if (nothing_gathered) CO_TRY(co_await LookAgain(loop, caller, inode));
   Result<void> synced = co_await parts_.write_back.Sync(loop, (*handle)->inode, data_only);
   CO_TRY(WriteBack::TakeErrorForSync(**handle));
   co_return synced;

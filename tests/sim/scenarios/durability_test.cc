@@ -12,8 +12,9 @@ using std::chrono::seconds;
 
 class DurabilityTest : public testing::TestWithParam<std::uint64_t> {
  protected:
-  SimCluster cluster_{{.seed = GetParam()}};
+  SimCluster cluster_{{.seed = GetParam(), .clients = 2}};
   PosixCalls client_{cluster_, "client1"};
+  PosixCalls other_{cluster_, "client2"};
 
   void LosePowerAndStart() {
     cluster_.LosePowerEverywhere();
@@ -29,6 +30,32 @@ TEST_P(DurabilityTest, SyncedFileSurvivesPowerLossOfEverything) {
   ASSERT_TRUE(IsOk(cluster_.Do(client_.WriteFileDurably("/a/b/file", bytes))));
   LosePowerAndStart();
   const Result<std::string> read = cluster_.Do(client_.ReadFile("/a/b/file"));
+  ASSERT_TRUE(IsOk(read));
+  EXPECT_EQ(*read, bytes);
+}
+
+TEST_P(DurabilityTest, SyncCoversWhatWasWrittenBeforeTheFileWasOpened) {
+  const std::string bytes = Pattern(300'000, 1);
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.WriteFile("/file", bytes))));
+  const Result<Fd> fd = cluster_.Do(client_.Open("/file", O_RDONLY));
+  ASSERT_TRUE(IsOk(fd));
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Fsync(*fd))));
+  LosePowerAndStart();
+  const Result<std::string> read = cluster_.Do(client_.ReadFile("/file"));
+  ASSERT_TRUE(IsOk(read));
+  EXPECT_EQ(*read, bytes);
+}
+
+TEST_P(DurabilityTest, SyncCoversWhatAnotherClientWrote) {
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.WriteFileDurably("/file", std::string(300'000, 'o')))));
+  const Result<Fd> fd = cluster_.Do(client_.Open("/file", O_RDWR));
+  ASSERT_TRUE(IsOk(fd));
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Fsync(*fd))));
+  const std::string bytes = Pattern(400'000, 2);
+  ASSERT_TRUE(IsOk(cluster_.Do(other_.WriteFile("/file", bytes))));
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Fsync(*fd))));
+  LosePowerAndStart();
+  const Result<std::string> read = cluster_.Do(client_.ReadFile("/file"));
   ASSERT_TRUE(IsOk(read));
   EXPECT_EQ(*read, bytes);
 }
