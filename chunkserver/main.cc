@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <asio/ip/address.hpp>
 #include <utility>
 
 #include "chunkserver/server.h"
@@ -126,9 +125,7 @@ class ChunkServerDaemon final : public Daemon {
     if (server_options_.slab_bytes % kMiB != 0) {
       return {ErrorCode::kInvalidArgument, "--slab-bytes must be a multiple of 1 MiB"};
     }
-    asio::error_code error;
-    const asio::ip::address address = asio::ip::make_address(options.listen.host, error);
-    if (!error && address.is_unspecified()) {
+    if (IsWildcardAddress(options.listen.host)) {
       return {
           ErrorCode::kInvalidArgument,
           fmt::format("--listen {}: name the address at which clients reach this server", options.listen.ToString())};

@@ -18,7 +18,9 @@ std::shared_ptr<std::byte[]> Allocate(std::size_t size) {
 
 }  // namespace
 
-Slice Slice::CopyOf(std::string_view text) { return CopyOf(std::as_bytes(std::span(text))); }
+Slice Slice::CopyOf(std::string_view text) {
+  return CopyOf(std::as_bytes(std::span(text)));
+}
 
 Slice Slice::CopyOf(std::span<const std::byte> bytes) {
   MutableBuffer buffer(bytes.size());

@@ -10,8 +10,8 @@
 
 namespace gabion {
 
-/// A counted, immutable stretch of memory: payloads are passed on and kept by copying Slices, never bytes. Any thread may
-/// copy and drop Slices of the same memory; writing into it is for whoever made it, before sharing it.
+/// A counted, immutable stretch of memory: payloads are passed on and kept by copying Slices, never bytes. Any thread
+/// may copy and drop Slices of the same memory; writing into it is for whoever made it, before sharing it.
 class Slice {
  public:
   Slice() = default;

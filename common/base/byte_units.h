@@ -21,8 +21,12 @@ inline constexpr std::uint64_t kMaxPayloadBytes = 4 * kMiB;
 /// 16 EiB - 1 does not fit a signed 64-bit offset, in which POSIX counts; this is what does.
 inline constexpr std::uint64_t kMaxFileBytes = INT64_MAX;
 
-constexpr std::uint64_t RoundDown(std::uint64_t value, std::uint64_t unit) { return value / unit * unit; }
+constexpr std::uint64_t RoundDown(std::uint64_t value, std::uint64_t unit) {
+  return value / unit * unit;
+}
 /// `value` at most 2^64 - unit.
-constexpr std::uint64_t RoundUp(std::uint64_t value, std::uint64_t unit) { return RoundDown(value + unit - 1, unit); }
+constexpr std::uint64_t RoundUp(std::uint64_t value, std::uint64_t unit) {
+  return RoundDown(value + unit - 1, unit);
+}
 
 }  // namespace gabion

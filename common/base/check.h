@@ -2,11 +2,11 @@
 
 namespace gabion {
 
-/// Prints `condition` with its place and aborts. A failed CHECK is a broken invariant of our own code, in release builds too:
-/// going on could lose data. Bad input (disk, network, user) is never checked with it; that is an Error.
+/// Prints `condition` with its place and aborts. A failed CHECK is a broken invariant of our own code, in release
+/// builds too: going on could lose data. Bad input (disk, network, user) is never checked with it; that is an Error.
 [[noreturn]] void CheckFailed(const char* condition, const char* file, int line);
 
 }  // namespace gabion
 
-#define CHECK(condition) \
-  ((condition) ? static_cast<void>(0) : ::gabion::CheckFailed(#condition, __FILE__, __LINE__))
+/// Evaluates `condition` once, in every build.
+#define CHECK(condition) ((condition) ? static_cast<void>(0) : ::gabion::CheckFailed(#condition, __FILE__, __LINE__))

@@ -7,7 +7,9 @@
 
 namespace gabion {
 
-BlockChecksum ChecksumOf(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+BlockChecksum ChecksumOf(std::span<const std::byte> bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 BlockChecksum ZeroBlockChecksum() {
   static const BlockChecksum checksum = ChecksumOf(std::array<std::byte, kBlockBytes>{});

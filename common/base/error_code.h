@@ -5,8 +5,8 @@
 
 namespace gabion {
 
-/// What went wrong, for programs. The numbers and what each means to a caller are proto/common.proto's; they travel in the
-/// status field of a response frame.
+/// What went wrong, for programs. The numbers and what each means to a caller are proto/common.proto's; they travel in
+/// the status field of a response frame.
 enum class ErrorCode : std::uint16_t {
   kOk = 0,
   kNotFound = 1,
@@ -48,7 +48,7 @@ enum class ErrorCode : std::uint16_t {
 /// The code's name in logs and messages: "NOT_FOUND". "UNKNOWN" for a number from a newer version.
 std::string_view ToString(ErrorCode code);
 
-/// Whether the same call may succeed later, unchanged: the peer is away, reconfigures, or has another view of the cluster.
+/// Whether the same call may succeed later, unchanged: the peer is away, reconfigures, or sees another cluster map.
 bool IsRetryable(ErrorCode code);
 
 }  // namespace gabion

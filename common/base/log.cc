@@ -28,10 +28,14 @@ std::atomic<LogLevel> minimum_level = LogLevel::kInfo;
 
 spdlog::level::level_enum SpdlogLevel(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
@@ -54,11 +58,12 @@ Result<LogLevel> ParseLogLevel(std::string_view text) {
   if (text == "info") return LogLevel::kInfo;
   if (text == "warning") return LogLevel::kWarning;
   if (text == "error") return LogLevel::kError;
-  return {ErrorCode::kInvalidArgument,
-          fmt::format("no log level '{}'; there are: debug, info, warning, error", text)};
+  return {ErrorCode::kInvalidArgument, fmt::format("no log level '{}'; there are: debug, info, warning, error", text)};
 }
 
-bool LogEnabled(LogLevel level) { return level >= minimum_level.load(std::memory_order_relaxed); }
+bool LogEnabled(LogLevel level) {
+  return level >= minimum_level.load(std::memory_order_relaxed);
+}
 
 void LogLine(LogLevel level, std::string_view line) {
   Logger()->log(SpdlogLevel(level), spdlog::string_view_t(line.data(), line.size()));

@@ -10,8 +10,8 @@
 
 namespace gabion {
 
-/// Why an operation failed: a code for programs, a message for people. The message says what was being done to what, and is
-/// never empty when it reaches a log or a user.
+/// Why an operation failed: a code for programs, a message for people. The message says what was being done to what,
+/// and is never empty when it reaches a log or a user.
 class Error {
  public:
   Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
@@ -37,7 +37,7 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
   Result(ErrorCode code, std::string message) : state_(std::in_place_index<1>, code, std::move(message)) {}
 
@@ -96,19 +96,19 @@ class [[nodiscard]] Result<void> {
 #define GABION_CONCAT(a, b) GABION_CONCAT_INNER(a, b)
 
 /// Leaves the function with the error of `expression`, a Result<void>. CO_TRY is the same inside a coroutine.
-#define TRY(expression)                                                      \
-  do {                                                                       \
+#define TRY(expression)                                                         \
+  do {                                                                          \
     if (auto try_result = (expression); !try_result) return try_result.error(); \
   } while (false)
-#define CO_TRY(expression)                                                      \
-  do {                                                                          \
+#define CO_TRY(expression)                                                         \
+  do {                                                                             \
     if (auto try_result = (expression); !try_result) co_return try_result.error(); \
   } while (false)
 
 /// Declares `declaration` with the value of `expression`, a Result<T>, or leaves the function with its error.
-#define TRY_ASSIGN(declaration, expression) TRY_ASSIGN_INNER(declaration, expression, return, GABION_CONCAT(try_result_, __LINE__))
-#define CO_TRY_ASSIGN(declaration, expression) \
-  TRY_ASSIGN_INNER(declaration, expression, co_return, GABION_CONCAT(try_result_, __LINE__))
+#define TRY_ASSIGN(declaration, expression) TRY_ASSIGN_INNER(declaration, expression, return, TRY_RESULT_NAME)
+#define CO_TRY_ASSIGN(declaration, expression) TRY_ASSIGN_INNER(declaration, expression, co_return, TRY_RESULT_NAME)
+#define TRY_RESULT_NAME GABION_CONCAT(try_result_, __LINE__)
 #define TRY_ASSIGN_INNER(declaration, expression, leave, result) \
   auto result = (expression);                                    \
   if (!result) leave result.error();                             \

@@ -25,7 +25,9 @@ struct TaskGroup::State {
 
 TaskGroup::TaskGroup() : state_(std::make_shared<State>()) {}
 
-TaskGroup::~TaskGroup() { CHECK(size() == 0); }
+TaskGroup::~TaskGroup() {
+  CHECK(size() == 0);
+}
 
 void TaskGroup::Spawn(Executor executor, Task<void> task) {
   {

@@ -7,9 +7,9 @@
 
 namespace gabion {
 
-/// Owns background coroutines: whoever spawns into a group cannot be destroyed before they have ended. An exception that
-/// leaves a spawned coroutine is a broken invariant and aborts. Any thread may spawn; the group outlives what runs in it.
-/// After Seastar's gate.
+/// Owns background coroutines: whoever spawns into a group cannot be destroyed before they have ended. An exception
+/// that leaves a spawned coroutine is a broken invariant and aborts. Any thread may spawn; the group outlives what runs
+/// in it. After Seastar's gate.
 class TaskGroup {
  public:
   TaskGroup();
@@ -17,7 +17,7 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  /// Starts `task` on `executor`, not before the caller returns or suspends. After Close() the task is dropped unstarted.
+  /// Starts `task` on `executor`, not before the caller returns or suspends. After Close() the task is dropped.
   void Spawn(Executor executor, Task<void> task);
 
   /// No new tasks from now on. Idempotent.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <asio/ip/address.hpp>
+#include <optional>
 
 namespace gabion {
 namespace {
@@ -10,11 +11,17 @@ namespace {
 constexpr std::uint64_t kMaxLoops = 1024;
 constexpr std::uint64_t kMaxSpinUs = 10'000;
 
-bool IsLoopback(const std::string& host) {
-  if (host == "localhost") return true;
+/// Nothing for a name.
+std::optional<asio::ip::address> AddressOf(const std::string& host) {
   asio::error_code error;
   const asio::ip::address address = asio::ip::make_address(host, error);
-  return !error && address.is_loopback();
+  return error ? std::nullopt : std::optional(address);
+}
+
+bool IsLoopback(const std::string& host) {
+  if (host == "localhost") return true;
+  const std::optional<asio::ip::address> address = AddressOf(host);
+  return address && address->is_loopback();
 }
 
 }  // namespace
@@ -47,6 +54,11 @@ Result<void> CheckListenAddress(const DaemonOptions& options) {
           fmt::format("will not listen on {}: whoever reaches that address could read and change everything. Listen on "
                       "127.0.0.1, or, in a network that you trust, add --allow-insecure-network",
                       options.listen.ToString())};
+}
+
+bool IsWildcardAddress(const std::string& host) {
+  const std::optional<asio::ip::address> address = AddressOf(host);
+  return address && address->is_unspecified();
 }
 
 }  // namespace gabion

@@ -30,4 +30,7 @@ void AddDaemonOptions(OptionSet& set, DaemonOptions* options);
 /// what to do. Pure.
 Result<void> CheckListenAddress(const DaemonOptions& options);
 
+/// Whether it stands for "all addresses of this machine", which no other machine can connect to. Pure.
+bool IsWildcardAddress(const std::string& host);
+
 }  // namespace gabion

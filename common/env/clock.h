@@ -9,7 +9,7 @@ namespace gabion {
 
 using Duration = std::chrono::nanoseconds;
 
-/// A point of a machine's monotonic clock; two machines' have nothing to do with each other. Leases and deadlines use it.
+/// A point of a machine's monotonic clock; two machines' have nothing in common. Leases and deadlines use it.
 struct TimePoint {
   std::int64_t ns = 0;
 
@@ -28,8 +28,8 @@ class Clock {
   virtual TimePoint Now() const = 0;
   /// Nanoseconds since 1970: for timestamps of files and logs, never for leases.
   virtual std::int64_t WallNowNs() const = 0;
-  /// Resumes on the caller's executor, not before `deadline`; at once if that has passed. Honours Asio's cancellation by
-  /// returning early.
+  /// Resumes on the caller's executor, not before `deadline`; at once if that has passed. Honours Asio's cancellation
+  /// by returning early.
   virtual Task<void> SleepUntil(TimePoint deadline) = 0;
 
   Task<void> SleepFor(Duration duration) { return SleepUntil(Now() + duration); }

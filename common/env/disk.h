@@ -11,7 +11,7 @@
 namespace gabion {
 
 /// One open slab file. Any loop of its process. Buffered: a completed write survives the process, and power loss only
-/// after Sync. Calls answer from the page cache without leaving the loop's thread where the kernel can, else from a pool.
+/// after Sync. Calls answer from the page cache on the loop's thread where the kernel can, else from a pool.
 class DiskFile {
  public:
   virtual ~DiskFile() = default;
@@ -36,11 +36,11 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  /// Opens a file of the directory; makes it, sparse and `size_bytes` long, if it is not there. Durable when it returns.
-  /// Errors: kNoSpace, kIo.
+  /// Opens a file of the directory; makes it, sparse and `size_bytes` long, if it is not there. Durable when it
+  /// returns. Errors: kNoSpace, kIo.
   virtual Task<Result<std::unique_ptr<DiskFile>>> Open(std::string name, std::uint64_t size_bytes) = 0;
   virtual Task<Result<DiskSpace>> Space() = 0;
-  /// Changes with every start of the machine, so that a start after a power loss can be told from one after a killed process.
+  /// Changes with every start of the machine: tells a start after a power loss from one after a killed process.
   virtual std::string boot_id() const = 0;
 };
 

@@ -33,8 +33,8 @@ class WriteBatch {
 
 /// An ordered map of byte strings with atomic batches (DESIGN 4.1). Keys compare as unsigned bytes. Any thread.
 ///
-/// Reads answer from memory; what is only on disk is kWouldBlock, upon which the caller awaits Load* and asks again. So a
-/// decision reads everything it needs without suspending, and no event loop waits for a disk.
+/// Reads answer from memory; what is only on disk is kWouldBlock, upon which the caller awaits Load* and asks again. So
+/// a decision reads everything it needs without suspending, and no event loop waits for a disk.
 class KvStore {
  public:
   virtual ~KvStore() = default;
@@ -44,15 +44,15 @@ class KvStore {
   /// Brings the key's data into memory, where it stays for a while.
   virtual Task<Result<void>> Load(std::string key) = 0;
 
-  /// Calls `visit(key, value)` in key order for keys in [first, last) until it returns false or the range ends; an empty
-  /// `last` means no end. The views die with the call. Errors: kWouldBlock (await LoadRange; some may have been visited).
+  /// Calls `visit(key, value)` in key order for keys in [first, last) until it returns false or the range ends; an
+  /// empty `last` means no end. The views die with the call. Errors: kWouldBlock (some may have been visited).
   using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
   virtual Result<void> Scan(std::string_view first, std::string_view last, const Visitor& visit) = 0;
   /// Brings up to `max_entries` of the range into memory.
   virtual Task<Result<void>> LoadRange(std::string first, std::string last, std::size_t max_entries) = 0;
 
-  /// Makes the batch visible to every later read, at once; `seq` orders it. Errors: kIo, kNoSpace: nothing was applied, and
-  /// the store takes no more writes.
+  /// Makes the batch visible to every later read, at once; `seq` orders it. Errors: kIo, kNoSpace: nothing was applied,
+  /// and the store takes no more writes.
   virtual Result<CommitSeq> Apply(const WriteBatch& batch) = 0;
   /// Returns when batches up to `seq` survive the death of this process. Embedded engines are there already.
   virtual Task<Result<void>> WaitApplied(CommitSeq seq) = 0;

@@ -39,14 +39,14 @@ struct Frame {
 
 inline constexpr std::size_t kMaxHeaderBytes = 1024 * 1024;
 
-/// An ordered stream of frames that fails as a whole, as TCP does. Belongs to one event loop; the only thread-safe call is
-/// the destructor after both directions ended.
+/// An ordered stream of frames that fails as a whole, as TCP does. Belongs to one event loop; the only thread-safe call
+/// is the destructor after both directions ended.
 class Connection {
  public:
   virtual ~Connection() = default;
 
-  /// Sends the frames in order, as few system calls as possible. One Send at a time. A frame sent is not a frame received.
-  /// Errors: kConnectionLost, after which nothing more is sent or received.
+  /// Sends the frames in order, as few system calls as possible. One Send at a time. A frame sent is not a frame
+  /// received. Errors: kConnectionLost, after which nothing more is sent or received.
   virtual Task<Result<void>> Send(std::vector<Frame> frames) = 0;
 
   /// The next frame, its payload contiguous. One Receive at a time. Errors: kConnectionLost; kProtocol if the peer sent

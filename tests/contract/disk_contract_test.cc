@@ -36,8 +36,8 @@ class RealDiskBench {
 
  private:
   TempDir directory_;
+  RealBench bench_;  // outlives the pool
   BlockingPool pool_{2};
-  RealBench bench_;
   std::unique_ptr<Disk> disk_;
 };
 

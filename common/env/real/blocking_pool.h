@@ -22,7 +22,8 @@ class BlockingPool {
 
   void Submit(std::function<void()> job);
 
-  /// Runs `job` on a pool thread and returns on the caller's executor, which must outlive the pool's job.
+  /// Runs `job` on a pool thread and returns on the caller's executor, which outlives the pool: its thread may still
+  /// be in the lines that wake the caller when the caller goes on.
   Task<void> Run(std::function<void()> job);
 
  private:

@@ -91,6 +91,7 @@ class EventLoop::Impl {
     stopping_ = true;
     io_.stop();
     thread_.join();
+    thread_id_ = std::thread::id();
   }
 
  private:
@@ -101,9 +102,13 @@ class EventLoop::Impl {
     std::shared_ptr<bool> armed = std::make_shared<bool>(false);
   };
 
-  void CheckThread() const { CHECK(!thread_.joinable() || std::this_thread::get_id() == thread_.get_id()); }
+  void CheckThread() const {
+    const std::thread::id runs = thread_id_;
+    CHECK(runs == std::thread::id() || runs == std::this_thread::get_id());
+  }
 
   void Run() {
+    thread_id_ = std::this_thread::get_id();
     if (options_.cpu >= 0) PinThread(options_.cpu);
     while (!stopping_) {
       if (seats_.empty() && options_.spin <= Duration(0)) {
@@ -174,6 +179,7 @@ class EventLoop::Impl {
   bool polling_ = false;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
+  std::atomic<std::thread::id> thread_id_;  // none while it does not run; thread_ is for whoever starts and stops it
 };
 
 EventLoop::EventLoop(Options options) : impl_(std::make_unique<Impl>(options)) {}

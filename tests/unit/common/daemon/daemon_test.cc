@@ -144,6 +144,8 @@ TEST(TerminationTest, TellsSignalNotificationAndTimeoutApart) {
   ::kill(::getpid(), SIGINT);
   EXPECT_EQ(termination.Wait(std::nullopt), Termination::Cause::kNotified);
   EXPECT_EQ(termination.Wait(Duration(0)), Termination::Cause::kNotified);
+  // The signal is still there for whoever asks next, so that none is lost between two of them.
+  EXPECT_EQ(Termination().Wait(Duration(0)), Termination::Cause::kSignal);
 }
 
 }  // namespace

@@ -180,5 +180,10 @@ TEST_F(DaemonOptionsTest, OnlyLoopbackUnlessAllowed) {
   EXPECT_TRUE(MayListenOn("0.0.0.0"));
 }
 
+TEST_F(DaemonOptionsTest, WildcardsAreRecognised) {
+  for (const char* host : {"0.0.0.0", "::"}) EXPECT_TRUE(IsWildcardAddress(host)) << host;
+  for (const char* host : {"127.0.0.1", "192.0.2.1", "localhost", ""}) EXPECT_FALSE(IsWildcardAddress(host)) << host;
+}
+
 }  // namespace
 }  // namespace gabion

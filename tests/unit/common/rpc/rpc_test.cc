@@ -77,7 +77,9 @@ class TestServer {
   RpcServer server_;
 };
 
-TimePoint In(Env& env, std::int64_t ms) { return env.clock.Now() + std::chrono::milliseconds(ms); }
+TimePoint In(Env& env, std::int64_t ms) {
+  return env.clock.Now() + std::chrono::milliseconds(ms);
+}
 
 Task<Result<RpcReply>> Call(RpcClient& client, Env& env, proto::Method method, std::string header,
                             std::int64_t limit_ms = 10'000) {
@@ -85,7 +87,9 @@ Task<Result<RpcReply>> Call(RpcClient& client, Env& env, proto::Method method, s
   co_return co_await client.Call(method, std::move(header), std::move(none), In(env, limit_ms));
 }
 
-ErrorCode CodeOf(const Result<RpcReply>& reply) { return reply ? ErrorCode::kOk : reply.error().code(); }
+ErrorCode CodeOf(const Result<RpcReply>& reply) {
+  return reply ? ErrorCode::kOk : reply.error().code();
+}
 
 class RpcTest : public testing::Test {
  protected:
@@ -233,7 +237,7 @@ Task<bool> ShortAfterLong(RpcClient& client, Env& env, AsyncEvent& release) {
   Result<RpcReply> short_call = co_await Call(client, env, kNever, "", 30);
   release.Set();
   co_await group.Join();
-  co_return CodeOf(short_call) == ErrorCode::kDeadlineExceeded && long_call == ErrorCode::kOk;
+  co_return CodeOf(short_call) == ErrorCode::kDeadlineExceeded&& long_call == ErrorCode::kOk;
 }
 
 TEST_F(RpcTest, ShorterDeadlineThatComesLaterIsKept) {
@@ -368,10 +372,11 @@ TEST_F(RpcTest, LoopsServeAtTheSameTime) {
   std::vector<std::unique_ptr<RpcClient>> clients;
   std::vector<std::future<int>> results;
   for (std::size_t i = 0; i < 8; ++i) {
-    Env& own = loops_->env(i % 4);
-    clients.push_back(std::make_unique<RpcClient>(own, (*server_)->endpoint(), Identity{}));
-    results.push_back(std::async(std::launch::async, [this, &clients, &own, i] {
-      return loops_->Run(EchoMany(*clients[i], own, 300, 5000), i % 4);
+    clients.push_back(std::make_unique<RpcClient>(loops_->env(i % 4), (*server_)->endpoint(), Identity{}));
+  }
+  for (std::size_t i = 0; i < 8; ++i) {
+    results.push_back(std::async(std::launch::async, [this, &client = *clients[i], i] {
+      return loops_->Run(EchoMany(client, loops_->env(i % 4), 300, 5000), i % 4);
     }));
   }
   for (auto& result : results) EXPECT_EQ(result.get(), 300);
