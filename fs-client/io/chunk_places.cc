@@ -107,6 +107,10 @@ Task<Result<void>> ChunkPlaces::Allocate(ClientLoop* loop, OpenInodePtr inode, s
 }
 
 Task<Result<void>> ChunkPlaces::FinishTrim(ClientLoop* loop, Ino ino, proto::TrimMark mark) {
+  // A metaserver that lost its power must not come back to the longer file when its bytes are gone.
+  proto::SyncMetaRequest sync;
+  auto durable = co_await meta_.Read<proto::SyncMetaReply>(loop, kOwnWork, proto::METHOD_SYNC_META, std::move(sync));
+  if (!durable) co_return durable.error();
   ChunkPlace place = ChunkPlace::From(mark.chunk());
   CO_TRY(co_await chunks_.Trim(loop, place, mark.length_bytes(), mark.generation()));
   proto::FinishTrimRequest request;

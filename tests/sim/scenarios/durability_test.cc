@@ -117,6 +117,17 @@ TEST_P(DurabilityTest, SyncedRenameSurvives) {
   EXPECT_EQ(NameOf(cluster_.Do(client_.Stat("/config.new"))), "NOT_FOUND");
 }
 
+TEST_P(DurabilityTest, UnsyncedCutIsDoneOrUndoneAsAWhole) {
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.WriteFileDurably("/file", std::string(300'000, 'o')))));
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Truncate("/file", 100'001))));
+  cluster_.world().RunFor(milliseconds(500));  // the chunks are cut in the background
+  LosePowerAndStart();
+  const Result<std::string> read = cluster_.Do(client_.ReadFile("/file"));
+  ASSERT_TRUE(IsOk(read));
+  EXPECT_TRUE(read->size() == 100'001 || read->size() == 300'000) << read->size();
+  EXPECT_EQ(*read, std::string(read->size(), 'o'));
+}
+
 TEST_P(DurabilityTest, KilledServersLoseNothingThatWasClosed) {
   const std::string bytes = Pattern(500'000, 2);
   ASSERT_TRUE(IsOk(cluster_.Do(client_.WriteFile("/file", bytes))));
