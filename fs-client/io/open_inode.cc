@@ -41,6 +41,7 @@ void OpenInode::Refresh(const proto::Attr& attr) {
   chunks.Clear();
   chunks.Set(0, ChunkPlace::From(attr.first_chunk()));
   DropReadAhead(0, std::numeric_limits<std::uint64_t>::max());
+  ++foreign_changes;
   foreign_unsynced = true;
   meta_unsynced = true;
 }

@@ -92,12 +92,18 @@ Task<void> WriteBack::SendAndStream(ClientLoop* loop, OpenInodePtr inode, WriteF
 
 Task<void> WriteBack::Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr frame, Durability durability) {
   Payload payload = frame->payload;
+  std::uint64_t sent_since = 0;
+  {
+    std::lock_guard lock(inode->mutex);
+    sent_since = inode->foreign_changes;
+  }
   Result<Stored> stored = co_await Store(loop, inode, frame->offset_bytes, std::move(payload), durability);
   WaitList::Waiters woken;
   {
     std::lock_guard lock(inode->mutex);
     if (stored) {
       inode->dirty.Landed(frame);
+      inode->landed_since = std::min(inode->landed_since, sent_since);
       // What was read ahead while it was on its way may be from before it.
       inode->DropReadAhead(frame->offset_bytes, frame->end_bytes());
       if (durability == Durability::kApplied) inode->unsynced[stored->index] = stored->place;
@@ -197,6 +203,7 @@ Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
     std::lock_guard lock(inode->mutex);
     if (!inode->dirty.HasLanded()) co_return;
     inode->dirty.BeginCommit();
+    inode->committing_since = std::exchange(inode->landed_since, UINT64_MAX);
   }
   Result<void> committed = co_await CommitLanded(loop, inode);
   WaitList::Waiters woken;
@@ -221,11 +228,19 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
   for (unsigned tries = 1;; ++tries) {
     proto::CommitWriteRequest request;
     std::uint64_t base = 0;
+    bool outdated = false;
     {
       std::lock_guard lock(inode->mutex);
-      if (std::exchange(inode->kill_privileges, false)) writer = kUnprivileged;
-      request = MakeCommit(*inode, inode->dirty.committing());
-      base = inode->BeginOwnChange();
+      outdated = inode->committing_since < inode->foreign_changes;
+      if (!outdated) {
+        if (std::exchange(inode->kill_privileges, false)) writer = kUnprivileged;
+        request = MakeCommit(*inode, inode->dirty.committing());
+        base = inode->BeginOwnChange();
+      }
+    }
+    if (outdated) {
+      CO_TRY(co_await StoreAgain(loop, inode));
+      continue;
     }
     auto reply = co_await parts_.meta.Mutate<proto::CommitWriteReply>(loop, writer, proto::METHOD_COMMIT_WRITE,
                                                                       std::move(request));
@@ -251,6 +266,7 @@ Task<Result<void>> WriteBack::StoreAgain(ClientLoop* loop, OpenInodePtr inode) {
   {
     std::lock_guard lock(inode->mutex);
     parts = inode->dirty.TakeBackCommitting();
+    inode->committing_since = inode->foreign_changes;
   }
   for (PlacedSlice& part : parts) {
     Payload payload(std::move(part.slice));
