@@ -127,7 +127,7 @@ class StoreCore {
   /// The one of both that a commit needs.
   Task<Result<void>> MakeDurable(bool in_index_only) { return in_index_only ? SyncIndex() : Sync(); }
 
-  // Reports.
+  // Reports. What the superblock says: once Open has succeeded.
 
   struct Usage {
     std::uint64_t capacity_bytes = 0;
