@@ -145,7 +145,11 @@ bool FuseServer::Drain(Duration timeout) {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     auto empty = std::make_shared<std::promise<void>>();
     std::future<void> done = empty->get_future();
-    RunOn(loops_[i], [this, i, empty] { lanes_[i].dispatcher->requests().WhenEmpty([empty] { empty->set_value(); }); });
+    RunOn(loops_[i], [this, i, empty] {
+      RequestTable& requests = lanes_[i].dispatcher->requests();
+      requests.CancelAll();
+      requests.WhenEmpty([empty] { empty->set_value(); });
+    });
     if (done.wait_for(deadline - clock.Now()) != std::future_status::ready) return false;
   }
   notifier_->Stop();

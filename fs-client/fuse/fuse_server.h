@@ -36,8 +36,8 @@ class FuseServer : public ConnectionEvents {
 
   /// Reads no more; what runs goes on. Once the connection has ended, or is to be given up. Idempotent.
   void Close();
-  /// After Close(): waits for the requests that still run. False if some do after `timeout`: the server must not be
-  /// destroyed then, and the process has to end without unwinding.
+  /// After Close(): cancels the requests that still run and waits for them. False if some do after `timeout`: the
+  /// server must not be destroyed then, and the process has to end without unwinding.
   bool Drain(Duration timeout);
 
   void OnConnectionEnded(int error) override;

@@ -51,6 +51,13 @@ void RequestTable::Interrupt(std::uint64_t unique, const std::function<bool(std:
   early_interrupts_.push_back(unique);
 }
 
+void RequestTable::CancelAll() {
+  // The list stays as it is meanwhile: what is cancelled goes on through its executor's queue.
+  for (Running* running = first_; running != nullptr; running = running->next) {
+    running->signal.emit(asio::cancellation_type::terminal);
+  }
+}
+
 bool RequestTable::TakeEarlyInterrupt(std::uint64_t unique) {
   if (early_interrupts_.empty()) return false;
   auto found = std::find(early_interrupts_.begin(), early_interrupts_.end(), unique);

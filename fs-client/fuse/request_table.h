@@ -55,6 +55,8 @@ class RequestTable {
   /// Cancels the request, whose caller waits no longer: `terminal` if `is_dying(pid)`, else `total`, which only
   /// operations that asked for it hear. A request that is not here is remembered as an early interrupt.
   void Interrupt(std::uint64_t unique, const std::function<bool(std::uint32_t pid)>& is_dying);
+  /// Cancels every request, `terminal`, for nobody waits any longer.
+  void CancelAll();
   /// Whether an interrupt came before its request; forgets it.
   bool TakeEarlyInterrupt(std::uint64_t unique);
 

@@ -92,7 +92,10 @@ Result<void> UringChannel::Start() {
     queues_.back()->id = id;
     TRY(AddEntries(*queues_.back(), options_.first_entries));
   }
+  // What the kernel refuses it refuses at once; without every queue it would never send anything.
   Enter();
+  Reap();
+  if (end_error_) return OsError("registering with the kernel's FUSE rings", *end_error_, ErrorCode::kNotSupported);
   return {};
 }
 
@@ -144,7 +147,7 @@ void UringChannel::Arm(Entry& entry, RingCommand command) {
 
 bool UringChannel::Poll() {
   bool found = false;
-  for (int round = 0; round < kMaxRounds && !ended_; ++round) {
+  for (int round = 0; round < kMaxRounds && !end_error_; ++round) {
     Enter();
     if (Reap() == 0) return found || Quieten();
     found = true;
@@ -180,7 +183,7 @@ void UringChannel::Enter() {
 unsigned UringChannel::Reap() {
   unsigned count = 0;
   io_uring_cqe* cqe = nullptr;
-  while (!ended_ && io_uring_cq_ready(&ring_) > 0 && io_uring_peek_cqe(&ring_, &cqe) == 0) {
+  while (!end_error_ && io_uring_cq_ready(&ring_) > 0 && io_uring_peek_cqe(&ring_, &cqe) == 0) {
     auto* entry = reinterpret_cast<Entry*>(cqe->user_data);
     int result = cqe->res;
     io_uring_cqe_seen(&ring_, cqe);  // before the handler, which may come here again through a full queue
@@ -232,7 +235,7 @@ std::span<std::byte> UringChannel::Scratch(ReplyTarget target, std::size_t size)
 }
 
 void UringChannel::Commit(Entry& entry, ReplyTarget target, int error, std::size_t size) {
-  if (ended_) return;
+  if (end_error_) return;
   fuse_out_header header{};
   header.len = static_cast<std::uint32_t>(sizeof header + size);
   header.error = -error;
@@ -244,8 +247,8 @@ void UringChannel::Commit(Entry& entry, ReplyTarget target, int error, std::size
 }
 
 void UringChannel::End(int error) {
-  if (ended_) return;
-  ended_ = true;
+  if (end_error_) return;
+  end_error_ = error;
   events_.OnConnectionEnded(error);
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/env/real/unique_fd.h"
@@ -32,7 +33,7 @@ class UringChannel : public Channel {
   /// No request of it may be running: their replies would have no place to go.
   ~UringChannel() override;
 
-  /// Makes the ring and hands the kernel the first entries of every queue.
+  /// Makes the ring and hands the kernel the first entries of every queue. On failure nothing of it may be polled.
   Result<void> Start() override;
   bool Poll() override;
   int wake_fd() const override { return wake_.get(); }
@@ -64,8 +65,8 @@ class UringChannel : public Channel {
   bool ring_open_ = false;
   // The ring's own descriptor wakes nobody before its work has run, and the work runs only when this thread asks.
   UniqueFd wake_;
-  unsigned idle_polls_ = 0;  // in a row
-  bool ended_ = false;
+  unsigned idle_polls_ = 0;       // in a row
+  std::optional<int> end_error_;  // once the connection has ended: 0 if by an unmount
   std::vector<std::unique_ptr<Queue>> queues_;
 };
 

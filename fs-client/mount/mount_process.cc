@@ -223,9 +223,9 @@ void MountProcess::StopCore() {
 }
 
 int MountProcess::Finish() {
-  // With the connection gone nothing new comes; the core's end makes what runs end.
-  StopCore();
+  // First nothing new, then the core's end, which flushes and makes what runs end.
   server_->Close();
+  StopCore();
   if (!server_->Drain(kDrainTimeout)) {
     LogError("requests still run; giving them up");
     mount_->Abort();
@@ -244,12 +244,10 @@ void MountProcess::Abandon() {
   if (mount_ != nullptr) {
     if (Result<void> unmounted = mount_->Unmount(true); !unmounted) LogError("{}", unmounted.error().message());
   }
-  if (server_ != nullptr) {
-    server_->Close();
-    if (!server_->Drain(kDrainTimeout)) _exit(kExitMountFailed);
-    server_.reset();
-  }
+  if (server_ != nullptr) server_->Close();
   StopCore();
+  if (server_ != nullptr && !server_->Drain(kDrainTimeout)) _exit(kExitMountFailed);
+  server_.reset();
   mount_.reset();
   if (loops_ != nullptr) loops_->Stop();
   core_.reset();

@@ -42,6 +42,15 @@ TEST(RequestTableTest, TellsALivingCallersInterruptApart) {
   EXPECT_EQ(request.heard, std::vector{asio::cancellation_type::total});
 }
 
+TEST(RequestTableTest, CancelsAllAtTheEnd) {
+  RequestTable table;
+  Listener first(table.Begin(1, 10));
+  Listener second(table.Begin(2, 20));
+  table.CancelAll();
+  EXPECT_EQ(first.heard, std::vector{asio::cancellation_type::terminal});
+  EXPECT_EQ(second.heard, std::vector{asio::cancellation_type::terminal});
+}
+
 TEST(RequestTableTest, KeepsAnInterruptThatCameBeforeItsRequest) {
   RequestTable table;
   table.Interrupt(7, kLiving);

@@ -1,0 +1,60 @@
+#include "tests/unit/fs-client/core_fixture.h"
+
+#include "common/base/log.h"
+
+namespace gabion {
+namespace {
+
+MetaSession::Options HomeVolume() {
+  MetaSession::Options options;
+  options.volume = "home";
+  return options;
+}
+
+}  // namespace
+
+CoreFixture::CoreFixture() : session_({&loop_}, HomeVolume(), files_, tasks_), calls_(session_, nullptr) {
+  EXPECT_TRUE(OpenLog("", LogLevel::kError).has_value());
+  meta_.SetCluster(2);
+  meta_.Start();
+  chunk1_.Start();
+  chunk2_.Start();
+  Result<void> opened = Run(session_.Open(loop_.Now() + std::chrono::seconds(10)));
+  EXPECT_TRUE(opened.has_value());
+  meta_.ForgetOrder();
+}
+
+CoreFixture::~CoreFixture() {
+  session_.StopWaiting();
+  Run(loop_.Stop());
+  Run(tasks_.Join());
+  Run(meta_.Stop());
+  Run(chunk1_.Stop());
+  Run(chunk2_.Stop());
+}
+
+OpenHandlePtr CoreFixture::OpenFile(std::uint32_t flags) {
+  return OpenFile(flags, meta_.attr);
+}
+
+OpenHandlePtr CoreFixture::OpenFile(std::uint32_t flags, const proto::Attr& attr) {
+  HandleId handle = files_.NextHandle();
+  files_.Announce(handle, Ino(attr.ino()));
+  return files_.Finish(handle, attr, flags, false).handle;
+}
+
+void CoreFixture::Write(const OpenHandlePtr& handle, std::uint64_t offset, const std::string& bytes, bool append) {
+  ASSERT_TRUE(write_back_.TryWrite(&loop_, handle->inode, offset, std::as_bytes(std::span(bytes)), append));
+}
+
+std::string CoreFixture::Read(const OpenHandlePtr& handle, std::uint64_t offset, std::uint32_t size) {
+  Result<Payload> read = Run(reader_.Read(&loop_, handle, offset, size));
+  EXPECT_TRUE(read.has_value());
+  return read ? read->ToString() : "";
+}
+
+void CoreFixture::Flush(const OpenHandlePtr& handle) {
+  Run(write_back_.FlushAll(&loop_, handle->inode));
+}
+
+}  // namespace gabion

@@ -1,0 +1,111 @@
+#include "fs-client/io/chunk_calls.h"
+
+#include "tests/unit/fs-client/core_fixture.h"
+
+namespace gabion {
+namespace {
+
+const ChunkPlace kPlace{ChunkId(70), PgId(1)};
+
+class ChunkCallsTest : public CoreFixture {
+ protected:
+  Result<void> Store(const std::string& bytes, bool sync = false) {
+    Slice slice = Slice::CopyOf(bytes);
+    std::vector<BlockChecksum> sums = PieceChecksums(0, slice.span());
+    return Run(chunks_.Write(&loop_, kPlace, 0, Payload(slice), sums, sync));
+  }
+  Result<Slice> Load() { return Run(chunks_.Read(&loop_, kPlace, 0, kBlockBytes)); }
+};
+
+TEST_F(ChunkCallsTest, WritesGoToThePrimary) {
+  ASSERT_TRUE(Store("bytes", true).has_value());
+  EXPECT_EQ(chunk1_.chunks[70], "bytes");
+  EXPECT_EQ(chunk1_.write_syncs, std::vector<bool>{true});
+  EXPECT_TRUE(chunk2_.chunks.empty());
+}
+
+TEST_F(ChunkCallsTest, StaleEpochFetchesTheMap) {
+  chunk1_.epoch = 2;
+  meta_.map().set_version(meta_.map().version() + 1);
+  meta_.map().mutable_pgs(0)->set_epoch(2);
+  ASSERT_TRUE(Store("bytes").has_value());
+  EXPECT_EQ(meta_.calls(proto::METHOD_GET_CLUSTER_MAP), 1u);
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 2u);
+}
+
+TEST_F(ChunkCallsTest, FollowsThePrimary) {
+  world_.machine("chunk1").KillProcess();
+  auto take_over = [](Env& env, FakeMetaserver& meta) -> Task<void> {
+    co_await env.clock.SleepFor(std::chrono::seconds(40));
+    meta.map().set_version(meta.map().version() + 1);
+    meta.map().mutable_pgs(0)->set_primary(2);
+  };
+  tasks_.Spawn(here_.env().executor, take_over(here_.env(), meta_));
+  ASSERT_TRUE(Store("bytes").has_value());
+  EXPECT_EQ(chunk2_.chunks[70], "bytes");
+}
+
+TEST_F(ChunkCallsTest, FullDiskIsToldAtOnce) {
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kNoSpace, 100);
+  EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kNoSpace);
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 1u);
+}
+
+TEST_F(ChunkCallsTest, RetriesAreNoStorm) {
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kUnavailable, 1000);
+  auto give_up = [](Env& env, MetaSession& session) -> Task<void> {
+    co_await env.clock.SleepFor(std::chrono::seconds(60));
+    session.StopWaiting();
+  };
+  tasks_.Spawn(here_.env().executor, give_up(here_.env(), session_));
+  EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kCancelled);
+  EXPECT_LE(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 130u);
+}
+
+TEST_F(ChunkCallsTest, BrokenDiskIsNotTriedForEver) {
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kIo, 1000);
+  EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kIo);
+}
+
+TEST_F(ChunkCallsTest, ReadsThePrimary) {
+  chunk1_.chunks[70] = std::string(kBlockBytes, 'x');
+  Result<Slice> read = Load();
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->size(), kBlockBytes);
+  EXPECT_EQ(chunk2_.calls(proto::METHOD_READ_CHUNK), 0u);
+}
+
+TEST_F(ChunkCallsTest, SpoiltBlockIsReadElsewhere) {
+  chunk1_.chunks[70] = chunk2_.chunks[70] = std::string(kBlockBytes, 'x');
+  chunk1_.spoilt.insert(70);
+  Result<Slice> read = Load();
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(static_cast<char>(read->span()[0]), 'x');
+  EXPECT_EQ(chunk2_.calls(proto::METHOD_READ_CHUNK), 1u);
+}
+
+TEST_F(ChunkCallsTest, WithoutAGoodCopyThereIsAnError) {
+  chunk1_.chunks[70] = chunk2_.chunks[70] = std::string(kBlockBytes, 'x');
+  chunk1_.spoilt.insert(70);
+  chunk2_.spoilt.insert(70);
+  EXPECT_EQ(Load().error().code(), ErrorCode::kIo);
+}
+
+TEST_F(ChunkCallsTest, ServerThatFailedIsAskedLast) {
+  chunk1_.chunks[70] = chunk2_.chunks[70] = std::string(kBlockBytes, 'x');
+  chunk1_.FailNext(proto::METHOD_READ_CHUNK, ErrorCode::kUnavailable);
+  ASSERT_TRUE(Load().has_value());
+  ASSERT_TRUE(Load().has_value());
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_READ_CHUNK), 1u);
+  EXPECT_EQ(chunk2_.calls(proto::METHOD_READ_CHUNK), 2u);
+}
+
+TEST_F(ChunkCallsTest, GoneServersAreWaitedFor) {
+  chunk1_.FailNext(proto::METHOD_READ_CHUNK, ErrorCode::kUnavailable, 5);
+  chunk2_.FailNext(proto::METHOD_READ_CHUNK, ErrorCode::kUnavailable, 5);
+  chunk1_.chunks[70] = chunk2_.chunks[70] = std::string(kBlockBytes, 'x');
+  EXPECT_TRUE(Load().has_value());
+}
+
+}  // namespace
+}  // namespace gabion

@@ -1,0 +1,199 @@
+#include "fs-client/io/write_back.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "tests/unit/fs-client/core_fixture.h"
+
+namespace gabion {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+
+class WriteBackTest : public CoreFixture {
+ protected:
+  Result<void> Sync(const OpenHandlePtr& handle, bool data_only = false) {
+    return Run(write_back_.Sync(&loop_, handle->inode, data_only));
+  }
+};
+
+TEST_F(WriteBackTest, NothingIsSentBeforeSomebodyAsks) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  world_.RunFor(std::chrono::seconds(1));
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 0u);
+  EXPECT_EQ(handle->inode->Size(), 5u);
+}
+
+TEST_F(WriteBackTest, SmallWritesBecomeOneFrameAndOneCommit) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  for (std::uint64_t i = 0; i < 1000; ++i) Write(handle, i * 10, "0123456789");
+  Flush(handle);
+  EXPECT_THAT(chunk1_.write_sizes, ElementsAre(10'000u));
+  EXPECT_THAT(meta_.commit_ends, ElementsAre(10'000u));
+  EXPECT_EQ(Stored(0).size(), 10'000u);
+  EXPECT_EQ(memory_.used(), 0u);
+}
+
+/// DESIGN 4.5: data reaches the replicas before the size that exposes it reaches the metaserver.
+TEST_F(WriteBackTest, DataComesBeforeTheSize) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  meta_.On<proto::CommitWriteRequest, proto::CommitWriteReply>(
+      proto::METHOD_COMMIT_WRITE, [this](const proto::CommitWriteRequest& request) -> Result<proto::CommitWriteReply> {
+        EXPECT_GE(Stored(0).size(), request.end_bytes());
+        proto::CommitWriteReply reply;
+        meta_.attr.set_data_version(meta_.attr.data_version() + 1);
+        *reply.mutable_attr() = meta_.attr;
+        return reply;
+      });
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kUnavailable, 3);
+  Write(handle, 0, std::string(100'000, 'x'));
+  Flush(handle);
+  EXPECT_EQ(meta_.calls(proto::METHOD_COMMIT_WRITE), 1u);
+}
+
+TEST_F(WriteBackTest, LargeWritesStreamWithoutAsking) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  std::string part(kMiB, 'x');
+  for (std::uint64_t i = 0; i < 6; ++i) Write(handle, i * kMiB, part);
+  world_.RunFor(std::chrono::seconds(1));
+  EXPECT_EQ(std::accumulate(chunk1_.write_sizes.begin(), chunk1_.write_sizes.end(), 0u), 6 * kMiB);
+  EXPECT_THAT(chunk1_.write_sizes, Each(testing::Le(kMaxPayloadBytes)));
+  Flush(handle);
+  EXPECT_EQ(meta_.attr.size(), 6 * kMiB);
+}
+
+TEST_F(WriteBackTest, MemoryIsBounded) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kUnavailable, 10);
+  std::string part(kMiB, 'x');
+  auto bytes = std::as_bytes(std::span(part));
+  std::uint64_t offset = 0;
+  while (write_back_.TryWrite(&loop_, handle->inode, offset, bytes, false)) offset += kMiB;
+  EXPECT_EQ(memory_.used(), kMemoryBytes);
+  auto write_all = [](WriteBack& back, ClientLoop* loop, OpenInodePtr inode, std::span<const std::byte> data,
+                      std::uint64_t from) -> Task<void> {
+    for (std::uint64_t at = from; at < 30 * kMiB; at += kMiB) {
+      while (!back.TryWrite(loop, inode, at, data, false)) co_await back.AwaitRoom(loop, inode);
+    }
+  };
+  Run(write_all(write_back_, &loop_, handle->inode, bytes, offset));
+  EXPECT_LE(memory_.used(), kMemoryBytes);
+  Flush(handle);
+  EXPECT_EQ(meta_.attr.size(), 30 * kMiB);
+  EXPECT_EQ(memory_.used(), 0u);
+}
+
+TEST_F(WriteBackTest, AppendsGoToTheEndWithWhatIsGathered) {
+  meta_.attr.set_size(3);
+  meta_.chunks[0].set_chunk_id(70);
+  meta_.chunks[0].set_pg_id(1);
+  *meta_.attr.mutable_first_chunk() = meta_.chunks[0];
+  chunk1_.chunks[70] = "abc";
+  OpenHandlePtr one = OpenFile(O_WRONLY | O_APPEND);
+  OpenHandlePtr two = OpenFile(O_WRONLY | O_APPEND);
+  Write(one, 0, "111", true);
+  Write(two, 0, "222", true);
+  Write(one, 0, "333", true);
+  Flush(one);
+  EXPECT_EQ(Stored(0), "abc111222333");
+}
+
+TEST_F(WriteBackTest, EachHandleHearsOfAFailureOnce) {
+  OpenHandlePtr one = OpenFile(O_RDWR);
+  OpenHandlePtr two = OpenFile(O_RDWR);
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kNoSpace);
+  Write(one, 0, "hello");
+  Flush(one);
+  EXPECT_EQ(WriteBack::TakeErrorForSync(*one).error().code(), ErrorCode::kNoSpace);
+  EXPECT_TRUE(WriteBack::TakeErrorForSync(*one).has_value());
+  EXPECT_TRUE(WriteBack::TakeErrorForWrite(*one).has_value());
+  EXPECT_EQ(WriteBack::TakeErrorForWrite(*two).error().code(), ErrorCode::kNoSpace);
+  EXPECT_EQ(WriteBack::TakeErrorForSync(*two).error().code(), ErrorCode::kNoSpace);
+  OpenHandlePtr later = OpenFile(O_RDWR);
+  EXPECT_TRUE(WriteBack::TakeErrorForSync(*later).has_value());
+  EXPECT_TRUE(meta_.commit_ends.empty()) << "what was not stored is not shown";
+  EXPECT_EQ(memory_.used(), 0u);
+}
+
+TEST_F(WriteBackTest, SmallSyncedWriteIsOneRoundToTheDataAndOneToTheMetadata) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, std::string(4096, 'x'));
+  ASSERT_TRUE(Sync(handle).has_value());
+  chunk1_.write_syncs.clear();
+  meta_.ForgetOrder();
+  chunk1_.ForgetOrder();
+  Write(handle, 0, std::string(4096, 'y'));
+  ASSERT_TRUE(Sync(handle).has_value());
+  EXPECT_THAT(chunk1_.order(), ElementsAre(proto::METHOD_WRITE_CHUNK));
+  EXPECT_EQ(chunk1_.write_syncs, std::vector<bool>{true});
+  EXPECT_THAT(meta_.order(), ElementsAre(proto::METHOD_COMMIT_WRITE, proto::METHOD_SYNC_META));
+  meta_.ForgetOrder();
+  Write(handle, 0, std::string(4096, 'z'));
+  ASSERT_TRUE(Sync(handle, true).has_value());
+  EXPECT_THAT(meta_.order(), ElementsAre(proto::METHOD_COMMIT_WRITE)) << "fdatasync of an overwrite needs no more";
+}
+
+TEST_F(WriteBackTest, SyncCoversWhatWasStoredBefore) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "stored");
+  Flush(handle);
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_SYNC_CHUNKS), 0u);
+  ASSERT_TRUE(Sync(handle).has_value());
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_SYNC_CHUNKS), 1u);
+  ASSERT_TRUE(Sync(handle).has_value());
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_SYNC_CHUNKS), 1u);
+}
+
+/// Another client cut the file while our data was on its way: what landed may be gone, so it is stored again.
+TEST_F(WriteBackTest, ForeignChangeMakesTheDataGoAgain) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  meta_.attr.set_data_version(meta_.attr.data_version() + 1);
+  Flush(handle);
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 2u);
+  EXPECT_EQ(meta_.calls(proto::METHOD_COMMIT_WRITE), 2u);
+  EXPECT_EQ(Stored(0), "hello");
+}
+
+TEST_F(WriteBackTest, GrowthWaitsForAForeignCut) {
+  meta_.attr.set_size(6);
+  meta_.chunks[0].set_chunk_id(70);
+  meta_.chunks[0].set_pg_id(1);
+  *meta_.attr.mutable_first_chunk() = meta_.chunks[0];
+  chunk1_.chunks[70] = "abcdef";
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  meta_.attr.set_size(3);
+  meta_.attr.set_data_version(meta_.attr.data_version() + 1);
+  proto::TrimMark& mark = *meta_.attr.mutable_trim();
+  *mark.mutable_chunk() = meta_.attr.first_chunk();
+  mark.set_length_bytes(3);
+  mark.set_generation(1);
+  Write(handle, 8, "xy");
+  Flush(handle);
+  EXPECT_EQ(Stored(0), std::string("abc\0\0\0\0\0xy", 10));
+  EXPECT_EQ(meta_.attr.size(), 10u);
+}
+
+TEST_F(WriteBackTest, OldDataIsSentByItself) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  tasks_.Spawn(here_.env().executor, write_back_.AgeUntilStopped(&loop_));
+  Write(handle, 0, "hello");
+  world_.RunFor(std::chrono::seconds(3));
+  EXPECT_EQ(Stored(0), "hello");
+  EXPECT_EQ(meta_.attr.size(), 5u);
+  write_back_.StopAgeing();
+}
+
+TEST_F(WriteBackTest, FlushEverythingEndsAtItsDeadline) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kUnavailable, 100'000);
+  Write(handle, 0, "hello");
+  EXPECT_FALSE(Run(write_back_.FlushEverything(&loop_, loop_.Now() + std::chrono::seconds(5))));
+}
+
+}  // namespace
+}  // namespace gabion
