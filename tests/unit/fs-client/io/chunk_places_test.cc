@@ -67,7 +67,7 @@ TEST_F(ChunkPlacesTest, PendingCutIsMadeBeforeAnythingIsWritten) {
   EXPECT_EQ(ForWriting(inode, 0).chunk, ChunkId(70));
   EXPECT_EQ(chunk1_.chunks[70], "abc");
   EXPECT_FALSE(meta_.attr.has_trim());
-  EXPECT_THAT(meta_.order(), testing::ElementsAre(proto::METHOD_FINISH_TRIM));
+  EXPECT_THAT(meta_.order(), testing::ElementsAre(proto::METHOD_SYNC_META, proto::METHOD_FINISH_TRIM));
 }
 
 TEST_F(ChunkPlacesTest, IdsOfALostSessionAreReplaced) {

@@ -94,19 +94,20 @@ TEST_F(MetaCallTest, EndsWhenTheMountStops) {
 
 TEST_F(MetaCallTest, InterruptEndsWhatHasHadNoEffect) {
   world_.machine("meta").KillProcess();
+  world_.RunFor(std::chrono::seconds(1));  // until the connection is known to be gone: nothing is sent over it
   Caller program{0, 0, 77};
   std::optional<ErrorCode> ended;
-  asio::cancellation_signal interrupt;
+  auto interrupt = std::make_shared<asio::cancellation_signal>();
   auto call = [](MetaCalls& calls, ClientLoop* loop, Caller caller, std::optional<ErrorCode>& code) -> Task<void> {
     co_await asio::this_coro::throw_if_cancelled(false);
     auto reply = co_await calls.Mutate<proto::UnlinkReply>(loop, caller, proto::METHOD_UNLINK, proto::UnlinkRequest());
     code = reply ? ErrorCode::kOk : reply.error().code();
   };
   asio::co_spawn(here_.env().executor, call(calls_, &loop_, program, ended),
-                 asio::bind_cancellation_slot(interrupt.slot(), [](std::exception_ptr) {}));
+                 asio::bind_cancellation_slot(interrupt->slot(), [interrupt](std::exception_ptr) {}));
   world_.RunFor(std::chrono::seconds(20));
   EXPECT_FALSE(ended.has_value());
-  interrupt.emit(asio::cancellation_type::terminal);
+  interrupt->emit(asio::cancellation_type::terminal);
   world_.RunFor(std::chrono::seconds(40));
   EXPECT_EQ(ended, ErrorCode::kCancelled);
 }
