@@ -17,6 +17,8 @@ constexpr Duration kReadLimitWithAlternatives = std::chrono::seconds(2);
 // A write that was garbled on its way, or hit a disk that is just being given up, is tried so often before it fails.
 constexpr unsigned kMaxTriesAfterDamage = 8;
 constexpr std::size_t kMaxReported = 1024;
+// Chunks of one SyncChunks, 256 GiB of a file: far within what one header may hold.
+constexpr int kMaxTargetsPerSync = 4096;
 
 bool IsDamage(ErrorCode code) {
   return code == ErrorCode::kCorrupt || code == ErrorCode::kIo;
@@ -236,7 +238,7 @@ Task<Result<void>> ChunkCalls::Sync(ClientLoop* loop, std::vector<ChunkPlace> pl
 /// servers nothing to sync what is synced.
 Task<Result<std::vector<ChunkPlace>>> ChunkCalls::SyncRound(ClientLoop* loop, std::vector<ChunkPlace> places,
                                                             ClusterViewPtr map, TimePoint deadline) {
-  std::map<ServerId, proto::SyncChunksRequest> requests;
+  std::map<ServerId, std::vector<proto::SyncChunksRequest>> requests;
   std::vector<ChunkPlace> left;
   for (const ChunkPlace& place : places) {
     const ClusterView::Pg* pg = map->FindPg(place.pg);
@@ -244,17 +246,21 @@ Task<Result<std::vector<ChunkPlace>>> ChunkCalls::SyncRound(ClientLoop* loop, st
       left.push_back(place);
       continue;
     }
-    proto::ChunkTarget& target = *requests[pg->primary].add_targets();
+    std::vector<proto::SyncChunksRequest>& batches = requests[pg->primary];
+    if (batches.empty() || batches.back().targets_size() >= kMaxTargetsPerSync) batches.emplace_back();
+    proto::ChunkTarget& target = *batches.back().add_targets();
     target.set_chunk_id(place.chunk.value());
     target.set_pg_id(place.pg.value());
     target.set_epoch(pg->epoch.value());
   }
-  for (const auto& [server, request] : requests) {
+  for (const auto& [server, batches] : requests) {
     RpcClient& client = loop->Chunkserver(server, map->FindServer(server)->endpoint);
-    Payload none;
-    auto reply = co_await CallTyped<proto::SyncChunksReply>(client, proto::METHOD_SYNC_CHUNKS, request, std::move(none),
-                                                            deadline);
-    if (!reply) co_return reply.error();
+    for (const proto::SyncChunksRequest& request : batches) {
+      Payload none;
+      auto reply = co_await CallTyped<proto::SyncChunksReply>(client, proto::METHOD_SYNC_CHUNKS, request,
+                                                              std::move(none), deadline);
+      if (!reply) co_return reply.error();
+    }
   }
   co_return left;
 }

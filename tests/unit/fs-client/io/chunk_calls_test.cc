@@ -67,6 +67,20 @@ TEST_F(ChunkCallsTest, BrokenDiskIsNotTriedForEver) {
   EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kIo);
 }
 
+TEST_F(ChunkCallsTest, LargeFilesAreSyncedInPieces) {
+  std::vector<ChunkPlace> places;
+  for (std::uint64_t id = 1; id <= 10'000; ++id) places.push_back({ChunkId(id), PgId(1)});
+  std::size_t synced = 0;
+  chunk1_.On<proto::SyncChunksRequest, proto::SyncChunksReply>(
+      proto::METHOD_SYNC_CHUNKS, [&synced](const proto::SyncChunksRequest& request) -> Result<proto::SyncChunksReply> {
+        synced += static_cast<std::size_t>(request.targets_size());
+        return proto::SyncChunksReply();
+      });
+  ASSERT_TRUE(Run(chunks_.Sync(&loop_, places)).has_value());
+  EXPECT_EQ(synced, 10'000u);
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_SYNC_CHUNKS), 3u);
+}
+
 TEST_F(ChunkCallsTest, ReadsThePrimary) {
   chunk1_.chunks[70] = std::string(kBlockBytes, 'x');
   Result<Slice> read = Load();
