@@ -43,7 +43,7 @@ class Writer(threading.Thread):
                     self.work(self.done)
                     self.longest_s = max(self.longest_s, time.monotonic() - begin)
                     self.done += 1
-        except Exception:
+        except (Exception, SystemExit):
             self.problem = traceback.format_exc()
 
     def path(self, name):
@@ -119,6 +119,37 @@ class Saver(Writer):
             expect_eq(read_file(os.path.join(folder, name)), data, f"{self.name}: {name}")
 
 
+class Nameless(Writer):
+    """Works in a file that has lost its last name: it lives as long as it is open, over restarts of the servers as well."""
+
+    SLOT = 10_000
+    SLOTS = 300
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.file = os.open(self.path("gone"), os.O_CREAT | os.O_RDWR, 0o600)
+        os.unlink(self.path("gone"))
+        self.slots = [b""] * self.SLOTS
+
+    def work(self, i):
+        slot = self.random.randrange(self.SLOTS)
+        self.slots[slot] = self.random.randbytes(self.SLOT)
+        os.pwrite(self.file, self.slots[slot], slot * self.SLOT)
+        os.fsync(self.file)
+        self.check_slot(self.random.randrange(self.SLOTS))
+
+    def check_slot(self, slot):
+        wanted = self.slots[slot]
+        expect_eq(os.pread(self.file, len(wanted), slot * self.SLOT), wanted, f"{self.name}: slot {slot}")
+
+    def check(self, mount):
+        expect_eq(os.listdir(os.path.join(mount, self.folder)), [], f"{self.name}: names")
+        if self.file is not None:
+            expect_eq(os.fstat(self.file).st_nlink, 0, f"{self.name}: links")
+            for slot in range(self.SLOTS):
+                self.check_slot(slot)
+
+
 class Namer(Writer):
     """A storm of changes to names, never synced: each is acknowledged, so a server's death must not undo or double it."""
 
@@ -190,7 +221,7 @@ def check_all(writers, mount):
 
 
 def main():
-    writers = [Appender("append"), Overwriter("overwrite"), Saver("save"), Namer("names"), Namer("more-names")]
+    writers = [Appender("append"), Overwriter("overwrite"), Saver("save"), Nameless("nameless"), Namer("names"), Namer("more-names")]
     for writer in writers:
         writer.start()
     wait_for_progress(writers)
@@ -222,6 +253,7 @@ def main():
     for writer in writers:
         if hasattr(writer, "file"):
             os.close(writer.file)
+            writer.file = None
     cluster("kill", "client")
     cluster("start", "client")
     cluster("kill", "metaserver")
