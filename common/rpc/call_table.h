@@ -18,6 +18,7 @@ struct PendingCall {
   TimePoint deadline;
   std::uint64_t id = 0;
   bool sent = false;
+  bool answered = false;  // by the peer: its error says by itself what is wrong
   std::optional<Result<RpcReply>> result;
   Waiter waiter;
 };

@@ -119,7 +119,7 @@ Task<Result<RpcReply>> RpcClient::Impl::Call(std::shared_ptr<Impl> self, proto::
   self->WatchDeadline(deadline);
   self->Kick();
   if (!call.result) co_await call.waiter.Wait();
-  if (!*call.result) {
+  if (!*call.result && !call.answered) {
     std::string context = fmt::format("{} to {}", proto::Method_Name(method), self->endpoint_.ToString());
     co_return call.result->error().WithContext(context);
   }
@@ -236,6 +236,7 @@ Task<Error> RpcClient::Impl::ReadReplies() {
     PendingCall* call = calls_.Find(frame->request_id);
     if (call == nullptr) continue;  // given up meanwhile
     if (!call->sent) co_return Error(ErrorCode::kProtocol, "the server answered what was never asked");
+    call->answered = true;
     if (frame->status == ErrorCode::kOk) {
       RpcReply reply{std::move(frame->header), std::move(frame->payload)};
       Finish(*call, std::move(reply));
