@@ -12,14 +12,14 @@ MountSource Parsed(std::string_view text) {
 }
 
 TEST(MountSourceTest, ReadsHostPortAndVolume) {
-  MountSource source = Parsed("meta1:7000:/home");
+  MountSource source = Parsed("meta1:7000:/docs");
   EXPECT_EQ(source.metaservers, (std::vector<Endpoint>{{"meta1", 7000}}));
-  EXPECT_EQ(source.volume, "home");
+  EXPECT_EQ(source.volume, "docs");
   EXPECT_EQ(source.subdir, "");
 }
 
 TEST(MountSourceTest, TakesTheDefaultPort) {
-  EXPECT_EQ(Parsed("meta1:/home").metaservers, (std::vector<Endpoint>{{"meta1", kDefaultMetaserverPort}}));
+  EXPECT_EQ(Parsed("meta1:/docs").metaservers, (std::vector<Endpoint>{{"meta1", kDefaultMetaserverPort}}));
 }
 
 TEST(MountSourceTest, ReadsSeveralMetaservers) {
