@@ -35,8 +35,8 @@ class ChunkServer {
   ChunkServer(std::vector<Env*> loops, std::vector<DiskSeat> seats, ChunkServerOptions options);
   ~ChunkServer();  // Stop() first
 
-  /// Opens the stores, listens, then registers with the metaserver in the background, for as long as it takes. A store that
-  /// does not open is offline and reported; Errors: kIo if none opens, and those of Transport::Listen.
+  /// Opens the stores, listens, then registers with the metaserver in the background, for as long as it takes. A store
+  /// that does not open is offline and reported; Errors: kIo if none opens, and those of Transport::Listen.
   Task<Result<void>> Start();
   Task<void> Stop();
   Endpoint endpoint() const;

@@ -12,8 +12,8 @@ namespace gabion {
 struct ClientOptions {
   std::vector<Endpoint> metaservers;
   std::string volume;
-  std::string subdir;                        // "" or "a/b": what the mount's root is
-  std::string host_id;                       // boot id; empty in simulation
+  std::string subdir;   // "" or "a/b": what the mount's root is
+  std::string host_id;  // boot id; empty in simulation
   std::string host_name;
   std::string mountpoint;
   bool read_only = false;
@@ -29,8 +29,8 @@ class Client {
   Client(std::vector<Env*> loops, ClientOptions options);
   ~Client();  // Stop() first
 
-  /// Opens the session. Errors, each a line for the user that says what to do: kUnavailable (no metaserver answers within
-  /// connect_timeout), kNotFound (volume or subdir), kVersionMismatch.
+  /// Opens the session. Errors, each a line for the user that says what to do: kUnavailable (no metaserver answers
+  /// within connect_timeout), kNotFound (volume or subdir), kVersionMismatch.
   Task<Result<void>> Start();
   /// Before the first call of the Vfs. Not owned.
   void SetInvalidator(CacheInvalidator* invalidator);

@@ -93,15 +93,15 @@ class OpenInode {
   /// The version under which the kernel's pages were read, our own writes included.
   std::uint64_t kernel_version = 0;
   DirtyData dirty;
-  /// How often the content turned out to have been changed elsewhere. What was sent before such a change may have gone to
-  /// a chunk that is no longer the file's, or been cut away since: it is sent again before it is committed.
+  /// How often the content turned out to have been changed elsewhere. What was sent before such a change may have gone
+  /// to a chunk that is no longer the file's, or been cut away since: it is sent again before it is committed.
   std::uint64_t foreign_changes = 0;
   std::uint64_t landed_since = UINT64_MAX;      // the smallest foreign_changes at which landed bytes were sent
   std::uint64_t committing_since = UINT64_MAX;  // the same of those that are being committed
-  std::int64_t write_time_ns = 0;  // of the newest write
+  std::int64_t write_time_ns = 0;               // of the newest write
   ChunkTable chunks;
   std::map<std::uint64_t, ChunkPlace> unsynced;  // chunks by index, written and not synced since
-  bool foreign_unsynced = true;  // others, or handles closed before, may have written and not synced
+  bool foreign_unsynced = true;                  // others, or handles closed before, may have written and not synced
   bool meta_unsynced = true;     // where the data is, and how much, may not be durable at the metaserver
   bool kill_privileges = false;  // one who is not root wrote: suid, sgid and capabilities go with the next commit
   WriteErrors errors;

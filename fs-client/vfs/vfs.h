@@ -92,8 +92,8 @@ enum class SeekWhence { kData, kHole };
 /// A mounted volume as a POSIX filesystem: what FUSE, virtiofs and the simulator call (DESIGN 6.1). Coherent with every
 /// other client as DESIGN 1 says. Called on any of the client's loops; each call is one coroutine on the caller's loop.
 ///
-/// Names are checked here (empty, '/', over 255 bytes). Errors are those of the system call of the same name, as ErrorCode
-/// (fs-client/errno_map.h); kCancelled is EINTR. Calls wait out lost connections and restarted servers.
+/// Names are checked here (empty, '/', over 255 bytes). Errors are those of the system call of the same name, as
+/// ErrorCode (fs-client/errno_map.h); kCancelled is EINTR. Calls wait out lost connections and restarted servers.
 class Vfs {
  public:
   virtual ~Vfs() = default;
@@ -104,7 +104,8 @@ class Vfs {
   virtual Task<Result<std::string>> ReadLink(Caller caller, Ino ino) = 0;
 
   /// Regular files that stay closed, devices, fifos, sockets. `mode` has the type, umask applied.
-  virtual Task<Result<Entry>> Mknod(Caller caller, Ino parent, std::string name, std::uint32_t mode, std::uint64_t rdev) = 0;
+  virtual Task<Result<Entry>> Mknod(Caller caller, Ino parent, std::string name, std::uint32_t mode,
+                                    std::uint64_t rdev) = 0;
   virtual Task<Result<Entry>> Mkdir(Caller caller, Ino parent, std::string name, std::uint32_t mode) = 0;
   virtual Task<Result<Entry>> Symlink(Caller caller, Ino parent, std::string name, std::string target) = 0;
   virtual Task<Result<Entry>> Link(Caller caller, Ino ino, Ino new_parent, std::string new_name) = 0;
@@ -115,12 +116,15 @@ class Vfs {
                                     std::uint32_t flags) = 0;
 
   /// `flags` of open(2), on Linux's numbers (O_CREAT, O_EXCL, O_NOCTTY are not for Open).
-  virtual Task<Result<CreatedFile>> Create(Caller caller, Ino parent, std::string name, std::uint32_t mode, std::uint32_t flags) = 0;
+  virtual Task<Result<CreatedFile>> Create(Caller caller, Ino parent, std::string name, std::uint32_t mode,
+                                           std::uint32_t flags) = 0;
   virtual Task<Result<CreatedFile>> TmpFile(Caller caller, Ino parent, std::uint32_t mode, std::uint32_t flags) = 0;
   virtual Task<Result<OpenedFile>> Open(Caller caller, Ino ino, std::uint32_t flags) = 0;
   /// Up to `size` bytes; shorter only at the end of the file.
-  virtual Task<Result<Payload>> Read(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes, std::uint32_t size) = 0;
-  /// Takes all of `data` or fails. The bytes are copied before the first suspension, so that `data` may be transport memory.
+  virtual Task<Result<Payload>> Read(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
+                                     std::uint32_t size) = 0;
+  /// Takes all of `data` or fails. The bytes are copied before the first suspension, so that `data` may be transport
+  /// memory.
   virtual Task<Result<void>> Write(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                    std::span<const std::byte> data, bool kill_suid_sgid) = 0;
   /// close(2): what was written through the handle becomes visible to other clients. Tells write errors.
@@ -128,10 +132,11 @@ class Vfs {
   /// The last close: cannot fail.
   virtual Task<void> Release(Ino ino, HandleId handle) = 0;
   virtual Task<Result<void>> Fsync(Caller caller, Ino ino, HandleId handle, bool data_only) = 0;
-  virtual Task<Result<void>> Fallocate(Caller caller, Ino ino, HandleId handle, FallocateMode mode, std::uint64_t offset_bytes,
-                                       std::uint64_t length_bytes) = 0;
+  virtual Task<Result<void>> Fallocate(Caller caller, Ino ino, HandleId handle, FallocateMode mode,
+                                       std::uint64_t offset_bytes, std::uint64_t length_bytes) = 0;
   /// kNoAttribute (ENXIO to the caller) if there is nothing to find after the offset.
-  virtual Task<Result<std::uint64_t>> Seek(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes, SeekWhence whence) = 0;
+  virtual Task<Result<std::uint64_t>> Seek(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
+                                           SeekWhence whence) = 0;
 
   virtual Task<Result<HandleId>> OpenDir(Caller caller, Ino ino) = 0;
   /// Entries after `offset` (0: from the start, "." and ".." included), about `max_bytes` of names and attributes.
@@ -140,7 +145,8 @@ class Vfs {
   virtual Task<void> ReleaseDir(Ino ino, HandleId handle) = 0;
   virtual Task<Result<void>> FsyncDir(Caller caller, Ino ino) = 0;
 
-  virtual Task<Result<void>> SetXattr(Caller caller, Ino ino, std::string name, std::string value, std::uint32_t flags) = 0;
+  virtual Task<Result<void>> SetXattr(Caller caller, Ino ino, std::string name, std::string value,
+                                      std::uint32_t flags) = 0;
   virtual Task<Result<std::string>> GetXattr(Caller caller, Ino ino, std::string name) = 0;
   virtual Task<Result<std::vector<std::string>>> ListXattr(Caller caller, Ino ino) = 0;
   virtual Task<Result<void>> RemoveXattr(Caller caller, Ino ino, std::string name) = 0;
@@ -148,9 +154,9 @@ class Vfs {
   virtual Task<Result<StatFs>> StatVolume() = 0;
 };
 
-/// How the core tells a front end that the kernel's caches are no longer right. Called on any loop; the calls return when
-/// the kernel has dropped what it held, or after a deadline of 1 s with a log line. Implementations write notifications
-/// from a thread that serves no request (DESIGN 6.1).
+/// How the core tells a front end that the kernel's caches are no longer right. Called on any loop; the calls return
+/// when the kernel has dropped what it held, or after a deadline of 1 s with a log line. Implementations write
+/// notifications from a thread that serves no request (DESIGN 6.1).
 class CacheInvalidator {
  public:
   virtual ~CacheInvalidator() = default;
