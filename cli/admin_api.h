@@ -26,6 +26,14 @@ class AdminApi {
   /// Errors: kNotFound; kNotEmpty if it has files and `force` is false; kBusy.
   virtual Result<void> DeleteVolume(std::string name, bool force) = 0;
   virtual Result<proto::ServerListReply> ListServers() = 0;
+  /// Errors: kNotFound.
+  virtual Result<proto::ServerDrainReply> DrainServer(std::uint32_t server_id, bool undo) = 0;
+  /// Errors: kNotFound; kBusy: it is running, or a member of placement groups.
+  virtual Result<void> RemoveServer(std::uint32_t server_id) = 0;
+  /// `pg_id` 0: all. Errors: kNotFound.
+  virtual Result<proto::PgListReply> ListGroups(std::uint32_t pg_id) = 0;
+  /// The last `limit`, the newest last.
+  virtual Result<proto::EventListReply> ListEvents(std::uint32_t limit) = 0;
 };
 
 }  // namespace gabion

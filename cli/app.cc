@@ -42,6 +42,13 @@ void AddCommands(CLI::App& app, Command* chosen) {
   AddVolumeDeleteCommand(*volume, chosen);
   CLI::App* server = app.add_subcommand("server", "The chunkservers")->require_subcommand(1);
   AddServerListCommand(*server, chosen);
+  AddServerDrainCommand(*server, chosen);
+  AddServerUndrainCommand(*server, chosen);
+  AddServerRemoveCommand(*server, chosen);
+  CLI::App* pg = app.add_subcommand("pg", "The placement groups")->require_subcommand(1);
+  AddPgListCommand(*pg, chosen);
+  AddPgShowCommand(*pg, chosen);
+  AddEventsCommand(app, chosen);
 }
 
 /// The parser's complaint as one line; CLI11 would add a paragraph.

@@ -72,6 +72,32 @@ class RpcAdminApi final : public AdminApi {
     return Call<proto::ServerListReply>(proto::METHOD_SERVER_LIST, proto::ServerListRequest());
   }
 
+  Result<proto::ServerDrainReply> DrainServer(std::uint32_t server_id, bool undo) override {
+    proto::ServerDrainRequest request;
+    request.set_server_id(server_id);
+    request.set_undo(undo);
+    return Call<proto::ServerDrainReply>(proto::METHOD_SERVER_DRAIN, request);
+  }
+
+  Result<void> RemoveServer(std::uint32_t server_id) override {
+    proto::ServerRemoveRequest request;
+    request.set_server_id(server_id);
+    TRY_ASSIGN([[maybe_unused]] auto reply, Call<proto::ServerRemoveReply>(proto::METHOD_SERVER_REMOVE, request));
+    return {};
+  }
+
+  Result<proto::PgListReply> ListGroups(std::uint32_t pg_id) override {
+    proto::PgListRequest request;
+    request.set_pg_id(pg_id);
+    return Call<proto::PgListReply>(proto::METHOD_PG_LIST, request);
+  }
+
+  Result<proto::EventListReply> ListEvents(std::uint32_t limit) override {
+    proto::EventListRequest request;
+    request.set_limit(limit);
+    return Call<proto::EventListReply>(proto::METHOD_EVENT_LIST, request);
+  }
+
  private:
   template <typename Reply, typename Request>
   Result<Reply> Call(proto::Method method, const Request& request) {

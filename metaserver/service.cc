@@ -114,6 +114,21 @@ void RegisterAdmin(RpcServer& server, AdminOps& admin) {
   HandleTyped<proto::ServerListRequest, proto::ServerListReply>(
       server, proto::METHOD_SERVER_LIST,
       [&admin](proto::ServerListRequest, RpcRequest) { return admin.ListServers(); });
+  HandleTyped<proto::PgListRequest, proto::PgListReply>(
+      server, proto::METHOD_PG_LIST,
+      [&admin](proto::PgListRequest request, RpcRequest) { return admin.ListGroups(std::move(request)); });
+  HandleTyped<proto::EventListRequest, proto::EventListReply>(
+      server, proto::METHOD_EVENT_LIST, [&admin](proto::EventListRequest request, RpcRequest) {
+        return Ready(Result<proto::EventListReply>(admin.ListEvents(request)));
+      });
+  HandleTyped<proto::ServerDrainRequest, proto::ServerDrainReply>(
+      server, proto::METHOD_SERVER_DRAIN, [&admin](proto::ServerDrainRequest request, RpcRequest raw) {
+        return admin.DrainServer(std::move(request), *raw.env);
+      });
+  HandleTyped<proto::ServerRemoveRequest, proto::ServerRemoveReply>(
+      server, proto::METHOD_SERVER_REMOVE, [&admin](proto::ServerRemoveRequest request, RpcRequest raw) {
+        return admin.RemoveServer(std::move(request), *raw.env);
+      });
 }
 
 }  // namespace

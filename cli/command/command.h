@@ -36,5 +36,11 @@ void AddVolumeListCommand(CLI::App& parent, Command* chosen);
 void AddVolumeShowCommand(CLI::App& parent, Command* chosen);
 void AddVolumeDeleteCommand(CLI::App& parent, Command* chosen);
 void AddServerListCommand(CLI::App& parent, Command* chosen);
+void AddServerDrainCommand(CLI::App& parent, Command* chosen);
+void AddServerUndrainCommand(CLI::App& parent, Command* chosen);
+void AddServerRemoveCommand(CLI::App& parent, Command* chosen);
+void AddPgListCommand(CLI::App& parent, Command* chosen);
+void AddPgShowCommand(CLI::App& parent, Command* chosen);
+void AddEventsCommand(CLI::App& parent, Command* chosen);
 
 }  // namespace gabion

@@ -22,6 +22,39 @@ class Assessment {
   Health health_;
 };
 
+std::string NumbersOf(const google::protobuf::RepeatedField<std::uint32_t>& servers) {
+  constexpr int kMaxNamed = 4;
+  std::string text = servers.size() == 1 ? "chunkserver" : "chunkservers";
+  for (int i = 0; i < std::min(servers.size(), kMaxNamed); ++i)
+    text += fmt::format("{} {}", i == 0 ? "" : ",", servers.Get(i));
+  return servers.size() > kMaxNamed ? text + " and others" : text;
+}
+
+/// What can be done, for the groups that have the fewest copies.
+std::string Remedy(const proto::RecoveryStatus& recovery) {
+  std::string rebuild;
+  if (recovery.joiners() > 0 && recovery.fewest_copies() > 0) {
+    rebuild = recovery.bytes_left() > 0
+                  ? fmt::format("wait for the rebuild ({} left)", FormatBytes(recovery.bytes_left()))
+                  : "wait for the rebuild";
+  }
+  if (recovery.missing_servers().empty()) return rebuild.empty() ? "add a chunkserver with room" : rebuild;
+  const std::string back = fmt::format("bring {} back", NumbersOf(recovery.missing_servers()));
+  return rebuild.empty() ? back : back + ", or " + rebuild;
+}
+
+void NoteCopies(const proto::RecoveryStatus& recovery, Assessment& assessment) {
+  if (recovery.pgs_degraded() == 0) return;
+  const std::string groups = FormatCountOf(recovery.pgs_with_fewest(), "placement group");
+  const char* verb = recovery.pgs_with_fewest() == 1 ? "has" : "have";
+  const std::string copies = recovery.fewest_copies() == 0 ? "no copy in sync that can be reached"
+                             : recovery.fewest_copies() == 1
+                                 ? "one copy left in sync"
+                                 : fmt::format("{} copies left in sync", recovery.fewest_copies());
+  assessment.Note(recovery.fewest_copies() == 0 ? HealthLevel::kFailing : HealthLevel::kDegraded,
+                  fmt::format("{} {} {}: {}", groups, verb, copies, Remedy(recovery)));
+}
+
 }  // namespace
 
 Health AssessHealth(const proto::AdminStatusReply& status) {
@@ -42,11 +75,7 @@ Health AssessHealth(const proto::AdminStatusReply& status) {
                                                        FormatCount(status.pgs() - status.pgs_writable()),
                                                        FormatCountOf(status.pgs(), "placement group")));
   }
-  if (status.pgs_healthy() < status.pgs()) {
-    assessment.Note(HealthLevel::kDegraded,
-                    fmt::format("{} of {} lack a live replica", FormatCount(status.pgs() - status.pgs_healthy()),
-                                FormatCountOf(status.pgs(), "placement group")));
-  }
+  NoteCopies(status.recovery(), assessment);
   return std::move(assessment).Take();
 }
 

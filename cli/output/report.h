@@ -13,17 +13,25 @@ namespace gabion {
 /// exact. Its shape is documented in docs/operations.md and changes only by additions.
 using VolumeEntries = google::protobuf::RepeatedPtrField<proto::VolumeEntry>;
 using ServerEntries = google::protobuf::RepeatedPtrField<proto::ServerEntry>;
+using PgStatuses = google::protobuf::RepeatedPtrField<proto::PgStatus>;
+using EventEntries = google::protobuf::RepeatedPtrField<proto::EventEntry>;
 
 std::string VolumeTable(const VolumeEntries& volumes);
 std::string ServerTable(const ServerEntries& servers);
 std::string VolumeFacts(const proto::VolumeEntry& volume);
 std::string StatusText(const proto::AdminStatusReply& status);
+std::string PgTable(const PgStatuses& pgs);
+std::string PgFacts(const proto::PgStatus& pg);
+std::string EventLines(const EventEntries& events);
 
 nlohmann::ordered_json VolumeJson(const proto::VolumeEntry& volume);
 nlohmann::ordered_json ServerJson(const proto::ServerEntry& server);
 nlohmann::ordered_json VolumesJson(const VolumeEntries& volumes);
 nlohmann::ordered_json ServersJson(const ServerEntries& servers);
 nlohmann::ordered_json StatusJson(const proto::AdminStatusReply& status);
+nlohmann::ordered_json PgJson(const proto::PgStatus& pg);
+nlohmann::ordered_json PgsJson(const PgStatuses& pgs);
+nlohmann::ordered_json EventsJson(const EventEntries& events);
 
 /// Indented, with a newline at its end; bytes that are no UTF-8 are replaced.
 std::string DumpJson(const nlohmann::ordered_json& json);

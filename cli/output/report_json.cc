@@ -8,6 +8,48 @@ namespace gabion {
 
 using Json = nlohmann::ordered_json;
 
+namespace {
+
+Json RecoveryJson(const proto::RecoveryStatus& recovery) {
+  return {{"pgs_degraded", recovery.pgs_degraded()},
+          {"fewest_copies", recovery.fewest_copies()},
+          {"pgs_with_fewest", recovery.pgs_with_fewest()},
+          {"missing_servers",
+           std::vector<std::uint32_t>(recovery.missing_servers().begin(), recovery.missing_servers().end())},
+          {"joiners", recovery.joiners()},
+          {"chunks_left", recovery.chunks_left()},
+          {"bytes_left", recovery.bytes_left()},
+          {"bytes_sent", recovery.bytes_sent()}};
+}
+
+const char* StateName(proto::PgMemberState state) {
+  switch (state) {
+    case proto::PG_MEMBER_IN_SYNC:
+      return "in_sync";
+    case proto::PG_MEMBER_JOINING:
+      return "joining";
+    case proto::PG_MEMBER_AWAY:
+      return "away";
+    default:
+      return "unknown";
+  }
+}
+
+Json PgMemberJson(const proto::PgMemberEntry& member) {
+  Json json = {{"server_id", member.server_id()},
+               {"state", StateName(member.state())},
+               {"alive", member.alive()},
+               {"since_epoch", member.since_epoch()}};
+  if (member.progress_known()) {
+    json["chunks_left"] = member.chunks_left();
+    json["bytes_left"] = member.bytes_left();
+    json["bytes_sent"] = member.bytes_sent();
+  }
+  return json;
+}
+
+}  // namespace
+
 Json VolumeJson(const proto::VolumeEntry& volume) {
   return {{"volume_id", volume.volume_id()},   {"name", volume.name()},
           {"replicas", volume.replicas()},     {"inodes", volume.inodes()},
@@ -25,7 +67,9 @@ Json ServerJson(const proto::ServerEntry& server) {
           {"chunks", server.chunks()},
           {"disks_online", server.disks_online()},
           {"disks_failed", server.disks_failed()},
-          {"software", server.software()}};
+          {"software", server.software()},
+          {"draining", server.draining()},
+          {"pgs", server.pgs()}};
 }
 
 Json VolumesJson(const VolumeEntries& volumes) {
@@ -52,8 +96,38 @@ Json StatusJson(const proto::AdminStatusReply& status) {
           {"pgs_writable", status.pgs_writable()},
           {"sessions", status.sessions()},
           {"garbage_chunks", status.garbage_chunks()},
+          {"recovery", RecoveryJson(status.recovery())},
           {"volumes", VolumesJson(status.volumes())},
           {"servers", ServersJson(status.servers())}};
+}
+
+Json PgJson(const proto::PgStatus& pg) {
+  Json members = Json::array();
+  for (const proto::PgMemberEntry& member : pg.members()) members.push_back(PgMemberJson(member));
+  return {{"pg_id", pg.pg_id()},          {"epoch", pg.epoch()},
+          {"replicas", pg.replicas()},    {"min_replicas", pg.min_replicas()},
+          {"primary", pg.primary()},      {"writable", pg.writable()},
+          {"members", std::move(members)}};
+}
+
+Json PgsJson(const PgStatuses& pgs) {
+  Json array = Json::array();
+  for (const proto::PgStatus& pg : pgs) array.push_back(PgJson(pg));
+  return array;
+}
+
+Json EventsJson(const EventEntries& events) {
+  Json array = Json::array();
+  for (const proto::EventEntry& event : events) {
+    array.push_back({{"number", event.number()},
+                     {"time_ns", event.time_ns()},
+                     {"time", FormatUtc(event.time_ns())},
+                     {"kind", event.kind()},
+                     {"warning", event.warning()},
+                     {"server_id", event.server_id()},
+                     {"text", event.text()}});
+  }
+  return array;
 }
 
 std::string DumpJson(const Json& json) {

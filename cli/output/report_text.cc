@@ -17,6 +17,18 @@ std::string DisksCell(const proto::ServerEntry& server) {
   return fmt::format("{} ({} failed)", server.disks_online(), server.disks_failed());
 }
 
+std::string StateCell(const proto::ServerEntry& server) {
+  if (!server.alive()) return "DOWN";
+  if (!server.draining()) return "up";
+  return server.pgs() == 0 ? "drained" : fmt::format("draining ({} left)", server.pgs());
+}
+
+std::string RecoveryText(const proto::RecoveryStatus& recovery) {
+  if (recovery.joiners() == 0) return recovery.pgs_degraded() == 0 ? "nothing to do" : "waits for chunkservers";
+  return fmt::format("{} being brought in sync: {} left, {} sent", FormatCountOf(recovery.joiners(), "member"),
+                     FormatBytes(recovery.bytes_left()), FormatBytes(recovery.bytes_sent()));
+}
+
 std::string HealthText(const Health& health) {
   std::string text(ToString(health.level));
   std::transform(text.begin(), text.end(), text.begin(),
@@ -55,11 +67,19 @@ std::string ServerTable(const ServerEntries& servers) {
                {"DISKS", Align::kRight},
                {"SOFTWARE"}});
   for (const proto::ServerEntry& server : servers) {
-    table.AddRow({std::to_string(server.server_id()), server.endpoint(), server.alive() ? "up" : "DOWN", server.host(),
+    table.AddRow({std::to_string(server.server_id()), server.endpoint(), StateCell(server), server.host(),
                   FormatBytes(server.used_bytes()), FormatBytes(server.capacity_bytes()),
                   FormatShare(server.used_bytes(), server.capacity_bytes()), FormatCount(server.chunks()),
                   DisksCell(server), server.software()});
   }
+  return table.ToString();
+}
+
+std::string EventLines(const EventEntries& events) {
+  if (events.empty()) return "nothing has happened\n";
+  Table table({{"TIME"}, {""}, {"EVENT"}});
+  for (const proto::EventEntry& event : events)
+    table.AddRow({FormatUtc(event.time_ns()), event.warning() ? "!" : "", event.text()});
   return table.ToString();
 }
 
@@ -92,6 +112,7 @@ std::string StatusText(const proto::AdminStatusReply& status) {
                             FormatBytes(capacity_bytes), FormatShare(used_bytes, capacity_bytes))},
       {"placement", fmt::format("{}: {} healthy, {} writable", FormatCountOf(status.pgs(), "group"),
                                 FormatCount(status.pgs_healthy()), FormatCount(status.pgs_writable()))},
+      {"recovery", RecoveryText(status.recovery())},
       {"clients", FormatCountOf(status.sessions(), "session")},
       {"deletions",
        status.garbage_chunks() == 0 ? "none waiting" : FormatCountOf(status.garbage_chunks(), "chunk") + " waiting"},

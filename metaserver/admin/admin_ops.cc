@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/rpc/identity.h"
+#include "metaserver/admin/recovery.h"
 
 namespace gabion {
 
@@ -44,6 +45,9 @@ Task<Result<proto::AdminStatusReply>> AdminOps::Status(Env& env) {
   reply.set_pgs_writable(health.writable);
   reply.set_sessions(sessions);
   reply.set_garbage_chunks(cluster_.garbage_count());
+  Result<std::vector<Cluster::GroupView>> viewed = co_await cluster_.ViewGroups();
+  CO_TRY_ASSIGN(const std::vector<Cluster::GroupView> groups, std::move(viewed));
+  *reply.mutable_recovery() = SummarizeRecovery(groups);
   co_return reply;
 }
 
@@ -82,6 +86,45 @@ Task<Result<proto::ServerListReply>> AdminOps::ListServers() {
   proto::ServerListReply reply;
   *reply.mutable_servers() = map.servers();
   co_return reply;
+}
+
+Task<Result<proto::PgListReply>> AdminOps::ListGroups(proto::PgListRequest request) {
+  Result<std::vector<Cluster::GroupView>> viewed = co_await cluster_.ViewGroups();
+  CO_TRY_ASSIGN(const std::vector<Cluster::GroupView> groups, std::move(viewed));
+  proto::PgListReply reply;
+  for (const Cluster::GroupView& group : groups) {
+    if (request.pg_id() == 0 || group.id == PgId(request.pg_id())) *reply.add_pgs() = StatusOf(group);
+  }
+  if (request.pg_id() != 0 && reply.pgs().empty())
+    co_return Error(ErrorCode::kNotFound, fmt::format("no placement group {}", request.pg_id()));
+  co_return reply;
+}
+
+proto::EventListReply AdminOps::ListEvents(const proto::EventListRequest& request) {
+  proto::EventListReply reply;
+  for (const EventLog::Numbered& known : cluster_.LastEvents(request.limit())) {
+    proto::EventEntry* entry = reply.add_events();
+    entry->set_number(known.number);
+    entry->set_time_ns(known.event.time_ns());
+    entry->set_kind(known.event.kind());
+    entry->set_server_id(known.event.server_id());
+    entry->set_text(known.event.text());
+    entry->set_warning(known.event.warning());
+  }
+  return reply;
+}
+
+Task<Result<proto::ServerDrainReply>> AdminOps::DrainServer(proto::ServerDrainRequest request, Env& env) {
+  Result<proto::ServerEntry> drained = co_await cluster_.Drain(ServerId(request.server_id()), request.undo(), env);
+  proto::ServerDrainReply reply;
+  CO_TRY_ASSIGN(*reply.mutable_server(), std::move(drained));
+  co_return reply;
+}
+
+Task<Result<proto::ServerRemoveReply>> AdminOps::RemoveServer(proto::ServerRemoveRequest request, Env& env) {
+  Result<void> removed = co_await cluster_.Remove(ServerId(request.server_id()), env);
+  CO_TRY(removed);
+  co_return proto::ServerRemoveReply();
 }
 
 }  // namespace gabion

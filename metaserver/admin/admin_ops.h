@@ -6,8 +6,7 @@
 
 namespace gabion {
 
-/// The administrator's requests. Any loop. Errors are VolumeTable's; kNotFound for an unknown volume;
-/// kUnavailable.
+/// The administrator's requests. Any loop. Errors are those of VolumeTable and Cluster; kNotFound for what is unknown.
 class AdminOps {
  public:
   AdminOps(VolumeTable& volumes, Cluster& cluster, const MetaServerOptions& options, TimePoint started)
@@ -19,6 +18,10 @@ class AdminOps {
   Result<proto::VolumeShowReply> ShowVolume(const proto::VolumeShowRequest& request);
   Task<Result<proto::VolumeDeleteReply>> DeleteVolume(proto::VolumeDeleteRequest request, Env& env);
   Task<Result<proto::ServerListReply>> ListServers();
+  Task<Result<proto::PgListReply>> ListGroups(proto::PgListRequest request);
+  proto::EventListReply ListEvents(const proto::EventListRequest& request);
+  Task<Result<proto::ServerDrainReply>> DrainServer(proto::ServerDrainRequest request, Env& env);
+  Task<Result<proto::ServerRemoveReply>> RemoveServer(proto::ServerRemoveRequest request, Env& env);
 
  private:
   VolumeTable& volumes_;

@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "metaserver/background/duties.h"
+#include "metaserver/op/removal.h"
 #include "metaserver/store/record_codec.h"
 
 namespace gabion {
@@ -65,8 +66,9 @@ Task<Result<bool>> Duties::ReclaimVolumeStep(VolumeId id) {
     if (found.keys.empty()) continue;
     for (std::string& key : found.keys) batch.Delete(std::move(key));
     for (const records::Chunk& chunk : found.chunks) {
-      for (ServerId member : placement->MembersOf(PgId(chunk.pg_id()))) {
-        batch.Put(GarbageKey(member, ChunkId(chunk.chunk_id())), EncodeRecord(records::Garbage()));
+      const PgId pg(chunk.pg_id());
+      for (ServerId member : placement->MembersOf(pg)) {
+        batch.Put(GarbageKey(member, ChunkId(chunk.chunk_id())), EncodeRecord(GarbageOf(*placement, pg)));
         ++garbage;
       }
     }

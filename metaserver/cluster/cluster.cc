@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/log.h"
+#include "metaserver/store/get_loaded.h"
 #include "metaserver/store/record_codec.h"
 #include "metaserver/store/scan_all.h"
 
@@ -20,17 +21,6 @@ constexpr Counter kAllCounters[] = {Counter::kChunkId,  Counter::kSessionId, Cou
 
 std::string NewClusterId(Random& random) {
   return fmt::format("{:016x}{:016x}", random.Next(), random.Next());
-}
-
-Task<Result<std::optional<std::string>>> GetLoaded(KvStore& kv, std::string key) {
-  constexpr int kMaxLoads = 8;
-  for (int i = 0; i < kMaxLoads; ++i) {
-    Result<std::optional<std::string>> value = kv.Get(key);
-    if (value || value.error().code() != ErrorCode::kWouldBlock) co_return value;
-    Result<void> loaded = co_await kv.Load(key);
-    CO_TRY(loaded);
-  }
-  co_return Error(ErrorCode::kIo, "the metadata store does not keep in memory what it loaded");
 }
 
 }  // namespace
@@ -271,6 +261,7 @@ void Cluster::RebuildPlacement() {
     Placement::Group place;
     place.id = id;
     place.replicas = group.replicas;
+    place.epoch = group.epoch;
     for (const GroupMember& member : group.members) place.members.push_back(member.id);
     place.weight = WeightOf(group);
     place.writable = IsWritable(group);
@@ -296,6 +287,7 @@ proto::ServerEntry Cluster::EntryOf(const Server& server) const {
   entry.set_disks_failed(server.disks_failed);
   entry.set_software(server.record.software());
   entry.set_host(server.record.host());
+  entry.set_draining(server.record.draining());
   return entry;
 }
 
@@ -303,7 +295,14 @@ proto::ClusterMap Cluster::MapLocked() const {
   proto::ClusterMap map;
   map.set_version(counters_.at(Counter::kMapVersion));
   map.set_cluster_id(cluster_id_);
-  for (const auto& [id, server] : servers_) *map.add_servers() = EntryOf(server);
+  std::map<ServerId, std::uint32_t> memberships;
+  for (const auto& [id, group] : groups_) {
+    for (const GroupMember& member : group.members) ++memberships[member.id];
+  }
+  for (const auto& [id, server] : servers_) {
+    *map.add_servers() = EntryOf(server);
+    map.mutable_servers()->rbegin()->set_pgs(memberships[id]);
+  }
   for (const auto& [id, group] : groups_) {
     proto::PgEntry* entry = map.add_pgs();
     entry->set_pg_id(id.value());

@@ -70,6 +70,23 @@ class Cluster {
   Task<Result<std::optional<proto::ClusterMap>>> MapIfNewer(std::uint64_t known_version);
   std::shared_ptr<const Placement> placement() const;
 
+  /// A group as administrators see it.
+  struct GroupView {
+    PgId id;
+    PlacementGroup group;
+    bool writable = false;
+    std::set<ServerId> alive;                        // of its members' servers
+    std::map<ServerId, proto::PgProgress> progress;  // of joiners, as the primary said last
+  };
+  /// All groups. Errors: kUnavailable.
+  Task<Result<std::vector<GroupView>>> ViewGroups();
+
+  /// Has other servers take the place of this one in all its groups; or, to undo it, no longer. Errors: kNotFound, kIo,
+  /// kUnavailable.
+  Task<Result<proto::ServerEntry>> Drain(ServerId id, bool undo, Env& env);
+  /// Forgets a server that is gone. Errors: kNotFound; kBusy: it is alive, or a member of groups; kIo, kUnavailable.
+  Task<Result<void>> Remove(ServerId id, Env& env);
+
   /// Garbage records made by ops, and not yet reported as deleted.
   void AddGarbageCount(std::uint64_t count);
   std::uint64_t garbage_count() const;
@@ -100,15 +117,12 @@ class Cluster {
 
     ServerSpace space() const { return {heard, capacity_bytes, used_bytes}; }
   };
-  /// What is being done about joiners, as their primaries said last.
-  using Progress = std::map<PgId, std::map<ServerId, proto::PgProgress>>;
-
   Task<Result<void>> LoadIdentity(Env& env);
   Task<Result<void>> LoadCounters();
   Task<Result<void>> LoadServers(TimePoint now);
   Task<Result<void>> LoadGroups(TimePoint now);
   Task<Result<void>> CountGarbage();
-  /// Whether a map of this version has yet to be made durable.
+  /// Returns when a map of this version survives power loss.
   Task<Result<void>> MakeMapDurable(std::uint64_t version);
 
   // With mutex_ held.
@@ -143,8 +157,15 @@ class Cluster {
   const PlacementGroup* FindGroup(std::uint32_t pg_id, std::uint32_t epoch) const;
   void AskForReleases(ServerId server, TimePoint now, proto::HeartbeatReply& reply);
   std::uint32_t CountDegraded() const;
+  std::uint32_t CountGroupsOf(ServerId server) const;
+
+  // cluster_admin.cc, with mutex_ held
+  Result<Server*> FindServer(ServerId id);
+  Result<void> CheckRemoval(ServerId id);
 
   // cluster_garbage.cc
+  /// Members of the chunk's group that were made so after its epoch in `garbage`, which becomes the present one.
+  std::vector<ServerId> TakeLaterMembers(records::Garbage& garbage) const;
   Task<Result<void>> RemoveDeleted(ServerId server, google::protobuf::RepeatedField<std::uint64_t> chunks);
   Task<Result<std::vector<std::uint64_t>>> ListGarbage(ServerId server);
 
@@ -157,8 +178,8 @@ class Cluster {
   std::map<ServerId, Server> servers_;
   std::map<std::string, ServerId> servers_by_uuid_;
   Groups groups_;
-  Reports reports_;  // none of groups of which nothing was said
-  Progress progress_;
+  Reports reports_;                                                 // none of groups of which nothing was said
+  std::map<PgId, std::map<ServerId, proto::PgProgress>> progress_;  // of joiners, as their primaries said last
   EventLog events_;
   std::set<std::uint32_t> policies_;
   std::shared_ptr<const Placement> placement_ = std::make_shared<Placement>();

@@ -1,5 +1,9 @@
 // Chunks that servers are to delete.
+#include <algorithm>
+
 #include "metaserver/cluster/cluster.h"
+#include "metaserver/store/get_loaded.h"
+#include "metaserver/store/record_codec.h"
 
 namespace gabion {
 
@@ -9,29 +13,48 @@ constexpr int kMaxLoadRounds = 16;
 
 }  // namespace
 
+std::vector<ServerId> Cluster::TakeLaterMembers(records::Garbage& garbage) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ServerId> later;
+  auto group = groups_.find(PgId(garbage.pg_id()));
+  if (group == groups_.end()) return later;
+  for (const GroupMember& member : group->second.members) {
+    if (member.added > Epoch(garbage.epoch())) later.push_back(member.id);
+  }
+  garbage.set_epoch(group->second.epoch.value());
+  return later;
+}
+
 Task<Result<void>> Cluster::RemoveDeleted(ServerId server, google::protobuf::RepeatedField<std::uint64_t> chunks) {
   if (chunks.empty()) co_return Result<void>();
   // Only what is there is counted: a report may be repeated.
   WriteBatch batch;
   std::uint64_t removed = 0;
+  std::uint64_t added = 0;
   for (std::uint64_t chunk : chunks) {
     std::string key = GarbageKey(server, ChunkId(chunk));
-    Result<std::optional<std::string>> value = kv_.Get(key);
-    for (int round = 0; !value && value.error().code() == ErrorCode::kWouldBlock && round < kMaxLoadRounds; ++round) {
-      Result<void> loaded = co_await kv_.Load(key);
-      CO_TRY(loaded);
-      value = kv_.Get(key);
-    }
-    CO_TRY_ASSIGN(std::optional<std::string> record, std::move(value));
-    if (!record) continue;
+    Result<std::optional<std::string>> value = co_await GetLoaded(kv_, key);
+    CO_TRY_ASSIGN(std::optional<std::string> bytes, std::move(value));
+    if (!bytes) continue;
+    CO_TRY_ASSIGN(records::Garbage record, DecodeRecord<records::Garbage>(key, *bytes));
     batch.Delete(std::move(key));
     ++removed;
+    // Whoever was made a member since may have got the chunk from this server before it was gone here.
+    for (ServerId member : TakeLaterMembers(record)) {
+      std::string later_key = GarbageKey(member, ChunkId(chunk));
+      Result<std::optional<std::string>> known = co_await GetLoaded(kv_, later_key);
+      CO_TRY(known);
+      if (*known) continue;
+      batch.Put(std::move(later_key), EncodeRecord(record));
+      ++added;
+    }
   }
   if (removed == 0) co_return Result<void>();
   CommitSeq seq;
   {
     const std::lock_guard lock(mutex_);
     CO_TRY_ASSIGN(seq, Write(std::move(batch)));
+    garbage_count_ += added;
     garbage_count_ -= std::min(garbage_count_, removed);
   }
   Result<void> applied = co_await kv_.WaitApplied(seq);

@@ -85,6 +85,11 @@ bool Cluster::AdvanceGroups(Env& env, WriteBatch& batch) {
   return true;
 }
 
+std::uint32_t Cluster::CountGroupsOf(ServerId server) const {
+  return static_cast<std::uint32_t>(std::count_if(
+      groups_.begin(), groups_.end(), [&](const auto& entry) { return entry.second.Find(server) != nullptr; }));
+}
+
 std::uint32_t Cluster::CountDegraded() const {
   return static_cast<std::uint32_t>(
       std::count_if(groups_.begin(), groups_.end(), [](const auto& entry) { return !IsWhole(entry.second); }));
@@ -104,6 +109,12 @@ void Cluster::NoteGroupChanges(const Groups& next, Env& env, WriteBatch& batch) 
     add(shift.joining, "is being brought in sync in");
     add(shift.in_sync, "is in sync in");
     Note(EventAbout(id, "groups-changed", fmt::format("chunkserver {}{}", id.value(), text)), env, batch);
+    // Counted before these changes: those are all it has.
+    if (shift.dropped > 0 && shift.dropped == CountGroupsOf(id) && servers_.at(id).record.draining()) {
+      Note(EventAbout(id, "server-drained",
+                      fmt::format("chunkserver {} is drained: it is a member of no placement group", id.value())),
+           env, batch);
+    }
   }
 }
 

@@ -31,6 +31,7 @@ records::Group ToRecord(const PlacementGroup& group) {
     records::MemberState* state = record.add_states();
     state->set_since_epoch(member.since.value());
     state->set_joining(member.state == MemberState::kJoining);
+    state->set_added_epoch(member.added.value());
     state->set_incarnation(member.incarnation);
     state->set_full(member.full);
     state->set_pause_ms(
@@ -52,6 +53,7 @@ PlacementGroup GroupOf(const records::Group& record, TimePoint now) {
     const bool in_sync = std::count(record.in_sync().begin(), record.in_sync().end(), record.members(i)) > 0;
     member.state = in_sync ? MemberState::kInSync : state.joining() ? MemberState::kJoining : MemberState::kAway;
     member.since = Epoch(state.since_epoch());
+    member.added = Epoch(state.added_epoch());
     member.incarnation = state.incarnation();
     member.full = state.full();
     member.pause = std::chrono::milliseconds(state.pause_ms());

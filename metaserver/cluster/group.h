@@ -21,6 +21,7 @@ struct GroupMember {
   ServerId id;
   MemberState state = MemberState::kInSync;
   Epoch since;  // the last epoch in which it was in sync; none: it has nothing that counts, or it is in sync
+  Epoch added;  // the epoch in which it was made a member; none: with the group
   std::uint64_t incarnation = 0;  // of its server's process when the group's epoch began; 0: unknown
   bool full = false;              // it went away for want of space
   Duration pause{0};              // after the last time it went away though its server was alive

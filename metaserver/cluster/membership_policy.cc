@@ -101,14 +101,20 @@ void DropSurplus(PlacementGroup& group, const ClusterFacts& facts) {
   std::erase_if(group.members, [](const GroupMember& member) { return member.state != MemberState::kInSync; });
 }
 
-/// One that has not lost anything, if possible the present one, else one of a server that leads few.
-void ElectPrimary(PlacementGroup& group, const ClusterFacts& facts, PrimaryCounts& primaries) {
+bool IsWhole(const PlacementGroup& group) {
+  return group.Count(MemberState::kInSync) >= group.replicas;
+}
+
+/// One that has not lost anything, if possible the present one, else one of a server that leads few. With `balance` a
+/// server that leads fewer groups gets this one as well: its share, after it was away.
+void ElectPrimary(PlacementGroup& group, bool balance, const ClusterFacts& facts, PrimaryCounts& primaries) {
   using Rank = std::tuple<bool, bool, std::uint32_t, ServerId>;
   std::optional<Rank> best;
   for (const GroupMember& member : group.members) {
     if (!IsInSyncAndAlive(member, facts)) continue;
-    const Rank rank{FactsOf(member.id, facts).lost_unsynced, member.id != group.primary, primaries[member.id],
-                    member.id};
+    const bool takes_over = balance && primaries[member.id] + 1 < primaries[group.primary];
+    const Rank rank{FactsOf(member.id, facts).lost_unsynced, member.id != group.primary && !takes_over,
+                    primaries[member.id], member.id};
     if (!best || rank < *best) best = rank;
   }
   if (!best) return;
@@ -148,7 +154,8 @@ Groups NextGroups(const Groups& groups, const Reports& reports, const ClusterFac
       DropSurplus(draft, facts);
     }
     if (draft != group || HasToStartAnew(group, said, facts)) {
-      ElectPrimary(draft, facts, primaries);
+      // When a group becomes whole it changes anyway, and there are no more joiners whose progress would be lost.
+      ElectPrimary(draft, IsWhole(draft) && !IsWhole(group), facts, primaries);
       changed.insert(id);
     }
     drafts.emplace(id, std::move(draft));

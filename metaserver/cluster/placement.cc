@@ -42,4 +42,9 @@ const std::vector<ServerId>& Placement::MembersOf(PgId pg) const {
   return group == groups_.end() ? kNone : group->second.members;
 }
 
+Epoch Placement::EpochOf(PgId pg) const {
+  auto group = groups_.find(pg);
+  return group == groups_.end() ? Epoch() : group->second.epoch;
+}
+
 }  // namespace gabion

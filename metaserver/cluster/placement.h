@@ -19,7 +19,8 @@ class Placement {
     std::uint32_t replicas = 0;
     std::vector<ServerId> members;
     std::uint32_t weight = 0;  // GroupWeight of its members
-    bool writable = false;     // all in-sync members are alive
+    bool writable = false;     // its members take changes now
+    Epoch epoch{};
   };
   struct Space {
     std::uint64_t capacity_bytes = 0;
@@ -30,14 +31,16 @@ class Placement {
   /// `servers`: what all servers have together.
   Placement(std::vector<Group> groups, Space servers);
 
-  /// A group for a new chunk, by weight. A group with a dead member is taken only if all have one: its writes wait for
-  /// the member, and then it is as good as any. Errors: kUnavailable (no groups yet), kNoSpace (all are full).
+  /// A group for a new chunk, by weight. A group that is not writable is taken only if none is: its writes wait for
+  /// servers, and then it is as good as any. Errors: kUnavailable (no groups yet), kNoSpace (all are full).
   Result<PgId> Choose(std::uint32_t replicas, Random& random) const;
 
   /// Whether there are groups with this many copies, full ones included.
   bool HasGroups(std::uint32_t replicas) const { return policies_.contains(replicas); }
   /// Empty for an unknown group.
   const std::vector<ServerId>& MembersOf(PgId pg) const;
+  /// None for an unknown group.
+  Epoch EpochOf(PgId pg) const;
   const std::map<PgId, Group>& groups() const { return groups_; }
   const Space& servers() const { return servers_; }
 

@@ -76,6 +76,7 @@ void Replace(PlacementGroup& group, ServerId target, const ClusterFacts& facts) 
   GroupMember member;
   member.id = target;
   member.state = MemberState::kJoining;
+  member.added = group.epoch.next();
   group.members.push_back(member);
 }
 

@@ -6,9 +6,17 @@
 
 namespace gabion {
 
+records::Garbage GarbageOf(const Placement& placement, PgId pg) {
+  records::Garbage record;
+  record.set_pg_id(pg.value());
+  record.set_epoch(placement.EpochOf(pg).value());
+  return record;
+}
+
 void MakeGarbage(Txn& txn, OpContext& context, const records::Chunk& chunk) {
-  for (ServerId member : context.placement.MembersOf(PgId(chunk.pg_id()))) {
-    txn.PutGarbage(member, ChunkId(chunk.chunk_id()));
+  const PgId pg(chunk.pg_id());
+  for (ServerId member : context.placement.MembersOf(pg)) {
+    txn.PutGarbage(member, ChunkId(chunk.chunk_id()), GarbageOf(context.placement, pg));
     ++context.effects.garbage_added;
   }
 }

@@ -8,6 +8,9 @@ namespace gabion {
 /// (background/chunk_reclaim.h), so that ops stay short.
 inline constexpr std::size_t kMaxRecordsPerRemoval = 64;
 
+/// What is kept of a chunk of this group that is to be deleted.
+records::Garbage GarbageOf(const Placement& placement, PgId pg);
+
 /// The chunk is no longer part of any file: its servers are to delete it.
 void MakeGarbage(Txn& txn, OpContext& context, const records::Chunk& chunk);
 

@@ -158,8 +158,8 @@ void Txn::PutReclaim(Ino ino) {
 void Txn::DeleteReclaim(Ino ino) {
   Stage(ReclaimKey(volume_, ino), std::nullopt);
 }
-void Txn::PutGarbage(ServerId server, ChunkId chunk) {
-  Stage(GarbageKey(server, chunk), EncodeRecord(records::Garbage()));
+void Txn::PutGarbage(ServerId server, ChunkId chunk, const records::Garbage& record) {
+  Stage(GarbageKey(server, chunk), EncodeRecord(record));
 }
 
 void Txn::PutSession(SessionId session, const records::Session& record) {

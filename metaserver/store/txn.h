@@ -73,7 +73,7 @@ class Txn {
   void DeleteOrphan(Ino ino);
   void PutReclaim(Ino ino);
   void DeleteReclaim(Ino ino);
-  void PutGarbage(ServerId server, ChunkId chunk);
+  void PutGarbage(ServerId server, ChunkId chunk, const records::Garbage& record);
 
   void PutSession(SessionId session, const records::Session& record);
   void DeleteSession(SessionId session);

@@ -23,6 +23,10 @@ class MockAdminApi : public AdminApi {
   MOCK_METHOD(Result<proto::VolumeShowReply>, ShowVolume, (std::string), (override));
   MOCK_METHOD(Result<void>, DeleteVolume, (std::string, bool), (override));
   MOCK_METHOD(Result<proto::ServerListReply>, ListServers, (), (override));
+  MOCK_METHOD(Result<proto::ServerDrainReply>, DrainServer, (std::uint32_t, bool), (override));
+  MOCK_METHOD(Result<void>, RemoveServer, (std::uint32_t), (override));
+  MOCK_METHOD(Result<proto::PgListReply>, ListGroups, (std::uint32_t), (override));
+  MOCK_METHOD(Result<proto::EventListReply>, ListEvents, (std::uint32_t), (override));
 };
 
 proto::VolumeEntry VolumeNamed(const std::string& name, std::uint32_t replicas) {
@@ -82,7 +86,10 @@ TEST_F(AppTest, WrongUsageIsOneLine) {
                                              {"nonsense"},
                                              {"volume", "create"},
                                              {"status", "--nonsense"},
-                                             {"volume", "create", "a", "--replicas", "0"}}) {
+                                             {"volume", "create", "a", "--replicas", "0"},
+                                             {"pg", "show", "0"},
+                                             {"events", "--limit", "0"},
+                                             {"server", "drain"}}) {
     err_.str("");
     EXPECT_EQ(Run(arguments), ExitCode::kUsage);
     const std::string message = err_.str();
@@ -146,6 +153,51 @@ TEST_F(AppTest, ListsServersAsJsonArray) {
   EXPECT_CALL(api_, ListServers()).WillOnce(Return(reply));
   EXPECT_EQ(Run({"--json", "server", "list"}), ExitCode::kDone);
   EXPECT_EQ(nlohmann::json::parse(out_.str())[0]["endpoint"], "127.0.0.1:9");
+}
+
+TEST_F(AppTest, DrainSaysHowMuchIsLeft) {
+  proto::ServerDrainReply reply;
+  reply.mutable_server()->set_server_id(3);
+  reply.mutable_server()->set_pgs(12);
+  EXPECT_CALL(api_, DrainServer(3, false)).WillOnce(Return(reply));
+  EXPECT_EQ(Run({"server", "drain", "3"}), ExitCode::kDone);
+  EXPECT_THAT(out_.str(), HasSubstr("12 placement groups move to other servers"));
+}
+
+TEST_F(AppTest, ADrainCanBeTakenBack) {
+  proto::ServerDrainReply reply;
+  reply.mutable_server()->set_server_id(3);
+  EXPECT_CALL(api_, DrainServer(3, true)).WillOnce(Return(reply));
+  EXPECT_EQ(Run({"server", "undrain", "3", "--json"}), ExitCode::kDone);
+  EXPECT_EQ(nlohmann::json::parse(out_.str())["draining"], false);
+}
+
+TEST_F(AppTest, RemoveIsRefusedWithTheReason) {
+  EXPECT_CALL(api_, RemoveServer(3)).WillOnce(Return(Result<void>(ErrorCode::kBusy, "chunkserver 3 is running")));
+  EXPECT_EQ(Run({"server", "remove", "3"}), ExitCode::kFailed);
+  EXPECT_EQ(err_.str(), "gabion: chunkserver 3 is running\n");
+}
+
+TEST_F(AppTest, ListsAndShowsPlacementGroups) {
+  proto::PgListReply reply;
+  reply.add_pgs()->set_pg_id(7);
+  EXPECT_CALL(api_, ListGroups(7)).WillOnce(Return(reply));
+  EXPECT_EQ(Run({"pg", "show", "7", "--json"}), ExitCode::kDone);
+  EXPECT_EQ(nlohmann::json::parse(out_.str())["pg_id"], 7);
+}
+
+TEST_F(AppTest, ListsAllPlacementGroups) {
+  EXPECT_CALL(api_, ListGroups(0)).WillOnce(Return(proto::PgListReply()));
+  EXPECT_EQ(Run({"pg", "list"}), ExitCode::kDone);
+  EXPECT_THAT(out_.str(), HasSubstr("no placement groups"));
+}
+
+TEST_F(AppTest, ShowsTheLastEvents) {
+  proto::EventListReply reply;
+  reply.add_events()->set_text("chunkserver 3 is away");
+  EXPECT_CALL(api_, ListEvents(2)).WillOnce(Return(reply));
+  EXPECT_EQ(Run({"events", "--limit", "2"}), ExitCode::kDone);
+  EXPECT_THAT(out_.str(), HasSubstr("chunkserver 3 is away"));
 }
 
 }  // namespace

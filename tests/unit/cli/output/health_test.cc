@@ -37,8 +37,47 @@ TEST(HealthTest, ServerDownWithWaitingWritesFails) {
   const Health health = AssessHealth(status);
   EXPECT_EQ(health.level, HealthLevel::kFailing);
   EXPECT_THAT(health.reasons,
-              ElementsAre("1 of 3 chunkservers down", "writes to 63 of 64 placement groups wait for a chunkserver",
-                          "64 of 64 placement groups lack a live replica"));
+              ElementsAre("1 of 3 chunkservers down", "writes to 63 of 64 placement groups wait for a chunkserver"));
+}
+
+proto::RecoveryStatus RecoveryOf(std::uint32_t groups, std::uint32_t copies) {
+  proto::RecoveryStatus recovery;
+  recovery.set_pgs_degraded(groups + 1);
+  recovery.set_pgs_with_fewest(groups);
+  recovery.set_fewest_copies(copies);
+  return recovery;
+}
+
+std::string OnlyReason(const proto::RecoveryStatus& recovery) {
+  proto::AdminStatusReply status = StatusOf(3, 0);
+  *status.mutable_recovery() = recovery;
+  const Health health = AssessHealth(status);
+  EXPECT_EQ(health.level, recovery.fewest_copies() == 0 ? HealthLevel::kFailing : HealthLevel::kDegraded);
+  EXPECT_EQ(health.reasons.size(), 1u);
+  return health.reasons.front();
+}
+
+TEST(HealthTest, DataAtRiskNamesTheRemedy) {
+  proto::RecoveryStatus recovery = RecoveryOf(2, 1);
+  recovery.add_missing_servers(3);
+  EXPECT_EQ(OnlyReason(recovery), "2 placement groups have one copy left in sync: bring chunkserver 3 back");
+  recovery.set_joiners(5);
+  recovery.set_bytes_left(12'300ull << 20);
+  EXPECT_EQ(OnlyReason(recovery),
+            "2 placement groups have one copy left in sync: bring chunkserver 3 back, or wait for the rebuild "
+            "(12.0 GiB left)");
+  recovery.clear_missing_servers();
+  EXPECT_EQ(OnlyReason(recovery),
+            "2 placement groups have one copy left in sync: wait for the rebuild (12.0 GiB left)");
+  EXPECT_EQ(OnlyReason(RecoveryOf(1, 2)), "1 placement group has 2 copies left in sync: add a chunkserver with room");
+}
+
+TEST(HealthTest, DataThatCannotBeReachedFails) {
+  proto::RecoveryStatus recovery = RecoveryOf(1, 0);
+  for (std::uint32_t number = 1; number <= 6; ++number) recovery.add_missing_servers(number);
+  recovery.set_joiners(1);
+  EXPECT_EQ(OnlyReason(recovery),
+            "1 placement group has no copy in sync that can be reached: bring chunkservers 1, 2, 3, 4 and others back");
 }
 
 TEST(HealthTest, ServerDownWithoutWaitingWritesIsDegraded) {

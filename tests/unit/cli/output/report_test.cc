@@ -81,5 +81,95 @@ TEST(ReportTest, StatusJsonHasVolumesAndServers) {
   EXPECT_EQ(json["servers"][0]["server_id"], 9);
 }
 
+proto::PgStatus DegradedGroup() {
+  proto::PgStatus pg;
+  pg.set_pg_id(12);
+  pg.set_epoch(9);
+  pg.set_replicas(3);
+  pg.set_min_replicas(2);
+  pg.set_primary(2);
+  pg.set_writable(true);
+  for (std::uint32_t number = 1; number <= 4; ++number) {
+    proto::PgMemberEntry* member = pg.add_members();
+    member->set_server_id(number);
+    member->set_alive(number != 4);
+  }
+  pg.mutable_members(2)->set_state(proto::PG_MEMBER_JOINING);
+  pg.mutable_members(2)->set_progress_known(true);
+  pg.mutable_members(2)->set_chunks_left(3);
+  pg.mutable_members(2)->set_bytes_left(64 << 20);
+  pg.mutable_members(3)->set_state(proto::PG_MEMBER_AWAY);
+  pg.mutable_members(3)->set_since_epoch(5);
+  return pg;
+}
+
+TEST(ReportTest, PgTableShowsWhoLacksData) {
+  PgStatuses pgs;
+  *pgs.Add() = DegradedGroup();
+  EXPECT_EQ(PgTable(pgs),
+            "PG  STATE     IN SYNC  EPOCH  MEMBERS                      LEFT\n"
+            "12  degraded   2 of 3      9  1 2* 3(joining) 4(away)  64.0 MiB\n");
+  pgs.Mutable(0)->set_writable(false);
+  EXPECT_THAT(PgTable(pgs), HasSubstr("read-only"));
+  for (proto::PgMemberEntry& member : *pgs.Mutable(0)->mutable_members()) member.set_alive(false);
+  EXPECT_THAT(PgTable(pgs), HasSubstr("unavailable"));
+}
+
+TEST(ReportTest, PgFactsNameEveryMember) {
+  EXPECT_EQ(PgFacts(DegradedGroup()),
+            "placement group  12\n"
+            "state            degraded\n"
+            "in sync          2 of 3; changes wait below 2\n"
+            "epoch            9\n"
+            "chunkserver 1    in sync\n"
+            "chunkserver 2    in sync, the primary\n"
+            "chunkserver 3    is brought in sync: 3 chunks, 64.0 MiB left, 0 B sent\n"
+            "chunkserver 4    away since epoch 5, its server is down\n");
+}
+
+TEST(ReportTest, PgJsonHasProgressWhereItIsKnown) {
+  const auto json = nlohmann::json::parse(DumpJson(PgJson(DegradedGroup())));
+  EXPECT_EQ(json["members"][0]["state"], "in_sync");
+  EXPECT_FALSE(json["members"][0].contains("bytes_left"));
+  EXPECT_EQ(json["members"][2]["bytes_left"], 64 << 20);
+  EXPECT_EQ(json["members"][3]["state"], "away");
+}
+
+TEST(ReportTest, EventsHaveTimesAndMarks) {
+  EventEntries events;
+  EXPECT_EQ(EventLines(events), "nothing has happened\n");
+  proto::EventEntry* event = events.Add();
+  event->set_number(5);
+  event->set_kind("server-away");
+  event->set_text("chunkserver 3 is away");
+  event->set_warning(true);
+  EXPECT_EQ(EventLines(events),
+            "TIME                        EVENT\n"
+            "1970-01-01 00:00:00 UTC  !  chunkserver 3 is away\n");
+  EXPECT_EQ(nlohmann::json::parse(DumpJson(EventsJson(events)))[0]["kind"], "server-away");
+}
+
+TEST(ReportTest, StatusTellsHowFarRecoveryHasCome) {
+  proto::AdminStatusReply status;
+  EXPECT_THAT(StatusText(status), HasSubstr("nothing to do"));
+  status.mutable_recovery()->set_pgs_degraded(1);
+  EXPECT_THAT(StatusText(status), HasSubstr("waits for chunkservers"));
+  status.mutable_recovery()->set_joiners(2);
+  status.mutable_recovery()->set_bytes_left(1 << 20);
+  status.mutable_recovery()->set_bytes_sent(2 << 20);
+  EXPECT_THAT(StatusText(status), HasSubstr("2 members being brought in sync: 1.0 MiB left, 2.0 MiB sent"));
+  EXPECT_EQ(nlohmann::json::parse(DumpJson(StatusJson(status)))["recovery"]["bytes_left"], 1 << 20);
+}
+
+TEST(ReportTest, ServerTableShowsDrains) {
+  ServerEntries servers;
+  servers.Add()->set_alive(true);
+  servers.Mutable(0)->set_draining(true);
+  servers.Mutable(0)->set_pgs(4);
+  EXPECT_THAT(ServerTable(servers), HasSubstr("draining (4 left)"));
+  servers.Mutable(0)->set_pgs(0);
+  EXPECT_THAT(ServerTable(servers), HasSubstr("drained"));
+}
+
 }  // namespace
 }  // namespace gabion

@@ -217,6 +217,41 @@ TEST_F(ClusterGroupsTest, GarbageIsForJoinersAndForThoseWhoLeft) {
   EXPECT_EQ(bench_.Heartbeat(1, 1)->delete_chunks_size(), 1) << "whatever it is a member of";
 }
 
+TEST_F(ClusterGroupsTest, WhoeverIsMadeAMemberWhileAChunkGoesHasItToDeleteToo) {
+  MetaClient client(bench_);
+  for (int i = 0; i < 300; ++i) client.File(kRootIno, "f" + std::to_string(i));
+  bench_.RegisterServer(4);
+  Pass(seconds(3), {2, 3, 4});
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(client.Unlink(kRootIno, "f" + std::to_string(i)).has_value());
+  Pass(bench_.options().down_out, {2, 3, 4});
+  EXPECT_EQ(bench_.Heartbeat(4, 4)->delete_chunks_size(), 0) << "it was no member of the files' groups";
+  std::set<std::uint64_t> groups;
+  const proto::ClusterMap map = bench_.Map();
+  for (const proto::PgEntry& group : map.pgs()) {
+    for (const proto::Joiner& joiner : group.joining()) {
+      if (joiner.server_id() == 4) groups.insert(group.pg_id());
+    }
+  }
+  ASSERT_EQ(groups.size(), kMaxRebuildsPerServer);
+  // It copied them from the primary before they were gone there.
+  auto delete_all = [&](unsigned number) {
+    const proto::HeartbeatReply asked = *bench_.Heartbeat(number, number);
+    EXPECT_TRUE(
+        bench_.Heartbeat(number, number, {asked.delete_chunks().begin(), asked.delete_chunks().end()}).has_value());
+    return asked.delete_chunks_size();
+  };
+  EXPECT_EQ(delete_all(2), 300);
+  const int copied = bench_.Heartbeat(4, 4)->delete_chunks_size();
+  EXPECT_GT(copied, 0);
+  EXPECT_LT(copied, 100) << "those of four groups of 64";
+  EXPECT_EQ(bench_.cluster().garbage_count(), 600u + static_cast<unsigned>(copied));
+  EXPECT_EQ(delete_all(4), copied);
+  EXPECT_EQ(delete_all(3), 300);
+  EXPECT_EQ(delete_all(4), copied) << "it may have got them from there";
+  EXPECT_EQ(delete_all(4), 0);
+  EXPECT_EQ(delete_all(3), 0);
+}
+
 TEST_F(ClusterGroupsTest, NoEpochThatWasShownIsTakenBack) {
   std::map<std::uint32_t, std::uint32_t> shown;
   auto show = [&](const proto::ClusterMap& map) {

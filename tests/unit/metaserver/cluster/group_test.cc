@@ -19,6 +19,7 @@ PlacementGroup ThreeStates() {
   member.id = ServerId(1);
   member.state = MemberState::kJoining;
   member.since = Epoch(4);
+  member.added = Epoch(3);
   group.members.push_back(member);
   member.id = ServerId(3);
   member.state = MemberState::kAway;

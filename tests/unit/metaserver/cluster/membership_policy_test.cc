@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "common/env/sim/sim_random.h"
 #include "metaserver/cluster/rebuild_policy.h"
 
@@ -150,6 +152,24 @@ TEST(MembershipPolicyTest, ADeadPrimaryIsFollowedByTheServerThatLeadsFewest) {
   bench.server(1).alive = false;
   EXPECT_EQ(bench.Step(), 1u);
   EXPECT_EQ(bench.group().primary, ServerId(3));
+}
+
+TEST(MembershipPolicyTest, AServerThatIsBackLeadsItsShareAgain) {
+  Bench bench(3);
+  for (unsigned id = 1; id <= 9; ++id) bench.AddGroup(PgId(id), {1 + id % 3, 1 + (id + 1) % 3, 1 + (id + 2) % 3});
+  auto led_by = [&](unsigned number) {
+    return std::count_if(bench.groups.begin(), bench.groups.end(),
+                         [&](const auto& entry) { return entry.second.primary == ServerId(number); });
+  };
+  bench.server(1).alive = false;
+  bench.Step();
+  EXPECT_EQ(led_by(1), 0);
+  bench.server(1).alive = true;
+  bench.Step();
+  EXPECT_EQ(led_by(1), 0) << "it has yet to be brought in sync";
+  for (auto& [id, group] : bench.groups) bench.said(id).caught_up.insert(ServerId(1));
+  bench.Step();
+  for (unsigned number = 1; number <= 3; ++number) EXPECT_EQ(led_by(number), 3);
 }
 
 TEST(MembershipPolicyTest, ARestartedServersGroupsStartAnew) {

@@ -1,0 +1,55 @@
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+
+#include "cli/command/command.h"
+#include "cli/output/format.h"
+#include "cli/output/report.h"
+
+namespace gabion {
+namespace {
+
+struct Options {
+  std::uint32_t server_id = 0;
+  bool undo = false;
+};
+
+std::string Answer(const proto::ServerEntry& server, bool undo) {
+  if (undo) return fmt::format("chunkserver {} keeps what it has\n", server.server_id());
+  if (server.pgs() == 0) return fmt::format("chunkserver {} is drained: it may be stopped\n", server.server_id());
+  return fmt::format(
+      "chunkserver {} is being drained: {} move to other servers; gabion server list tells when none is left\n",
+      server.server_id(), FormatCountOf(server.pgs(), "placement group"));
+}
+
+Result<void> RunServerDrain(CommandContext& context, const Options& options) {
+  TRY_ASSIGN(const proto::ServerDrainReply reply, context.api.DrainServer(options.server_id, options.undo));
+  context.console.out << (context.json ? DumpJson(ServerJson(reply.server())) : Answer(reply.server(), options.undo));
+  return {};
+}
+
+void AddCommand(CLI::App& parent, Command* chosen, const char* name, const char* help, bool undo) {
+  auto options = std::make_shared<Options>();
+  options->undo = undo;
+  CLI::App* command = parent.add_subcommand(name, help);
+  command->add_option("ID", options->server_id, "The chunkserver's number, as server list prints it")->required();
+  command->callback([chosen, options] {
+    *chosen = [options](CommandContext& context) { return RunServerDrain(context, *options); };
+  });
+}
+
+}  // namespace
+
+void AddServerDrainCommand(CLI::App& parent, Command* chosen) {
+  AddCommand(parent, chosen, "drain", "Move everything off a chunkserver, which goes on serving meanwhile", false);
+}
+
+void AddServerUndrainCommand(CLI::App& parent, Command* chosen) {
+  AddCommand(parent, chosen, "undrain", "Take a drain back", true);
+}
+
+}  // namespace gabion
