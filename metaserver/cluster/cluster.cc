@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "common/base/log.h"
-#include "metaserver/store/get_loaded.h"
+#include "metaserver/store/load_value.h"
 #include "metaserver/store/record_codec.h"
 #include "metaserver/store/scan_all.h"
 
@@ -45,7 +45,7 @@ Task<Result<void>> Cluster::Load(Env& env) {
 
 Task<Result<void>> Cluster::LoadIdentity(Env& env) {
   std::string cluster_key = ClusterKey();
-  Result<std::optional<std::string>> stored = co_await GetLoaded(kv_, cluster_key);
+  Result<std::optional<std::string>> stored = co_await LoadValue(kv_, cluster_key);
   CO_TRY_ASSIGN(std::optional<std::string> bytes, std::move(stored));
   if (bytes) {
     CO_TRY_ASSIGN(records::Cluster record, DecodeRecord<records::Cluster>(cluster_key, *bytes));
@@ -77,7 +77,7 @@ Task<Result<void>> Cluster::LoadIdentity(Env& env) {
 Task<Result<void>> Cluster::LoadCounters() {
   for (Counter counter : kAllCounters) {
     std::string key = CounterKey(counter);
-    Result<std::optional<std::string>> value = co_await GetLoaded(kv_, key);
+    Result<std::optional<std::string>> value = co_await LoadValue(kv_, key);
     CO_TRY_ASSIGN(std::optional<std::string> counter_bytes, std::move(value));
     std::uint64_t next = 1;
     if (counter_bytes) {

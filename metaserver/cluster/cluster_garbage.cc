@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "metaserver/cluster/cluster.h"
-#include "metaserver/store/get_loaded.h"
+#include "metaserver/store/load_value.h"
 #include "metaserver/store/record_codec.h"
 
 namespace gabion {
@@ -33,7 +33,7 @@ Task<Result<void>> Cluster::RemoveDeleted(ServerId server, google::protobuf::Rep
   std::uint64_t added = 0;
   for (std::uint64_t chunk : chunks) {
     std::string key = GarbageKey(server, ChunkId(chunk));
-    Result<std::optional<std::string>> value = co_await GetLoaded(kv_, key);
+    Result<std::optional<std::string>> value = co_await LoadValue(kv_, key);
     CO_TRY_ASSIGN(std::optional<std::string> bytes, std::move(value));
     if (!bytes) continue;
     CO_TRY_ASSIGN(records::Garbage record, DecodeRecord<records::Garbage>(key, *bytes));
@@ -42,7 +42,7 @@ Task<Result<void>> Cluster::RemoveDeleted(ServerId server, google::protobuf::Rep
     // Whoever was made a member since may have got the chunk from this server before it was gone here.
     for (ServerId member : TakeLaterMembers(record)) {
       std::string later_key = GarbageKey(member, ChunkId(chunk));
-      Result<std::optional<std::string>> known = co_await GetLoaded(kv_, later_key);
+      Result<std::optional<std::string>> known = co_await LoadValue(kv_, later_key);
       CO_TRY(known);
       if (*known) continue;
       batch.Put(std::move(later_key), EncodeRecord(record));

@@ -1,8 +1,8 @@
-#include "metaserver/store/get_loaded.h"
+#include "metaserver/store/load_value.h"
 
 namespace gabion {
 
-Task<Result<std::optional<std::string>>> GetLoaded(KvStore& kv, std::string key) {
+Task<Result<std::optional<std::string>>> LoadValue(KvStore& kv, std::string key) {
   constexpr int kMaxLoads = 8;
   for (int i = 0; i < kMaxLoads; ++i) {
     Result<std::optional<std::string>> value = kv.Get(key);
