@@ -18,9 +18,9 @@ std::string DisksCell(const proto::ServerEntry& server) {
 }
 
 std::string StateCell(const proto::ServerEntry& server) {
-  if (!server.alive()) return "DOWN";
-  if (!server.draining()) return "up";
-  return server.pgs() == 0 ? "drained" : fmt::format("draining ({} left)", server.pgs());
+  if (!server.draining()) return server.alive() ? "up" : "DOWN";
+  const std::string drain = server.pgs() == 0 ? "drained" : fmt::format("draining ({} left)", server.pgs());
+  return server.alive() ? drain : "DOWN, " + drain;
 }
 
 std::string RecoveryText(const proto::RecoveryStatus& recovery) {

@@ -169,6 +169,8 @@ TEST(ReportTest, ServerTableShowsDrains) {
   EXPECT_THAT(ServerTable(servers), HasSubstr("draining (4 left)"));
   servers.Mutable(0)->set_pgs(0);
   EXPECT_THAT(ServerTable(servers), HasSubstr("drained"));
+  servers.Mutable(0)->set_alive(false);
+  EXPECT_THAT(ServerTable(servers), HasSubstr("DOWN, drained"));
 }
 
 }  // namespace
