@@ -23,7 +23,7 @@ Result<MembershipViewPtr> MembershipView::FromMap(const proto::ClusterMap& map) 
       return Error(ErrorCode::kProtocol, fmt::format("the cluster map has no usable endpoint for chunkserver {}: '{}'",
                                                      entry.server_id(), entry.endpoint()));
     }
-    if (entry.alive()) view->alive_.insert(ServerId(entry.server_id()));
+    if (!entry.alive()) view->dead_.emplace_back(entry.server_id());
     view->servers_.emplace(ServerId(entry.server_id()), std::move(*endpoint));
   }
   for (const proto::PgEntry& entry : map.pgs()) {

@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -41,14 +40,14 @@ class MembershipView {
   const std::unordered_map<PgId, Group>& groups() const { return groups_; }
   /// Null if there is none.
   const Endpoint* FindServer(ServerId server) const;
-  /// Whether the metaserver has heard of it within its lease.
-  bool IsAlive(ServerId server) const { return alive_.contains(server); }
+  /// Of which the metaserver has not heard within their leases.
+  const std::vector<ServerId>& dead_servers() const { return dead_; }
 
  private:
   std::uint64_t version_ = 0;
   std::unordered_map<PgId, Group> groups_;
   std::unordered_map<ServerId, Endpoint> servers_;
-  std::unordered_set<ServerId> alive_;
+  std::vector<ServerId> dead_;
 };
 
 using MembershipViewPtr = std::shared_ptr<const MembershipView>;

@@ -110,6 +110,7 @@ Task<Result<proto::AdoptChunksReply>> AdoptChunks(DataContext& context, proto::A
     adopted.length_bytes = chunk.length_bytes();
     adopted.trim_generation = chunk.trim_generation();
     adopted.unsettled = chunk.unsettled();
+    adopted.may_return = true;  // its first write may have been taken back, to be sent again
     RangeLocks::Guard guard = co_await context.order.Lock(adopted.chunk, PageRange::WholeChunk());
     CO_TRY(CheckAsked(context, request.pg(), call));
     Result<void> done = co_await context.stores.Adopt(*call.env, adopted);

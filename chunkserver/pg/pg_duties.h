@@ -58,15 +58,15 @@ class PgDuties {
 
   // joining
   void BeginJoins(const Membership::Serving& serving);
-  Task<void> RunJoin(PgId pg, MembershipView::Joiner joiner);
-  Task<Result<void>> JoinOnce(PgId pg, MembershipView::Joiner joiner);
+  Task<void> RunJoin(PgId pg, ServerId server);
 
   // unsettled chunks
   Task<void> ClearRounds();
   Task<void> ClearRound();
-  Task<void> ClearGroup(Membership::Serving serving, std::vector<ChunkId> quiet);
-  Task<std::vector<ChunkId>> QuietChunks(const MembershipView::Group& group);
-  Task<Result<void>> SyncEverywhere(std::set<ServerId> members, std::map<ServerId, MemberCalls>& calls);
+  std::vector<ChunkId> QuietChunks(PgId pg);
+  Task<std::set<ServerId>> SyncMembers(const std::map<PgId, std::vector<ChunkId>>& quiet);
+  Task<void> ClearGroup(PgId pg, std::vector<ChunkId> quiet, const std::set<ServerId>& synced);
+  Task<Result<void>> ClearBatch(Membership::Serving serving, std::vector<ChunkId> chunks);
 
   DataContext& context_;
   Env& env_;

@@ -208,6 +208,15 @@ bool StoreSet::IsUnsettled(PgId pg, ChunkId chunk) const {
                      [&](const ExtentStore* store) { return store->IsUnsettled(pg, chunk); });
 }
 
+std::vector<ChunkId> StoreSet::FindUnsettled(PgId pg, std::size_t count) const {
+  std::vector<ChunkId> found;
+  for (const ExtentStore* store : opened_) {
+    std::vector<ChunkId> here = store->core().FindUnsettled(pg, ChunkId(), count - found.size());
+    found.insert(found.end(), here.begin(), here.end());
+  }
+  return found;
+}
+
 Task<Result<void>> StoreSet::Sync() {
   CO_TRY(CheckComplete());
   for (ExtentStore* store : opened_) {

@@ -51,6 +51,8 @@ class StoreSet {
   Task<Result<void>> Adopt(Env& env, AdoptChunk adopted);
   Task<Result<void>> ClearUnsettled(PgId pg, std::vector<ChunkId> chunks);
   bool IsUnsettled(PgId pg, ChunkId chunk) const;
+  /// At most `count` of the group's unsettled chunks, in the order of ids on each store.
+  std::vector<ChunkId> FindUnsettled(PgId pg, std::size_t count) const;
   /// Everything that was stored before the call survives power loss.
   Task<Result<void>> Sync();
 

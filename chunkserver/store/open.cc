@@ -38,6 +38,7 @@ Task<Result<void>> StoreCore::Open() {
   state_->applied = state_->durable;
   for (std::size_t i = 0; i < slabs_.size(); ++i) state_->dirty_slabs.insert(static_cast<std::uint32_t>(i));
   if (state_->superblock.boot_id != disk_.boot_id()) {
+    lost_unsynced_ = true;
     done = co_await SettlePowerLoss();
     if (!done) {
       GoOffline(done.error());

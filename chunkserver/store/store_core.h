@@ -159,6 +159,8 @@ class StoreCore {
   std::uint64_t store_id() const;
   std::uint64_t blocks_per_slab() const { return state_->superblock.slab_bytes / kBlockBytes; }
   std::uint64_t starts() const;
+  /// Whether the machine was restarted since the store was open last. Constant after Open.
+  bool lost_unsynced() const { return lost_unsynced_; }
   std::vector<std::uint64_t> siblings() const;
   /// Records which stores this server has and how often it was started, durably.
   Task<Result<void>> SetSiblings(std::vector<std::uint64_t> siblings, std::uint64_t starts);
@@ -234,6 +236,7 @@ class StoreCore {
 
   mutable std::mutex mutex_;  // everything below; never held over a suspension
   std::unique_ptr<StoreState> state_;
+  bool lost_unsynced_ = false;
   std::vector<std::unique_ptr<DiskFile>> slabs_;
   std::optional<Error> offline_;
   std::shared_ptr<SyncRound> next_round_;
