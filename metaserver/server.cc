@@ -11,7 +11,7 @@ class MetaServer::Impl {
   Impl(std::vector<Env*> loops, KvStore& store, MetaServerOptions options)
       : options_(std::move(options)),
         env_(*loops.front()),
-        cluster_(store, {options_.server_lease, options_.pgs_per_policy}),
+        cluster_(store, {options_.server_lease, options_.down_out, options_.pgs_per_policy}),
         volumes_(store, cluster_),
         sessions_(volumes_, cluster_, options_),
         admin_(volumes_, cluster_, options_, env_.clock.Now()),

@@ -14,7 +14,8 @@ struct MetaServerOptions {
   std::string host_id;  // boot id; empty in simulation
   Duration session_ttl = std::chrono::seconds(10);
   Duration session_expiry = std::chrono::minutes(5);  // a lapsed session keeps its open files this long
-  Duration server_lease = std::chrono::seconds(5);
+  Duration server_lease = std::chrono::seconds(3);
+  Duration down_out = std::chrono::minutes(10);  // a copy that is away for longer is made anew elsewhere
   std::uint32_t pgs_per_policy = 64;
 };
 

@@ -22,11 +22,12 @@ Task<Result<proto::SyncMetaReply>> SyncMeta(VolumeTable& volumes, proto::SyncMet
   co_return reply;
 }
 
-proto::GetClusterMapReply GetClusterMap(const Cluster& cluster, const proto::GetClusterMapRequest& request) {
+Task<Result<proto::GetClusterMapReply>> GetClusterMap(Cluster& cluster, proto::GetClusterMapRequest request) {
+  Result<std::optional<proto::ClusterMap>> newer = co_await cluster.MapIfNewer(request.known_version());
+  CO_TRY_ASSIGN(std::optional<proto::ClusterMap> map, std::move(newer));
   proto::GetClusterMapReply reply;
-  if (std::optional<proto::ClusterMap> map = cluster.MapIfNewer(request.known_version()))
-    *reply.mutable_map() = std::move(*map);
-  return reply;
+  if (map) *reply.mutable_map() = std::move(*map);
+  co_return reply;
 }
 
 void RegisterOps(RpcServer& server, VolumeTable& volumes) {
@@ -64,7 +65,7 @@ void RegisterSessions(RpcServer& server, SessionOps& sessions) {
       });
   HandleTyped<proto::RenewSessionRequest, proto::RenewSessionReply>(
       server, proto::METHOD_RENEW_SESSION, [&sessions](proto::RenewSessionRequest request, RpcRequest raw) {
-        return Ready(sessions.Renew(request, *raw.env));
+        return sessions.Renew(std::move(request), *raw.env);
       });
   HandleTyped<proto::CloseSessionRequest, proto::CloseSessionReply>(
       server, proto::METHOD_CLOSE_SESSION, [&sessions](proto::CloseSessionRequest request, RpcRequest raw) {
@@ -79,7 +80,7 @@ void RegisterSessions(RpcServer& server, SessionOps& sessions) {
 void RegisterCluster(RpcServer& server, Cluster& cluster) {
   HandleTyped<proto::GetClusterMapRequest, proto::GetClusterMapReply>(
       server, proto::METHOD_GET_CLUSTER_MAP, [&cluster](proto::GetClusterMapRequest request, RpcRequest) {
-        return Ready(Result<proto::GetClusterMapReply>(GetClusterMap(cluster, request)));
+        return GetClusterMap(cluster, std::move(request));
       });
   HandleTyped<proto::RegisterServerRequest, proto::RegisterServerReply>(
       server, proto::METHOD_REGISTER_SERVER, [&cluster](proto::RegisterServerRequest request, RpcRequest raw) {
@@ -93,9 +94,8 @@ void RegisterCluster(RpcServer& server, Cluster& cluster) {
 
 void RegisterAdmin(RpcServer& server, AdminOps& admin) {
   HandleTyped<proto::AdminStatusRequest, proto::AdminStatusReply>(
-      server, proto::METHOD_ADMIN_STATUS, [&admin](proto::AdminStatusRequest, RpcRequest raw) {
-        return Ready(Result<proto::AdminStatusReply>(admin.Status(*raw.env)));
-      });
+      server, proto::METHOD_ADMIN_STATUS,
+      [&admin](proto::AdminStatusRequest, RpcRequest raw) { return admin.Status(*raw.env); });
   HandleTyped<proto::VolumeCreateRequest, proto::VolumeCreateReply>(
       server, proto::METHOD_VOLUME_CREATE, [&admin](proto::VolumeCreateRequest request, RpcRequest raw) {
         return admin.CreateVolume(std::move(request), *raw.env);
@@ -112,9 +112,8 @@ void RegisterAdmin(RpcServer& server, AdminOps& admin) {
         return admin.DeleteVolume(std::move(request), *raw.env);
       });
   HandleTyped<proto::ServerListRequest, proto::ServerListReply>(
-      server, proto::METHOD_SERVER_LIST, [&admin](proto::ServerListRequest, RpcRequest) {
-        return Ready(Result<proto::ServerListReply>(admin.ListServers()));
-      });
+      server, proto::METHOD_SERVER_LIST,
+      [&admin](proto::ServerListRequest, RpcRequest) { return admin.ListServers(); });
 }
 
 }  // namespace

@@ -24,13 +24,14 @@ proto::VolumeEntry EntryOf(Volume& volume) {
 
 }  // namespace
 
-proto::AdminStatusReply AdminOps::Status(Env& env) {
+Task<Result<proto::AdminStatusReply>> AdminOps::Status(Env& env) {
   proto::AdminStatusReply reply;
   reply.set_cluster_id(cluster_.cluster_id());
   reply.set_software(SoftwareVersion());
   reply.set_uptime_s(
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(env.clock.Now() - started_).count()));
-  const proto::ClusterMap map = cluster_.Map();
+  Result<proto::ClusterMap> newest = co_await cluster_.Map();
+  CO_TRY_ASSIGN(const proto::ClusterMap map, std::move(newest));
   *reply.mutable_servers() = map.servers();
   std::uint32_t sessions = 0;
   for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
@@ -43,7 +44,7 @@ proto::AdminStatusReply AdminOps::Status(Env& env) {
   reply.set_pgs_writable(health.writable);
   reply.set_sessions(sessions);
   reply.set_garbage_chunks(cluster_.garbage_count());
-  return reply;
+  co_return reply;
 }
 
 Task<Result<proto::VolumeCreateReply>> AdminOps::CreateVolume(proto::VolumeCreateRequest request, Env& env) {
@@ -75,10 +76,12 @@ Task<Result<proto::VolumeDeleteReply>> AdminOps::DeleteVolume(proto::VolumeDelet
   co_return proto::VolumeDeleteReply();
 }
 
-proto::ServerListReply AdminOps::ListServers() {
+Task<Result<proto::ServerListReply>> AdminOps::ListServers() {
+  Result<proto::ClusterMap> newest = co_await cluster_.Map();
+  CO_TRY_ASSIGN(const proto::ClusterMap map, std::move(newest));
   proto::ServerListReply reply;
-  *reply.mutable_servers() = cluster_.Map().servers();
-  return reply;
+  *reply.mutable_servers() = map.servers();
+  co_return reply;
 }
 
 }  // namespace gabion

@@ -6,18 +6,19 @@
 
 namespace gabion {
 
-/// The administrator's requests. Any loop. Errors are VolumeTable's; kNotFound for an unknown volume.
+/// The administrator's requests. Any loop. Errors are VolumeTable's; kNotFound for an unknown volume;
+/// kUnavailable.
 class AdminOps {
  public:
   AdminOps(VolumeTable& volumes, Cluster& cluster, const MetaServerOptions& options, TimePoint started)
       : volumes_(volumes), cluster_(cluster), options_(options), started_(started) {}
 
-  proto::AdminStatusReply Status(Env& env);
+  Task<Result<proto::AdminStatusReply>> Status(Env& env);
   Task<Result<proto::VolumeCreateReply>> CreateVolume(proto::VolumeCreateRequest request, Env& env);
   proto::VolumeListReply ListVolumes();
   Result<proto::VolumeShowReply> ShowVolume(const proto::VolumeShowRequest& request);
   Task<Result<proto::VolumeDeleteReply>> DeleteVolume(proto::VolumeDeleteRequest request, Env& env);
-  proto::ServerListReply ListServers();
+  Task<Result<proto::ServerListReply>> ListServers();
 
  private:
   VolumeTable& volumes_;

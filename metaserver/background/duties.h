@@ -10,7 +10,8 @@ namespace gabion {
 
 /// What the server does without being asked, each duty in the file named for it. One pass after another on one loop,
 /// each in steps that hold a strand as long as an op does, with the loop's requests served in between. A pass does a
-/// bounded number of steps, so that no duty waits for long work of another; the next one goes on.
+/// bounded number of steps, so that no duty waits for long work of another; the next one goes on. Leases are watched
+/// beside all that, for a dead server holds up writes until it is noticed.
 class Duties {
  public:
   Duties(Env& env, KvStore& kv, VolumeTable& volumes, Cluster& cluster, const MetaServerOptions& options)
@@ -36,6 +37,7 @@ class Duties {
   static constexpr int kMaxStepsPerPass = 128;
 
   Task<void> Run();
+  Task<void> WatchLeases();
   /// Lets the loop do what else there is.
   Task<void> Yield();
   /// Removes some of what a deleted volume left; whether that was all.
@@ -48,6 +50,7 @@ class Duties {
   const MetaServerOptions& options_;
   TaskGroup group_;
   CancellableSleep sleep_;
+  CancellableSleep lease_sleep_;
   bool stopping_ = false;
 };
 

@@ -36,24 +36,28 @@ Task<Result<std::optional<std::string>>> GetLoaded(KvStore& kv, std::string key)
 }  // namespace
 
 Task<Result<void>> Cluster::Load(Env& env) {
+  Result<void> loaded = co_await LoadIdentity(env);
+  CO_TRY(loaded);
+  loaded = co_await LoadCounters();
+  CO_TRY(loaded);
+  loaded = co_await LoadServers(env.clock.Now());
+  CO_TRY(loaded);
+  loaded = co_await LoadGroups(env.clock.Now());
+  CO_TRY(loaded);
+  loaded = co_await CountGarbage();
+  CO_TRY(loaded);
+  loaded = co_await events_.Load(kv_);
+  CO_TRY(loaded);
+  const std::lock_guard lock(mutex_);
+  RebuildPlacement();
+  co_return Result<void>();
+}
+
+Task<Result<void>> Cluster::LoadIdentity(Env& env) {
   std::string cluster_key = ClusterKey();
   Result<std::optional<std::string>> stored = co_await GetLoaded(kv_, cluster_key);
   CO_TRY_ASSIGN(std::optional<std::string> bytes, std::move(stored));
-  if (!bytes) {
-    records::Cluster record;
-    record.set_cluster_id(NewClusterId(env.random));
-    record.set_created_ns(env.clock.WallNowNs());
-    record.set_format(kStoreFormat);
-    WriteBatch batch;
-    batch.Put(cluster_key, EncodeRecord(record));
-    CO_TRY_ASSIGN(CommitSeq seq, kv_.Apply(batch));
-    Result<void> applied = co_await kv_.WaitApplied(seq);
-    CO_TRY(applied);
-    Result<void> durable = co_await MakeDurable();
-    CO_TRY(durable);
-    cluster_id_ = record.cluster_id();
-    LogInfo("made a new cluster, {}", cluster_id_);
-  } else {
+  if (bytes) {
     CO_TRY_ASSIGN(records::Cluster record, DecodeRecord<records::Cluster>(cluster_key, *bytes));
     if (record.format() != kStoreFormat) {
       co_return Error(
@@ -62,8 +66,25 @@ Task<Result<void>> Cluster::Load(Env& env) {
                       record.format(), kStoreFormat));
     }
     cluster_id_ = record.cluster_id();
+    co_return Result<void>();
   }
+  records::Cluster record;
+  record.set_cluster_id(NewClusterId(env.random));
+  record.set_created_ns(env.clock.WallNowNs());
+  record.set_format(kStoreFormat);
+  WriteBatch batch;
+  batch.Put(cluster_key, EncodeRecord(record));
+  CO_TRY_ASSIGN(CommitSeq seq, kv_.Apply(batch));
+  Result<void> applied = co_await kv_.WaitApplied(seq);
+  CO_TRY(applied);
+  Result<void> durable = co_await MakeDurable();
+  CO_TRY(durable);
+  cluster_id_ = record.cluster_id();
+  LogInfo("made a new cluster, {}", cluster_id_);
+  co_return Result<void>();
+}
 
+Task<Result<void>> Cluster::LoadCounters() {
   for (Counter counter : kAllCounters) {
     std::string key = CounterKey(counter);
     Result<std::optional<std::string>> value = co_await GetLoaded(kv_, key);
@@ -76,14 +97,18 @@ Task<Result<void>> Cluster::Load(Env& env) {
     const std::lock_guard lock(mutex_);
     counters_[counter] = next;
   }
+  co_return Result<void>();
+}
 
-  // A server that was there before the restart gets one lease's time to be heard before it counts as away.
-  const TimePoint lease_until = env.clock.Now() + options_.server_lease;
+Task<Result<void>> Cluster::LoadServers(TimePoint now) {
+  // A server that was there before the restart may have a lease: it gets one lease's time to be heard before it counts
+  // as away. One that was away has none: that it was back is durable before it hears of its lease.
+  const TimePoint lease_until = now + options_.server_lease;
   RecordVisitor take_server = [&](std::string_view key, std::string_view value) -> Result<void> {
     Server server;
     TRY_ASSIGN(server.id, DecodeServerKey(key));
     TRY(DecodeRecordInto(key, value, server.record));
-    server.alive = true;
+    server.alive = server.record.away_since_ns() == 0;
     server.lease_until = lease_until;
     const std::lock_guard lock(mutex_);
     servers_by_uuid_[server.record.uuid()] = server.id;
@@ -91,34 +116,37 @@ Task<Result<void>> Cluster::Load(Env& env) {
     return {};
   };
   Result<void> scanned = co_await ScanAll(kv_, TablePrefix(Table::kServer), take_server);
-  CO_TRY(scanned);
+  co_return scanned;
+}
+
+Task<Result<void>> Cluster::LoadGroups(TimePoint now) {
   RecordVisitor take_group = [&](std::string_view key, std::string_view value) -> Result<void> {
     TRY_ASSIGN(PgId id, DecodeGroupKey(key));
-    TRY_ASSIGN(records::Group group, DecodeRecord<records::Group>(key, value));
+    TRY_ASSIGN(const records::Group record, DecodeRecord<records::Group>(key, value));
     const std::lock_guard lock(mutex_);
-    groups_.emplace(id, std::move(group));
+    groups_.emplace(id, GroupOf(record, now));
     return {};
   };
-  scanned = co_await ScanAll(kv_, TablePrefix(Table::kGroup), take_group);
-  CO_TRY(scanned);
-  RecordVisitor count_garbage = [&](std::string_view, std::string_view) -> Result<void> {
+  Result<void> scanned = co_await ScanAll(kv_, TablePrefix(Table::kGroup), take_group);
+  co_return scanned;
+}
+
+Task<Result<void>> Cluster::CountGarbage() {
+  RecordVisitor count = [&](std::string_view, std::string_view) -> Result<void> {
     const std::lock_guard lock(mutex_);
     ++garbage_count_;
     return {};
   };
-  scanned = co_await ScanAll(kv_, TablePrefix(Table::kGarbage), count_garbage);
-  CO_TRY(scanned);
-
-  const std::lock_guard lock(mutex_);
-  RebuildPlacement();
-  co_return Result<void>();
+  Result<void> scanned = co_await ScanAll(kv_, TablePrefix(Table::kGarbage), count);
+  co_return scanned;
 }
 
 Result<CommitSeq> Cluster::Write(WriteBatch batch) {
   if (batch.empty()) return CommitSeq();
   Result<CommitSeq> seq = kv_.Apply(batch);
-  if (!seq) return seq.error().WithContext("writing cluster state");
-  return seq;
+  if (seq) return seq;
+  write_failure_ = seq.error().WithContext("writing cluster state");
+  return *write_failure_;
 }
 
 Result<std::uint64_t> Cluster::TakeIdsLocked(Counter counter, std::uint64_t count, WriteBatch& batch) {
@@ -141,8 +169,24 @@ Result<std::uint64_t> Cluster::TakeIds(Counter counter, std::uint64_t count) {
 }
 
 Task<Result<void>> Cluster::MakeDurable() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (write_failure_) co_return Error(ErrorCode::kUnavailable, write_failure_->message());
+  }
   Result<CommitSeq> durable = co_await kv_.Sync();
   if (!durable) co_return Error(ErrorCode::kUnavailable, "the metadata store: " + durable.error().message());
+  co_return Result<void>();
+}
+
+Task<Result<void>> Cluster::MakeMapDurable(std::uint64_t version) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (version <= durable_map_version_) co_return Result<void>();
+  }
+  Result<void> durable = co_await MakeDurable();
+  CO_TRY(durable);
+  const std::lock_guard lock(mutex_);
+  durable_map_version_ = std::max(durable_map_version_, version);
   co_return Result<void>();
 }
 
@@ -154,13 +198,13 @@ void Cluster::RaiseMapVersion(WriteBatch& batch) {
 bool Cluster::MakeGroups(std::uint32_t replicas, Random& random, WriteBatch& batch) {
   std::vector<PlacementServer> servers;
   for (const auto& [id, server] : servers_) {
-    if (server.alive) servers.push_back({id, server.record.host()});
+    if (server.alive && !server.record.draining()) servers.push_back({id, server.record.host()});
   }
   std::vector<GroupMembers> existing;
   for (const auto& [id, group] : groups_) {
-    if (group.replicas() != replicas) continue;
-    GroupMembers members{{}, ServerId(group.primary())};
-    for (std::uint32_t member : group.members()) members.members.emplace_back(member);
+    if (group.replicas != replicas) continue;
+    GroupMembers members{{}, group.primary};
+    for (const GroupMember& member : group.members) members.members.push_back(member.id);
     existing.push_back(std::move(members));
   }
   const std::vector<GroupMembers> planned = PlanGroups(servers, existing, replicas, options_.pgs_per_policy, random);
@@ -169,16 +213,18 @@ bool Cluster::MakeGroups(std::uint32_t replicas, Random& random, WriteBatch& bat
   CHECK(first.has_value());
   auto number = static_cast<std::uint32_t>(*first);
   for (const GroupMembers& members : planned) {
-    records::Group group;
-    group.set_epoch(1);
-    group.set_replicas(replicas);
-    for (ServerId member : members.members) {
-      group.add_members(member.value());
-      group.add_in_sync(member.value());
+    PlacementGroup group;
+    group.epoch = Epoch(1);
+    group.replicas = replicas;
+    group.primary = members.primary;
+    for (ServerId id : members.members) {
+      GroupMember member;
+      member.id = id;
+      member.incarnation = servers_.at(id).record.incarnation();
+      group.members.push_back(member);
     }
-    group.set_primary(members.primary.value());
     const PgId id(number++);
-    batch.Put(GroupKey(id), EncodeRecord(group));
+    batch.Put(GroupKey(id), EncodeRecord(ToRecord(group)));
     groups_.emplace(id, std::move(group));
   }
   LogInfo("made {} placement groups with {} replicas over {} chunkservers", planned.size(), replicas, servers.size());
@@ -195,19 +241,25 @@ void Cluster::AddPolicy(std::uint32_t replicas, Random& random) {
   RebuildPlacement();
 }
 
-bool Cluster::IsAlive(std::uint32_t server_id) const {
-  auto server = servers_.find(ServerId(server_id));
+bool Cluster::IsAlive(ServerId id) const {
+  auto server = servers_.find(id);
   return server != servers_.end() && server->second.alive;
 }
 
-std::uint32_t Cluster::WeightOf(const records::Group& group) const {
+bool Cluster::IsWritable(const PlacementGroup& group) const {
+  const auto in_sync = std::count_if(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
+    return member.state == MemberState::kInSync && IsAlive(member.id);
+  });
+  return in_sync >= MinReplicas(group.replicas) && IsAlive(group.primary);
+}
+
+std::uint32_t Cluster::WeightOf(const PlacementGroup& group) const {
   std::vector<ServerSpace> spaces;
-  for (std::uint32_t member : group.members()) {
-    ServerSpace space;
-    if (auto server = servers_.find(ServerId(member)); server != servers_.end()) {
-      space = {server->second.heard, server->second.capacity_bytes, server->second.used_bytes};
-    }
-    spaces.push_back(space);
+  for (const GroupMember& member : group.members) {
+    // What is away takes no data; by the time it is back it will have said what room it has.
+    if (member.state == MemberState::kAway) continue;
+    auto server = servers_.find(member.id);
+    spaces.push_back(server == servers_.end() ? ServerSpace() : server->second.space());
   }
   return GroupWeight(spaces);
 }
@@ -215,15 +267,14 @@ std::uint32_t Cluster::WeightOf(const records::Group& group) const {
 void Cluster::RebuildPlacement() {
   std::vector<Placement::Group> groups;
   groups.reserve(groups_.size());
-  for (const auto& [id, record] : groups_) {
-    Placement::Group group;
-    group.id = id;
-    group.replicas = record.replicas();
-    for (std::uint32_t member : record.members()) group.members.emplace_back(member);
-    group.weight = WeightOf(record);
-    group.writable = record.in_sync_size() > 0 && std::all_of(record.in_sync().begin(), record.in_sync().end(),
-                                                              [&](std::uint32_t member) { return IsAlive(member); });
-    groups.push_back(std::move(group));
+  for (const auto& [id, group] : groups_) {
+    Placement::Group place;
+    place.id = id;
+    place.replicas = group.replicas;
+    for (const GroupMember& member : group.members) place.members.push_back(member.id);
+    place.weight = WeightOf(group);
+    place.writable = IsWritable(group);
+    groups.push_back(std::move(place));
   }
   Placement::Space space;
   for (const auto& [id, server] : servers_) {
@@ -256,25 +307,39 @@ proto::ClusterMap Cluster::MapLocked() const {
   for (const auto& [id, group] : groups_) {
     proto::PgEntry* entry = map.add_pgs();
     entry->set_pg_id(id.value());
-    entry->set_epoch(group.epoch());
-    entry->set_replicas(group.replicas());
-    *entry->mutable_members() = group.members();
-    *entry->mutable_in_sync() = group.in_sync();
-    entry->set_primary(group.primary());
+    entry->set_epoch(group.epoch.value());
+    entry->set_replicas(group.replicas);
+    entry->set_min_replicas(MinReplicas(group.replicas));
+    for (const GroupMember& member : group.members) {
+      entry->add_members(member.id.value());
+      if (member.state == MemberState::kInSync) entry->add_in_sync(member.id.value());
+      if (member.state != MemberState::kJoining) continue;
+      proto::Joiner* joiner = entry->add_joining();
+      joiner->set_server_id(member.id.value());
+      joiner->set_since_epoch(member.since.value());
+    }
+    entry->set_primary(group.primary.value());
     entry->set_weight(WeightOf(group));
   }
   return map;
 }
 
-proto::ClusterMap Cluster::Map() const {
-  const std::lock_guard lock(mutex_);
-  return MapLocked();
+Task<Result<proto::ClusterMap>> Cluster::Map() {
+  Result<std::optional<proto::ClusterMap>> map = co_await MapIfNewer(0);
+  if (!map) co_return map.error();
+  co_return std::move(**map);
 }
 
-std::optional<proto::ClusterMap> Cluster::MapIfNewer(std::uint64_t known_version) const {
-  const std::lock_guard lock(mutex_);
-  if (counters_.at(Counter::kMapVersion) == known_version) return std::nullopt;
-  return MapLocked();
+Task<Result<std::optional<proto::ClusterMap>>> Cluster::MapIfNewer(std::uint64_t known_version) {
+  std::optional<proto::ClusterMap> map;
+  {
+    const std::lock_guard lock(mutex_);
+    if (counters_.at(Counter::kMapVersion) != known_version) map = MapLocked();
+  }
+  if (!map) co_return map;
+  Result<void> durable = co_await MakeMapDurable(map->version());
+  CO_TRY(durable);
+  co_return map;
 }
 
 std::shared_ptr<const Placement> Cluster::placement() const {
@@ -292,15 +357,38 @@ std::uint64_t Cluster::garbage_count() const {
   return garbage_count_;
 }
 
+void Cluster::Note(records::Event event, Env& env, WriteBatch& batch) {
+  event.set_time_ns(env.clock.WallNowNs());
+  if (event.warning()) {
+    LogWarning("{}", event.text());
+  } else {
+    LogInfo("{}", event.text());
+  }
+  events_.Add(std::move(event), batch);
+}
+
+void Cluster::AddEvent(std::string kind, std::string text, Env& env) {
+  const std::lock_guard lock(mutex_);
+  WriteBatch batch;
+  Note(EventAbout(ServerId(), std::move(kind), std::move(text)), env, batch);
+  if (Result<CommitSeq> written = Write(std::move(batch)); !written) LogError("{}", written.error().ToString());
+}
+
+std::vector<EventLog::Numbered> Cluster::LastEvents(std::size_t count) const {
+  const std::lock_guard lock(mutex_);
+  return events_.Last(count);
+}
+
 Cluster::Health Cluster::GroupHealth() const {
   const std::lock_guard lock(mutex_);
   Health health;
   for (const auto& [id, group] : groups_) {
-    auto alive = [&](std::uint32_t member) { return IsAlive(member); };
-    const bool all_alive = std::all_of(group.in_sync().begin(), group.in_sync().end(), alive);
+    const auto whole = std::count_if(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
+      return member.state == MemberState::kInSync && IsAlive(member.id);
+    });
     ++health.groups;
-    if (all_alive && group.in_sync_size() > 0) ++health.writable;
-    if (all_alive && static_cast<std::uint32_t>(group.in_sync_size()) == group.replicas()) ++health.healthy;
+    if (IsWritable(group)) ++health.writable;
+    if (whole >= group.replicas) ++health.healthy;
   }
   return health;
 }

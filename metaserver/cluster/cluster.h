@@ -9,6 +9,8 @@
 
 #include "common/env/env.h"
 #include "common/env/kv_store.h"
+#include "metaserver/cluster/event_log.h"
+#include "metaserver/cluster/membership_policy.h"
 #include "metaserver/cluster/placement.h"
 #include "metaserver/cluster/placement_policy.h"
 #include "metaserver/store/key_codec.h"
@@ -19,6 +21,10 @@ namespace gabion {
 
 /// Chunkservers, placement groups and the cluster-wide counters. All of it is in memory; what must survive is written
 /// through. Any thread: a mutex is held for short stretches, never over a suspension, and is taken after a volume's.
+///
+/// What is in memory may be ahead of what survives a power loss. Whatever tells others of it - a map, a lease, the
+/// request to release a group - is made under the mutex and then waits for MakeDurable: nobody learns of an epoch, or
+/// acts on one, that could be taken back.
 class Cluster {
  public:
   /// Chunks whose deletion one heartbeat reply asks for.
@@ -28,6 +34,7 @@ class Cluster {
 
   struct Options {
     Duration server_lease;
+    Duration down_out;
     std::uint32_t pgs_per_policy = 64;
   };
 
@@ -47,26 +54,34 @@ class Cluster {
   /// Volumes with this many replicas exist: placement groups for them are made as soon as there are enough servers.
   void AddPolicy(std::uint32_t replicas, Random& random);
 
-  /// Errors: kInvalidArgument (malformed, or a server of another cluster), kOverloaded, kIo.
+  /// Errors: kInvalidArgument (malformed, or a server of another cluster), kOverloaded, kIo, kUnavailable.
   Task<Result<proto::RegisterServerReply>> Register(proto::RegisterServerRequest request, Env& env);
-  /// Errors: kNotFound (register first), kInvalidArgument, kIo.
+  /// Errors: kNotFound (register first), kInvalidArgument, kIo, kUnavailable.
   Task<Result<proto::HeartbeatReply>> Heartbeat(proto::HeartbeatRequest request, Env& env);
-  /// Notices servers whose lease has run out.
-  void ExpireLeases(TimePoint now);
+  /// Notices servers whose lease has run out, and moves the groups on: to be called many times in a lease. Errors: kIo,
+  /// kUnavailable.
+  Task<Result<void>> ExpireLeases(Env& env);
+  /// This program stood still for so long: that it heard nothing in that time says nothing about the servers.
+  void ExtendLeases(Duration late);
 
-  proto::ClusterMap Map() const;
-  /// Nothing if `known_version` is the newest.
-  std::optional<proto::ClusterMap> MapIfNewer(std::uint64_t known_version) const;
+  /// The newest map. Errors: kUnavailable.
+  Task<Result<proto::ClusterMap>> Map();
+  /// Nothing if `known_version` is the newest. Errors: kUnavailable.
+  Task<Result<std::optional<proto::ClusterMap>>> MapIfNewer(std::uint64_t known_version);
   std::shared_ptr<const Placement> placement() const;
 
   /// Garbage records made by ops, and not yet reported as deleted.
   void AddGarbageCount(std::uint64_t count);
   std::uint64_t garbage_count() const;
 
+  /// Keeps for administrators what was done to the cluster; `kind` is a word for programs.
+  void AddEvent(std::string kind, std::string text, Env& env);
+  std::vector<EventLog::Numbered> LastEvents(std::size_t count) const;
+
   struct Health {
     std::uint32_t groups = 0;
     std::uint32_t healthy = 0;   // every wanted member is in sync and alive
-    std::uint32_t writable = 0;  // all in-sync members are alive
+    std::uint32_t writable = 0;  // enough members in sync, and the primary, are alive
   };
   Health GroupHealth() const;
 
@@ -82,22 +97,54 @@ class Cluster {
     std::uint64_t chunks = 0;
     std::uint32_t disks_online = 0;
     std::uint32_t disks_failed = 0;
+
+    ServerSpace space() const { return {heard, capacity_bytes, used_bytes}; }
   };
+  /// What is being done about joiners, as their primaries said last.
+  using Progress = std::map<PgId, std::map<ServerId, proto::PgProgress>>;
+
+  Task<Result<void>> LoadIdentity(Env& env);
+  Task<Result<void>> LoadCounters();
+  Task<Result<void>> LoadServers(TimePoint now);
+  Task<Result<void>> LoadGroups(TimePoint now);
+  Task<Result<void>> CountGarbage();
+  /// Whether a map of this version has yet to be made durable.
+  Task<Result<void>> MakeMapDurable(std::uint64_t version);
 
   // With mutex_ held.
   Result<CommitSeq> Write(WriteBatch batch);
   Result<std::uint64_t> TakeIdsLocked(Counter counter, std::uint64_t count, WriteBatch& batch);
   void RaiseMapVersion(WriteBatch& batch);
+  void Note(records::Event event, Env& env, WriteBatch& batch);
   Result<Server*> FindOrAddServer(const proto::RegisterServerRequest& request, WriteBatch& batch);
+  /// From now on it has a lease. Whether it was away.
+  bool Revive(Server& server, Env& env, WriteBatch& batch);
+  void NoteRegistration(const Server& server, const proto::RegisterServerRequest& request, Env& env, WriteBatch& batch);
   /// Whether something changed that the map's readers care about.
   bool TakeReports(Server& server, const google::protobuf::RepeatedPtrField<proto::DiskReport>& disks);
   bool MakeGroups(std::uint32_t replicas, Random& random, WriteBatch& batch);
   void RebuildPlacement();
   proto::ClusterMap MapLocked() const;
   proto::ServerEntry EntryOf(const Server& server) const;
-  bool IsAlive(std::uint32_t server_id) const;
-  std::uint32_t WeightOf(const records::Group& group) const;
+  bool IsAlive(ServerId id) const;
+  bool IsWritable(const PlacementGroup& group) const;
+  std::uint32_t WeightOf(const PlacementGroup& group) const;
 
+  // cluster_groups.cc, with mutex_ held: what servers say of groups, and what follows.
+  ClusterFacts FactsAt(TimePoint now) const;
+  /// Moves the groups on; whether any changed.
+  bool AdvanceGroups(Env& env, WriteBatch& batch);
+  void NoteGroupChanges(const Groups& next, Env& env, WriteBatch& batch);
+  /// Whether a group may change at once.
+  bool TakeGroupReports(ServerId from, const proto::HeartbeatRequest& request, Env& env, WriteBatch& batch);
+  void TakeFailing(ServerId from, const proto::HeartbeatRequest& request, Env& env, WriteBatch& batch);
+  void TakeProgress(ServerId from, const proto::HeartbeatRequest& request);
+  /// The group, if this is its epoch.
+  const PlacementGroup* FindGroup(std::uint32_t pg_id, std::uint32_t epoch) const;
+  void AskForReleases(ServerId server, TimePoint now, proto::HeartbeatReply& reply);
+  std::uint32_t CountDegraded() const;
+
+  // cluster_garbage.cc
   Task<Result<void>> RemoveDeleted(ServerId server, google::protobuf::RepeatedField<std::uint64_t> chunks);
   Task<Result<std::vector<std::uint64_t>>> ListGarbage(ServerId server);
 
@@ -109,10 +156,15 @@ class Cluster {
   std::map<Counter, std::uint64_t> counters_;
   std::map<ServerId, Server> servers_;
   std::map<std::string, ServerId> servers_by_uuid_;
-  std::map<PgId, records::Group> groups_;
+  Groups groups_;
+  Reports reports_;  // none of groups of which nothing was said
+  Progress progress_;
+  EventLog events_;
   std::set<std::uint32_t> policies_;
   std::shared_ptr<const Placement> placement_ = std::make_shared<Placement>();
   std::uint64_t garbage_count_ = 0;
+  std::uint64_t durable_map_version_ = 0;  // a crash does not take this version of the map back
+  std::optional<Error> write_failure_;     // memory is ahead of the store for good
 };
 
 }  // namespace gabion

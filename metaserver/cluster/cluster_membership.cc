@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxUuidBytes = 64;
 constexpr std::size_t kMaxTextBytes = 256;  // of endpoints, host names, versions
-constexpr int kMaxLoadRounds = 16;
 
 Result<void> CheckRegistration(const proto::RegisterServerRequest& request, const std::string& cluster_id) {
   if (request.server_uuid().empty() || request.server_uuid().size() > kMaxUuidBytes) {
@@ -35,6 +34,10 @@ Result<void> CheckRegistration(const proto::RegisterServerRequest& request, cons
             cluster_id, request.cluster_id()));
   }
   return {};
+}
+
+std::uint32_t LeaseMs(Duration lease) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(lease).count());
 }
 
 }  // namespace
@@ -81,6 +84,32 @@ bool Cluster::TakeReports(Server& server, const google::protobuf::RepeatedPtrFie
   return server.disks_online != online_before || server.disks_failed != failed_before;
 }
 
+bool Cluster::Revive(Server& server, Env& env, WriteBatch& batch) {
+  server.lease_until = env.clock.Now() + options_.server_lease;
+  if (server.alive) return false;
+  server.alive = true;
+  server.record.clear_away_since_ns();
+  batch.Put(ServerKey(server.id), EncodeRecord(server.record));
+  return true;
+}
+
+void Cluster::NoteRegistration(const Server& server, const proto::RegisterServerRequest& request, Env& env,
+                               WriteBatch& batch) {
+  const std::string name = fmt::format("chunkserver {} ({}, host '{}', {})", server.id.value(), request.endpoint(),
+                                       request.host(), request.software());
+  if (server.record.endpoint().empty()) {
+    Note(EventAbout(server.id, "server-registered", name + " is new"), env, batch);
+  } else if (server.record.incarnation() != request.incarnation()) {
+    Note(EventAbout(
+             server.id, "server-restarted",
+             name + (request.lost_unsynced() ? " was restarted, and its machine too: what was not synced may be gone"
+                                             : " was restarted")),
+         env, batch);
+  } else if (!server.alive) {
+    Note(EventAbout(server.id, "server-back", name + " is back"), env, batch);
+  }
+}
+
 Task<Result<proto::RegisterServerReply>> Cluster::Register(proto::RegisterServerRequest request, Env& env) {
   CO_TRY(CheckRegistration(request, cluster_id_));
   if (request.disks_size() > kMaxDisksPerServer) {
@@ -92,28 +121,28 @@ Task<Result<proto::RegisterServerReply>> Cluster::Register(proto::RegisterServer
     const std::lock_guard lock(mutex_);
     WriteBatch batch;
     CO_TRY_ASSIGN(Server * server, FindOrAddServer(request, batch));
+    NoteRegistration(*server, request, env, batch);
+    Revive(*server, env, batch);
     server->record.set_endpoint(request.endpoint());
     server->record.set_host(request.host());
     server->record.set_software(request.software());
+    server->record.set_incarnation(request.incarnation());
+    server->record.set_lost_unsynced(request.lost_unsynced());
     batch.Put(ServerKey(server->id), EncodeRecord(server->record));
-    server->alive = true;
-    server->lease_until = env.clock.Now() + options_.server_lease;
     TakeReports(*server, request.disks());
     for (std::uint32_t replicas : policies_) MakeGroups(replicas, env.random, batch);
+    AdvanceGroups(env, batch);
     RaiseMapVersion(batch);
     CO_TRY_ASSIGN(seq, Write(std::move(batch)));
     RebuildPlacement();
     reply.set_server_id(server->id.value());
     reply.set_cluster_id(cluster_id_);
-    reply.set_lease_ms(static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(options_.server_lease).count()));
+    reply.set_lease_ms(LeaseMs(options_.server_lease));
     *reply.mutable_map() = MapLocked();
-    LogInfo("chunkserver {} registered: {}, host '{}', {} disks, {}", server->id.value(), request.endpoint(),
-            request.host(), server->disks_online, request.software());
   }
   Result<void> applied = co_await kv_.WaitApplied(seq);
   CO_TRY(applied);
-  Result<void> durable = co_await MakeDurable();
+  Result<void> durable = co_await MakeMapDurable(reply.map().version());
   CO_TRY(durable);
   co_return reply;
 }
@@ -133,18 +162,24 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
                                                         request.server_uuid()));
     }
     Server& server = found->second;
-    bool changed = TakeReports(server, request.disks());
-    if (!server.alive) LogInfo("chunkserver {} ({}) is back", id.value(), server.record.endpoint());
-    changed |= !server.alive;
-    server.alive = true;
-    server.lease_until = env.clock.Now() + options_.server_lease;
     WriteBatch batch;
+    bool changed = TakeReports(server, request.disks());
+    const bool is_back = Revive(server, env, batch);
+    if (is_back) {
+      Note(EventAbout(id, "server-back",
+                      fmt::format("chunkserver {} ({}) is back", id.value(), server.record.endpoint())),
+           env, batch);
+    }
+    changed |= is_back;
     for (std::uint32_t replicas : policies_) changed |= MakeGroups(replicas, env.random, batch);
+    const bool has_news = TakeGroupReports(id, request, env, batch);
+    if (is_back || has_news) changed |= AdvanceGroups(env, batch);
     if (changed) RaiseMapVersion(batch);
     CO_TRY_ASSIGN([[maybe_unused]] CommitSeq seq, Write(std::move(batch)));
     RebuildPlacement();
-    reply.set_lease_ms(static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(options_.server_lease).count()));
+    reply.set_lease_ms(LeaseMs(options_.server_lease));
+    AskForReleases(id, env.clock.Now(), reply);
+    // The lease is renewed for what this map says: who was put out of a group while it was away learns of both at once.
     if (counters_.at(Counter::kMapVersion) != request.map_version()) *reply.mutable_map() = MapLocked();
   }
   Result<void> removed = co_await RemoveDeleted(id, request.deleted_chunks());
@@ -152,7 +187,7 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
   Result<std::vector<std::uint64_t>> listed = co_await ListGarbage(id);
   CO_TRY_ASSIGN(std::vector<std::uint64_t> garbage, std::move(listed));
   // A removal that a power loss would take back must not have cost the file its data by then.
-  if (!garbage.empty() || reply.has_map()) {
+  if (!garbage.empty() || reply.has_map() || reply.release_size() > 0) {
     Result<void> durable = co_await MakeDurable();
     CO_TRY(durable);
   }
@@ -160,75 +195,37 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
   co_return reply;
 }
 
-Task<Result<void>> Cluster::RemoveDeleted(ServerId server, google::protobuf::RepeatedField<std::uint64_t> chunks) {
-  if (chunks.empty()) co_return Result<void>();
-  // Only what is there is counted: a report may be repeated.
-  WriteBatch batch;
-  std::uint64_t removed = 0;
-  for (std::uint64_t chunk : chunks) {
-    std::string key = GarbageKey(server, ChunkId(chunk));
-    Result<std::optional<std::string>> value = kv_.Get(key);
-    for (int round = 0; !value && value.error().code() == ErrorCode::kWouldBlock && round < kMaxLoadRounds; ++round) {
-      Result<void> loaded = co_await kv_.Load(key);
-      CO_TRY(loaded);
-      value = kv_.Get(key);
-    }
-    CO_TRY_ASSIGN(std::optional<std::string> record, std::move(value));
-    if (!record) continue;
-    batch.Delete(std::move(key));
-    ++removed;
-  }
-  if (removed == 0) co_return Result<void>();
-  CommitSeq seq;
+Task<Result<void>> Cluster::ExpireLeases(Env& env) {
+  bool changed = false;
   {
     const std::lock_guard lock(mutex_);
-    CO_TRY_ASSIGN(seq, Write(std::move(batch)));
-    garbage_count_ -= std::min(garbage_count_, removed);
+    WriteBatch batch;
+    const TimePoint now = env.clock.Now();
+    for (auto& [id, server] : servers_) {
+      if (!server.alive || now < server.lease_until) continue;
+      server.alive = false;
+      server.record.set_away_since_ns(env.clock.WallNowNs());
+      batch.Put(ServerKey(id), EncodeRecord(server.record));
+      changed = true;
+      Note(EventAbout(id, "server-away",
+                      fmt::format("chunkserver {} ({}, host '{}') is away: nothing was heard of it for a lease's time",
+                                  id.value(), server.record.endpoint(), server.record.host()),
+                      true),
+           env, batch);
+    }
+    changed |= AdvanceGroups(env, batch);
+    if (!changed) co_return Result<void>();
+    RaiseMapVersion(batch);
+    CO_TRY_ASSIGN([[maybe_unused]] CommitSeq seq, Write(std::move(batch)));
+    RebuildPlacement();
   }
-  Result<void> applied = co_await kv_.WaitApplied(seq);
-  co_return applied;
+  Result<void> durable = co_await MakeDurable();
+  co_return durable;
 }
 
-Task<Result<std::vector<std::uint64_t>>> Cluster::ListGarbage(ServerId server) {
-  const std::string first = GarbagePrefix(server);
-  const std::string last = PrefixEnd(first);
-  for (int round = 0; round < kMaxLoadRounds; ++round) {
-    std::vector<std::uint64_t> chunks;
-    Result<void> decoded;
-    Result<void> scanned = kv_.Scan(first, last, [&](std::string_view key, std::string_view) {
-      Result<GarbageKeyParts> parts = DecodeGarbageKey(key);
-      if (!parts) {
-        decoded = parts.error();
-        return false;
-      }
-      chunks.push_back(parts->chunk.value());
-      return chunks.size() < kMaxDeletesPerHeartbeat;
-    });
-    CO_TRY(decoded);
-    if (scanned) co_return chunks;
-    if (scanned.error().code() != ErrorCode::kWouldBlock) co_return scanned.error();
-    Result<void> loaded = co_await kv_.LoadRange(first, last, kMaxDeletesPerHeartbeat);
-    CO_TRY(loaded);
-  }
-  // The heartbeat matters more than the garbage: what is not in memory by now goes with a later one.
-  co_return std::vector<std::uint64_t>();
-}
-
-void Cluster::ExpireLeases(TimePoint now) {
+void Cluster::ExtendLeases(Duration late) {
   const std::lock_guard lock(mutex_);
-  bool changed = false;
-  for (auto& [id, server] : servers_) {
-    if (!server.alive || now < server.lease_until) continue;
-    server.alive = false;
-    changed = true;
-    LogWarning("chunkserver {} ({}, host '{}') is away: its lease has run out", id.value(), server.record.endpoint(),
-               server.record.host());
-  }
-  if (!changed) return;
-  WriteBatch batch;
-  RaiseMapVersion(batch);
-  if (Result<CommitSeq> written = Write(std::move(batch)); !written) LogError("{}", written.error().ToString());
-  RebuildPlacement();
+  for (auto& [id, server] : servers_) server.lease_until = server.lease_until + late;
 }
 
 }  // namespace gabion

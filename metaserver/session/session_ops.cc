@@ -82,12 +82,14 @@ Result<std::vector<OpEffects::Opened>> ReclaimHandles(Txn& txn, const proto::Ope
 
 }  // namespace
 
-void SessionOps::Complete(const Volume& volume, proto::OpenSessionReply& reply) const {
+Task<Result<proto::OpenSessionReply>> SessionOps::Complete(const Volume& volume, proto::OpenSessionReply reply) {
   reply.set_volume_id(volume.id().value());
   reply.set_ttl_ms(
       static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_ttl).count()));
   reply.set_cluster_id(cluster_.cluster_id());
-  *reply.mutable_map() = cluster_.Map();
+  Result<proto::ClusterMap> map = co_await cluster_.Map();
+  CO_TRY_ASSIGN(*reply.mutable_map(), std::move(map));
+  co_return reply;
 }
 
 Task<Result<proto::OpenSessionReply>> SessionOps::Open(proto::OpenSessionRequest request, Env& env) {
@@ -153,10 +155,10 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
   Result<void> durable = co_await cluster_.MakeDurable();
   CO_TRY(durable);
   reply.set_session_id(number);
-  Complete(*volume, reply);
   LogInfo("session {}: host '{}' mounted volume '{}' at '{}'", number, request.host(), request.volume(),
           request.mountpoint());
-  co_return reply;
+  Result<proto::OpenSessionReply> completed = co_await Complete(*volume, std::move(reply));
+  co_return completed;
 }
 
 Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume> volume,
@@ -186,28 +188,29 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
     co_return resumed.error();
   }
   reply.set_session_id(id.value());
-  Complete(*volume, reply);
   if (first_time) {
     LogInfo("session {}: host '{}' resumed volume '{}' with {} open files, {} lost", id.value(), request.host(),
             request.volume(), reclaimed.size(), reply.lost_handles_size());
   }
-  co_return reply;
+  Result<proto::OpenSessionReply> completed = co_await Complete(*volume, std::move(reply));
+  co_return completed;
 }
 
-Result<proto::RenewSessionReply> SessionOps::Renew(const proto::RenewSessionRequest& request, Env& env) {
+Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequest request, Env& env) {
   std::shared_ptr<Volume> volume = volumes_.Find(VolumeId(request.volume_id()));
   const bool live = volume && volume->WithState([&](VolumeState& state) {
     Session* session = state.closed ? nullptr : state.sessions.Find(SessionId(request.session_id()));
     if (session != nullptr) session->last_heard = env.clock.Now();
     return session != nullptr;
   });
-  if (!live) return Expired(request.session_id(), volume ? volume->name() : std::to_string(request.volume_id()));
+  if (!live) co_return Expired(request.session_id(), volume ? volume->name() : std::to_string(request.volume_id()));
   proto::RenewSessionReply reply;
   reply.set_ttl_ms(
       static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_ttl).count()));
-  if (std::optional<proto::ClusterMap> map = cluster_.MapIfNewer(request.map_version()))
-    *reply.mutable_map() = std::move(*map);
-  return reply;
+  Result<std::optional<proto::ClusterMap>> newer = co_await cluster_.MapIfNewer(request.map_version());
+  CO_TRY_ASSIGN(std::optional<proto::ClusterMap> map, std::move(newer));
+  if (map) *reply.mutable_map() = std::move(*map);
+  co_return reply;
 }
 
 Task<Result<proto::CloseSessionReply>> SessionOps::Close(proto::CloseSessionRequest request, Env& env) {

@@ -18,8 +18,8 @@ class SessionOps {
   /// A new session, or an old one resumed. Errors: kNotFound (volume or subdir), kNotDirectory, kSessionExpired (to
   /// resume), kInvalidArgument, kOverloaded, kUnavailable.
   Task<Result<proto::OpenSessionReply>> Open(proto::OpenSessionRequest request, Env& env);
-  /// Errors: kSessionExpired.
-  Result<proto::RenewSessionReply> Renew(const proto::RenewSessionRequest& request, Env& env);
+  /// Errors: kSessionExpired, kUnavailable.
+  Task<Result<proto::RenewSessionReply>> Renew(proto::RenewSessionRequest request, Env& env);
   /// Repeatable.
   Task<Result<proto::CloseSessionReply>> Close(proto::CloseSessionRequest request, Env& env);
   /// Errors: kSessionExpired, kUnavailable.
@@ -30,7 +30,8 @@ class SessionOps {
                                                 Env& env);
   Task<Result<proto::OpenSessionReply>> Resume(std::shared_ptr<Volume> volume, proto::OpenSessionRequest request,
                                                Env& env);
-  void Complete(const Volume& volume, proto::OpenSessionReply& reply) const;
+  /// Adds what every session is told. Errors: kUnavailable.
+  Task<Result<proto::OpenSessionReply>> Complete(const Volume& volume, proto::OpenSessionReply reply);
 
   VolumeTable& volumes_;
   Cluster& cluster_;

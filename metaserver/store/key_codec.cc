@@ -108,6 +108,8 @@ std::string_view TableName(std::uint8_t number) {
       return "placement group";
     case Table::kGarbage:
       return "garbage chunk";
+    case Table::kEvent:
+      return "event";
     case Table::kInode:
       return "inode";
     case Table::kDentry:
@@ -151,6 +153,9 @@ std::string GroupKey(PgId pg) {
 }
 std::string GarbageKey(ServerId server, ChunkId chunk) {
   return KeyWriter(Table::kGarbage, 13).Add(server).Add(chunk).Take();
+}
+std::string EventKey(std::uint64_t number) {
+  return KeyWriter(Table::kEvent, 9).Add(number).Take();
 }
 std::string InodeKey(VolumeId volume, Ino ino) {
   return InoKey(Table::kInode, volume, ino);
@@ -227,6 +232,13 @@ Result<GarbageKeyParts> DecodeGarbageKey(std::string_view key) {
   reader.Read(parts.server);
   reader.Read(parts.chunk);
   return reader.Finish(parts);
+}
+
+Result<std::uint64_t> DecodeEventKey(std::string_view key) {
+  KeyReader reader(Table::kEvent, key);
+  std::uint64_t number = 0;
+  reader.Read(number);
+  return reader.Finish(number);
 }
 
 Result<InodeKeyParts> DecodeInodeKey(Table table, std::string_view key) {

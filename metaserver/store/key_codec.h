@@ -17,6 +17,7 @@ enum class Table : std::uint8_t {
   kServer = 0x04,
   kGroup = 0x05,
   kGarbage = 0x06,
+  kEvent = 0x07,
   kInode = 0x10,
   kDentry = 0x11,
   kXattr = 0x12,
@@ -48,6 +49,7 @@ std::string VolumeKey(VolumeId volume);
 std::string ServerKey(ServerId server);
 std::string GroupKey(PgId pg);
 std::string GarbageKey(ServerId server, ChunkId chunk);
+std::string EventKey(std::uint64_t number);
 std::string InodeKey(VolumeId volume, Ino ino);
 std::string DentryKey(VolumeId volume, Ino parent, std::string_view name);
 std::string XattrKey(VolumeId volume, Ino ino, std::string_view name);
@@ -102,6 +104,7 @@ Result<VolumeId> DecodeVolumeKey(std::string_view key);
 Result<ServerId> DecodeServerKey(std::string_view key);
 Result<PgId> DecodeGroupKey(std::string_view key);
 Result<GarbageKeyParts> DecodeGarbageKey(std::string_view key);
+Result<std::uint64_t> DecodeEventKey(std::string_view key);
 Result<InodeKeyParts> DecodeInodeKey(Table table, std::string_view key);
 Result<NamedKeyParts> DecodeNamedKey(Table table, std::string_view key);
 Result<ChunkKeyParts> DecodeChunkKey(std::string_view key);

@@ -144,7 +144,7 @@ Task<Result<std::shared_ptr<Volume>>> VolumeTable::Create(std::string name, std:
     by_name_[name] = id;
   }
   cluster_.AddPolicy(replicas, env.random);
-  LogInfo("made volume '{}' with {} replicas", name, replicas);
+  cluster_.AddEvent("volume-created", fmt::format("volume '{}' was made, with {} replicas", name, replicas), env);
   if (!cluster_.placement()->HasGroups(replicas)) {
     LogWarning("volume '{}' keeps names, but no data until {} chunkservers have registered", name, replicas);
   }
@@ -174,7 +174,8 @@ Task<Result<void>> VolumeTable::Delete(std::string name, bool force, TimePoint l
     volumes_.erase(volume->id());
     deleting_.insert(volume->id());
   }
-  LogInfo("volume '{}' was deleted; its chunks go in the background", name);
+  cluster_.AddEvent("volume-deleted", fmt::format("volume '{}' was deleted; its chunks go in the background", name),
+                    env);
   Result<void> durable = co_await cluster_.MakeDurable();
   co_return durable;
 }

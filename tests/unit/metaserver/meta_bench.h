@@ -76,9 +76,14 @@ class MetaBench {
   /// The plug is pulled.
   void LosePower();
 
-  proto::RegisterServerReply RegisterServer(unsigned number, const std::string& host = "");
+  /// Another incarnation is another process.
+  proto::RegisterServerReply RegisterServer(unsigned number, const std::string& host = "",
+                                            std::uint64_t incarnation = 1, bool lost_unsynced = false);
   Result<proto::HeartbeatReply> Heartbeat(std::uint32_t server_id, unsigned number,
                                           const std::vector<std::uint64_t>& deleted = {}, std::uint64_t used_bytes = 0);
+  /// As Heartbeat, of a server whose id is its number, with what `request` says.
+  Result<proto::HeartbeatReply> Report(unsigned number, proto::HeartbeatRequest request);
+  proto::ClusterMap Map();
   /// Every duty's pass, until there is nothing left to do.
   void RunDuties();
 

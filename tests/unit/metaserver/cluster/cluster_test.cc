@@ -16,9 +16,10 @@ class ClusterTest : public testing::Test {
     request.set_endpoint("host:1");
     return request;
   }
+  void ExpireLeases() { ASSERT_TRUE(bench_.Do(bench_.cluster().ExpireLeases(bench_.env())).has_value()); }
   unsigned AliveServers() {
     unsigned alive = 0;
-    const proto::ClusterMap map = bench_.cluster().Map();
+    const proto::ClusterMap map = bench_.Map();
     for (const proto::ServerEntry& server : map.servers()) alive += server.alive() ? 1 : 0;
     return alive;
   }
@@ -61,35 +62,37 @@ TEST_F(ClusterTest, AHeartbeatNeedsARegistration) {
 
 TEST_F(ClusterTest, LeasesRunOutAndComeBack) {
   const Duration lease = bench_.options().server_lease;
-  EXPECT_EQ(bench_.Heartbeat(1, 1)->lease_ms(), 5000u);
+  EXPECT_EQ(bench_.Heartbeat(1, 1)->lease_ms(), 3000u);
   bench_.world().RunFor(lease - std::chrono::seconds(1));
   ASSERT_TRUE(bench_.Heartbeat(1, 1).has_value());
   bench_.world().RunFor(std::chrono::seconds(2));
-  const std::uint64_t version = bench_.cluster().Map().version();
-  bench_.cluster().ExpireLeases(bench_.env().clock.Now());
+  const std::uint64_t version = bench_.Map().version();
+  ExpireLeases();
   EXPECT_EQ(AliveServers(), 1u);
-  EXPECT_GT(bench_.cluster().Map().version(), version);
+  EXPECT_GT(bench_.Map().version(), version);
   EXPECT_EQ(bench_.cluster().GroupHealth().healthy, 0u);
-  EXPECT_EQ(bench_.cluster().GroupHealth().writable, 0u);
+  EXPECT_EQ(bench_.cluster().GroupHealth().writable, 0u) << "one of three copies is too few";
   for (unsigned number = 2; number <= 3; ++number) ASSERT_TRUE(bench_.Heartbeat(number, number).has_value());
   EXPECT_EQ(AliveServers(), 3u);
-  EXPECT_EQ(bench_.cluster().GroupHealth().healthy, 64u);
 }
 
 TEST_F(ClusterTest, AfterARestartServersHaveALeasesTimeToBeHeard) {
-  const TimePoint start = bench_.env().clock.Now();
   bench_.Restart();
   EXPECT_EQ(AliveServers(), 3u);
-  bench_.cluster().ExpireLeases(start + bench_.options().server_lease - Duration(1));
+  bench_.world().RunFor(bench_.options().server_lease - std::chrono::milliseconds(1));
+  ExpireLeases();
   EXPECT_EQ(AliveServers(), 3u);
-  bench_.cluster().ExpireLeases(bench_.env().clock.Now() + bench_.options().server_lease);
+  bench_.world().RunFor(std::chrono::milliseconds(1));
+  ExpireLeases();
   EXPECT_EQ(AliveServers(), 0u);
+  bench_.Restart();
+  EXPECT_EQ(AliveServers(), 0u) << "they were away, and are";
 }
 
 TEST_F(ClusterTest, GroupsStayAsTheyAreAcrossRestarts) {
-  const proto::ClusterMap before = bench_.cluster().Map();
+  const proto::ClusterMap before = bench_.Map();
   bench_.Restart();
-  const proto::ClusterMap after = bench_.cluster().Map();
+  const proto::ClusterMap after = bench_.Map();
   EXPECT_EQ(after.cluster_id(), before.cluster_id());
   ASSERT_EQ(after.pgs_size(), before.pgs_size());
   for (int i = 0; i < before.pgs_size(); ++i) {
@@ -102,19 +105,20 @@ TEST_F(ClusterTest, GroupsStayAsTheyAreAcrossRestarts) {
 }
 
 TEST_F(ClusterTest, TheMapIsSentOnlyIfItIsNewer) {
-  const std::uint64_t version = bench_.cluster().Map().version();
-  EXPECT_FALSE(bench_.cluster().MapIfNewer(version).has_value());
+  const std::uint64_t version = bench_.Map().version();
+  auto newer = [&] { return *bench_.Do(bench_.cluster().MapIfNewer(version)); };
+  EXPECT_FALSE(newer().has_value());
   bench_.RegisterServer(4);
-  ASSERT_TRUE(bench_.cluster().MapIfNewer(version).has_value());
-  EXPECT_GT(bench_.cluster().MapIfNewer(version)->version(), version);
+  ASSERT_TRUE(newer().has_value());
+  EXPECT_GT(newer()->version(), version);
   bench_.Restart();
-  EXPECT_GT(bench_.cluster().Map().version(), version) << "versions do not begin anew";
+  EXPECT_GT(bench_.Map().version(), version) << "versions do not begin anew";
 }
 
 TEST_F(ClusterTest, WeightsFollowFreeSpace) {
   auto weight_sum = [&] {
     std::uint64_t sum = 0;
-    const proto::ClusterMap map = bench_.cluster().Map();
+    const proto::ClusterMap map = bench_.Map();
     for (const proto::PgEntry& pg : map.pgs()) sum += pg.weight();
     return sum;
   };
@@ -174,7 +178,7 @@ TEST_F(ClusterTest, RefusesAStoreOfAnotherFormat) {
   WriteBatch batch;
   batch.Put(ClusterKey(), EncodeRecord(record));
   ASSERT_TRUE(bench_.kv().Apply(batch).has_value());
-  Cluster cluster(bench_.kv(), {bench_.options().server_lease, 8});
+  Cluster cluster(bench_.kv(), {bench_.options().server_lease, bench_.options().down_out, 8});
   const Result<void> loaded = bench_.Do(cluster.Load(bench_.env()));
   ASSERT_FALSE(loaded.has_value());
   EXPECT_EQ(loaded.error().code(), ErrorCode::kVersionMismatch);

@@ -30,7 +30,7 @@ class SessionOpsTest : public testing::Test {
     proto::RenewSessionRequest request;
     request.set_session_id(session);
     request.set_volume_id(bench_.volume()->id().value());
-    return CodeOf(bench_.sessions().Renew(request, bench_.env()));
+    return CodeOf(bench_.Do(bench_.sessions().Renew(request, bench_.env())));
   }
 
   MetaBench bench_;

@@ -24,6 +24,7 @@ TEST(KeyCodecTest, BytesAreAsDocumented) {
   EXPECT_EQ(ServerKey(ServerId(5)), "\x04\0\0\0\x05"s);
   EXPECT_EQ(GroupKey(PgId(6)), "\x05\0\0\0\x06"s);
   EXPECT_EQ(GarbageKey(ServerId(5), ChunkId(7)), "\x06\0\0\0\x05\0\0\0\0\0\0\0\x07"s);
+  EXPECT_EQ(EventKey(258), "\x07\0\0\0\0\0\0\x01\x02"s);
   const std::string place = "\x01\x02\x03\x04\x11\x12\x13\x14\x15\x16\x17\x18"s;
   EXPECT_EQ(InodeKey(kVolume, kIno), "\x10" + place);
   EXPECT_EQ(DentryKey(kVolume, kIno, "name"), "\x11" + place + "name");
@@ -66,6 +67,7 @@ TEST(KeyCodecTest, EveryDecoderTurnsBackItsEncoder) {
   EXPECT_EQ(*DecodeServerKey(ServerKey(ServerId(8))), ServerId(8));
   EXPECT_EQ(*DecodeGroupKey(GroupKey(PgId(8))), PgId(8));
   EXPECT_EQ(DecodeGarbageKey(GarbageKey(ServerId(1), ChunkId(2)))->chunk, ChunkId(2));
+  EXPECT_EQ(*DecodeEventKey(EventKey(7)), 7u);
   EXPECT_EQ(DecodeInodeKey(Table::kInode, InodeKey(kVolume, kIno))->ino, kIno);
   EXPECT_EQ(DecodeInodeKey(Table::kReclaim, ReclaimKey(kVolume, kIno))->volume, kVolume);
   const std::string dentry = DentryKey(kVolume, kIno, "a name");
@@ -91,6 +93,7 @@ std::vector<Decoder> Decoders() {
       {"group", GroupKey(PgId(1)), false, [](auto key) { return DecodeGroupKey(key).has_value(); }},
       {"garbage", GarbageKey(ServerId(1), ChunkId(1)), false,
        [](auto key) { return DecodeGarbageKey(key).has_value(); }},
+      {"event", EventKey(1), false, [](auto key) { return DecodeEventKey(key).has_value(); }},
       {"inode", InodeKey(kVolume, kIno), false,
        [](auto key) { return DecodeInodeKey(Table::kInode, key).has_value(); }},
       {"dentry", DentryKey(kVolume, kIno, "x"), true,

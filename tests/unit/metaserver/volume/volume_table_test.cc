@@ -104,7 +104,7 @@ TEST_F(VolumeTableTest, AdministratorsSeeVolumesAndHealth) {
   ASSERT_TRUE(client.CommitWrite(file, 4096).has_value());
   bench_.world().RunFor(std::chrono::seconds(3));
 
-  const proto::AdminStatusReply status = admin.Status(bench_.env());
+  const proto::AdminStatusReply status = *bench_.Do(admin.Status(bench_.env()));
   EXPECT_EQ(status.cluster_id(), bench_.cluster().cluster_id());
   EXPECT_EQ(status.uptime_s(), 3u);
   EXPECT_EQ(status.servers_size(), 3);
@@ -131,7 +131,7 @@ TEST_F(VolumeTableTest, AdministratorsSeeVolumesAndHealth) {
   proto::VolumeDeleteRequest remove;
   remove.set_name("other");
   EXPECT_TRUE(bench_.Do(admin.DeleteVolume(remove, bench_.env())).has_value());
-  EXPECT_EQ(admin.ListServers().servers_size(), 3);
+  EXPECT_EQ(bench_.Do(admin.ListServers())->servers_size(), 3);
 }
 
 }  // namespace

@@ -1,0 +1,197 @@
+#include "metaserver/cluster/membership_policy.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "metaserver/cluster/rebuild_policy.h"
+
+namespace gabion {
+
+namespace {
+
+using PrimaryCounts = std::map<ServerId, std::uint32_t>;
+
+const ServerFacts& FactsOf(ServerId id, const ClusterFacts& facts) {
+  static const ServerFacts kUnknown;
+  auto server = facts.servers.find(id);
+  return server == facts.servers.end() ? kUnknown : server->second;
+}
+
+const GroupReports& ReportsOf(PgId id, const Reports& reports) {
+  static const GroupReports kNone;
+  auto found = reports.find(id);
+  return found == reports.end() ? kNone : found->second;
+}
+
+bool IsServing(const GroupMember& member, const GroupReports& reports, const ClusterFacts& facts) {
+  return member.state == MemberState::kInSync && facts.IsAlive(member.id) && !reports.released.contains(member.id);
+}
+
+bool IsInSyncAndAlive(const GroupMember& member, const ClusterFacts& facts) {
+  return member.state == MemberState::kInSync && facts.IsAlive(member.id);
+}
+
+bool HasOldRelease(const PlacementGroup& group, const ClusterFacts& facts) {
+  return std::any_of(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
+    return facts.IsAlive(member.id) && FactsOf(member.id, facts).incarnation == 0;
+  });
+}
+
+/// Whether it is another process than when the group's epoch began. One that is away had no part in the epoch.
+bool WasRestarted(const GroupMember& member, const ClusterFacts& facts) {
+  const std::uint64_t incarnation = FactsOf(member.id, facts).incarnation;
+  return member.state != MemberState::kAway && incarnation != 0 && incarnation != member.incarnation;
+}
+
+void GoAway(GroupMember& member, Epoch epoch, TimePoint now) {
+  if (member.state == MemberState::kInSync) member.since = epoch;
+  member.state = MemberState::kAway;
+  member.away_since = now;
+  member.pause = Duration(0);  // whatever it failed at before, a new start may have put right
+}
+
+/// As GoAway, of a member whose server is alive: it would be back at once.
+void GoAwayForAWhile(GroupMember& member, Epoch epoch, const GroupReports& reports, TimePoint now) {
+  const Duration last_pause = now - member.join_after < kPauseForgotten ? member.pause : Duration(0);
+  GoAway(member, epoch, now);
+  auto failing = reports.failing.find(member.id);
+  member.full = failing != reports.failing.end() && failing->second;
+  member.pause = std::clamp(2 * last_pause, kFirstPause, kLongestPause);
+  member.join_after = now + member.pause;
+}
+
+/// The next state of one member of a group in which somebody serves.
+void AdvanceMember(GroupMember& member, Epoch epoch, const GroupReports& reports, const ClusterFacts& facts) {
+  const bool alive = facts.IsAlive(member.id);
+  switch (member.state) {
+    case MemberState::kInSync:
+      if (IsServing(member, reports, facts)) break;
+      if (alive) {
+        GoAwayForAWhile(member, epoch, reports, facts.now);
+      } else {
+        GoAway(member, epoch, facts.now);
+      }
+      break;
+    case MemberState::kJoining:
+      if (!alive) {
+        GoAway(member, epoch, facts.now);
+      } else if (reports.failing.contains(member.id)) {
+        // It serves nothing, so that nobody has to wait until it has released the group.
+        GoAwayForAWhile(member, epoch, reports, facts.now);
+      } else if (reports.caught_up.contains(member.id) && !WasRestarted(member, facts)) {
+        member.state = MemberState::kInSync;
+        member.since = Epoch();
+      }
+      break;
+    case MemberState::kAway:
+      if (!alive || facts.now < member.join_after) break;
+      member.state = MemberState::kJoining;
+      member.full = false;
+      break;
+  }
+}
+
+/// Once all wanted copies are in sync elsewhere, the others are of no use.
+void DropSurplus(PlacementGroup& group, const ClusterFacts& facts) {
+  auto stays = [&](const GroupMember& member) {
+    return member.state == MemberState::kInSync && !FactsOf(member.id, facts).draining;
+  };
+  if (std::count_if(group.members.begin(), group.members.end(), stays) < group.replicas) return;
+  std::erase_if(group.members, [](const GroupMember& member) { return member.state != MemberState::kInSync; });
+}
+
+/// One that has not lost anything, if possible the present one, else one of a server that leads few.
+void ElectPrimary(PlacementGroup& group, const ClusterFacts& facts, PrimaryCounts& primaries) {
+  using Rank = std::tuple<bool, bool, std::uint32_t, ServerId>;
+  std::optional<Rank> best;
+  for (const GroupMember& member : group.members) {
+    if (!IsInSyncAndAlive(member, facts)) continue;
+    const Rank rank{FactsOf(member.id, facts).lost_unsynced, member.id != group.primary, primaries[member.id],
+                    member.id};
+    if (!best || rank < *best) best = rank;
+  }
+  if (!best) return;
+  --primaries[group.primary];
+  group.primary = std::get<ServerId>(*best);
+  ++primaries[group.primary];
+}
+
+/// Whether the group needs a new epoch although its members stay what they are.
+bool HasToStartAnew(const PlacementGroup& group, const GroupReports& reports, const ClusterFacts& facts) {
+  auto restarted = [&](const GroupMember& member) { return WasRestarted(member, facts); };
+  auto serving = [&](const GroupMember& member) { return IsServing(member, reports, facts); };
+  // All that could serve have released this epoch: in the next one they go on.
+  return std::any_of(group.members.begin(), group.members.end(), restarted) ||
+         std::none_of(group.members.begin(), group.members.end(), serving);
+}
+
+}  // namespace
+
+bool ClusterFacts::IsAlive(ServerId id) const {
+  return FactsOf(id, *this).alive;
+}
+
+Groups NextGroups(const Groups& groups, const Reports& reports, const ClusterFacts& facts) {
+  PrimaryCounts primaries;
+  for (const auto& [id, group] : groups) ++primaries[group.primary];
+  Groups drafts;  // of the groups that may change
+  std::set<PgId> changed;
+  for (const auto& [id, group] : groups) {
+    auto can_go_on = [&](const GroupMember& member) { return IsInSyncAndAlive(member, facts); };
+    if (std::none_of(group.members.begin(), group.members.end(), can_go_on) || HasOldRelease(group, facts)) continue;
+    const GroupReports& said = ReportsOf(id, reports);
+    auto serving = [&](const GroupMember& member) { return IsServing(member, said, facts); };
+    PlacementGroup draft = group;
+    if (std::any_of(group.members.begin(), group.members.end(), serving)) {
+      for (GroupMember& member : draft.members) AdvanceMember(member, group.epoch, said, facts);
+      DropSurplus(draft, facts);
+    }
+    if (draft != group || HasToStartAnew(group, said, facts)) {
+      ElectPrimary(draft, facts, primaries);
+      changed.insert(id);
+    }
+    drafts.emplace(id, std::move(draft));
+  }
+  changed.merge(PlanRebuilds(groups, drafts, facts));
+  Groups next;
+  for (PgId id : changed) {
+    PlacementGroup& draft = drafts.at(id);
+    draft.epoch = draft.epoch.next();
+    for (GroupMember& member : draft.members) member.incarnation = FactsOf(member.id, facts).incarnation;
+    next.emplace(id, std::move(draft));
+  }
+  return next;
+}
+
+std::set<ServerId> MembersToRelease(const PlacementGroup& group, const GroupReports& reports,
+                                    const ClusterFacts& facts) {
+  std::set<ServerId> leaving;
+  if (HasOldRelease(group, facts)) return leaving;
+  std::uint32_t serving = 0;
+  std::uint32_t staying = 0;  // of those, on servers that are not drained
+  for (const GroupMember& member : group.members) {
+    if (!IsInSyncAndAlive(member, facts)) continue;
+    if (reports.asked.contains(member.id) || reports.released.contains(member.id)) {
+      leaving.insert(member.id);
+      continue;
+    }
+    ++serving;
+    if (!FactsOf(member.id, facts).draining) ++staying;
+  }
+  // From the last on: those that were made members when others were to leave.
+  for (auto member = group.members.rbegin(); member != group.members.rend(); ++member) {
+    if (!IsInSyncAndAlive(*member, facts) || leaving.contains(member->id)) continue;
+    const bool draining = FactsOf(member->id, facts).draining;
+    const bool fails = reports.failing.contains(member->id) && serving > MinReplicas(group.replicas);
+    const bool is_drained = draining && staying >= group.replicas;
+    const bool is_surplus = !draining && member->id != group.primary && staying > group.replicas;
+    if (!fails && !is_drained && !is_surplus) continue;
+    leaving.insert(member->id);
+    --serving;
+    if (!draining) --staying;
+  }
+  return leaving;
+}
+
+}  // namespace gabion

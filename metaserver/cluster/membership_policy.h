@@ -1,0 +1,60 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "metaserver/cluster/group.h"
+
+namespace gabion {
+
+/// What is known of a chunkserver.
+struct ServerFacts {
+  bool alive = false;             // its lease may be valid
+  std::uint64_t incarnation = 0;  // of its process; 0: of a release that brings no copy in sync
+  bool lost_unsynced = false;     // when this incarnation began
+  bool draining = false;          // its groups are to move to other servers
+  bool full = false;              // there is no room for another group
+  std::string host;               // failure domain
+  std::uint64_t free_bytes = 0;
+};
+
+/// What was said of a group in its present epoch.
+struct GroupReports {
+  std::set<ServerId> caught_up;      // joiners, by the primary
+  std::map<ServerId, bool> failing;  // by the primary: they do not do what it asks; true: for want of space
+  std::set<ServerId> asked;          // to release the group
+  std::set<ServerId> released;       // by themselves: they do not serve it in this epoch any more
+
+  bool empty() const { return caught_up.empty() && failing.empty() && asked.empty() && released.empty(); }
+};
+using Reports = std::map<PgId, GroupReports>;
+
+struct ClusterFacts {
+  TimePoint now;
+  Duration down_out{0};  // a member that is away for longer is replaced
+  std::map<ServerId, ServerFacts> servers;
+
+  bool IsAlive(ServerId id) const;
+};
+
+/// The pause of a member that went away though its server is alive, before it joins again: the first, and the longest
+/// of those that double. It is as at first after half an hour without any.
+inline constexpr Duration kFirstPause = std::chrono::seconds(1);
+inline constexpr Duration kLongestPause = std::chrono::seconds(64);
+inline constexpr Duration kPauseForgotten = std::chrono::minutes(30);
+
+/// Decides which groups change, and into what: docs/replication.md, "Who is what". Each changed one has the next epoch.
+/// Pure: neither time nor anything else is taken from elsewhere, and the same inputs give the same answer.
+///
+/// A group of which no member in sync is alive stays as it is: only they have every change. So does one with a server
+/// that is alive and whose incarnation is unknown: that release could not be brought in sync again.
+Groups NextGroups(const Groups& groups, const Reports& reports, const ClusterFacts& facts);
+
+/// Which members in sync are to release the group: those that fail, while at least MinReplicas stay; those of drained
+/// servers and those too many, while all wanted copies stay. Whoever was asked before is among them: it may have done
+/// so, and counts for nothing.
+std::set<ServerId> MembersToRelease(const PlacementGroup& group, const GroupReports& reports,
+                                    const ClusterFacts& facts);
+
+}  // namespace gabion

@@ -1,0 +1,108 @@
+#include "metaserver/cluster/rebuild_policy.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+#include <vector>
+
+namespace gabion {
+
+namespace {
+
+struct Load {
+  std::uint32_t groups = 0;
+  std::uint32_t rebuilds_to = 0;
+  std::uint32_t rebuilds_from = 0;
+};
+using Loads = std::map<ServerId, Load>;
+
+void Count(const PlacementGroup& group, Loads& loads) {
+  for (const GroupMember& member : group.members) {
+    Load& load = loads[member.id];
+    ++load.groups;
+    if (member.state == MemberState::kJoining && !member.since) ++load.rebuilds_to;
+  }
+  loads[group.primary].rebuilds_from += group.CountRebuilds();
+}
+
+/// Whether another server is to take its place.
+bool IsCondemned(const GroupMember& member, const ClusterFacts& facts) {
+  auto server = facts.servers.find(member.id);
+  if (server == facts.servers.end() || server->second.draining) return true;
+  if (member.state == MemberState::kInSync) return false;
+  if (member.full) return true;
+  return member.state == MemberState::kAway &&
+         (facts.now - member.away_since >= facts.down_out || member.pause >= kLongestPause);
+}
+
+/// The server that becomes a member; none if no server can.
+ServerId ChooseTarget(const PlacementGroup& group, const Loads& loads, const ClusterFacts& facts) {
+  // Least of: a host that another member is on, groups, space in use.
+  using Rank = std::tuple<bool, std::uint32_t, std::uint64_t, ServerId>;
+  std::optional<Rank> best;
+  for (const auto& [id, server] : facts.servers) {
+    if (!server.alive || server.incarnation == 0 || server.full || server.draining || group.Find(id) != nullptr)
+      continue;
+    const auto found = loads.find(id);
+    const Load load = found == loads.end() ? Load() : found->second;
+    if (load.rebuilds_to >= kMaxRebuildsPerServer) continue;
+    const bool shares_host = std::any_of(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
+      return !IsCondemned(member, facts) && facts.servers.at(member.id).host == server.host;
+    });
+    const Rank rank{shares_host, load.groups, UINT64_MAX - server.free_bytes, id};
+    if (!best || rank < *best) best = rank;
+  }
+  return best ? std::get<ServerId>(*best) : ServerId();
+}
+
+/// Whether the group lacks a member that can be waited for, and has a place for another.
+bool IsNeedy(const PlacementGroup& group, const ClusterFacts& facts) {
+  std::uint32_t kept = 0;
+  std::uint32_t in_sync = 0;
+  for (const GroupMember& member : group.members) {
+    if (!IsCondemned(member, facts)) ++kept;
+    if (member.state == MemberState::kInSync) ++in_sync;
+  }
+  // Of drained servers there may be members beside those that follow them, but not without end.
+  return kept < group.replicas && in_sync < 2 * group.replicas;
+}
+
+void Replace(PlacementGroup& group, ServerId target, const ClusterFacts& facts) {
+  auto leaves = [&](const GroupMember& member) {
+    return member.state != MemberState::kInSync && IsCondemned(member, facts);
+  };
+  if (auto gone = std::find_if(group.members.begin(), group.members.end(), leaves); gone != group.members.end())
+    group.members.erase(gone);
+  GroupMember member;
+  member.id = target;
+  member.state = MemberState::kJoining;
+  group.members.push_back(member);
+}
+
+}  // namespace
+
+std::set<PgId> PlanRebuilds(const Groups& groups, Groups& drafts, const ClusterFacts& facts) {
+  std::vector<std::pair<std::uint32_t, PgId>> needy;  // the most endangered first
+  for (const auto& [id, group] : drafts) {
+    if (IsNeedy(group, facts)) needy.emplace_back(group.Count(MemberState::kInSync), id);
+  }
+  std::set<PgId> changed;
+  if (needy.empty()) return changed;
+  Loads loads;
+  for (const auto& [id, group] : groups) Count(drafts.contains(id) ? drafts.at(id) : group, loads);
+  std::sort(needy.begin(), needy.end());
+  for (const auto& [in_sync, id] : needy) {
+    PlacementGroup& group = drafts.at(id);
+    if (loads[group.primary].rebuilds_from >= kMaxRebuildsPerServer) continue;
+    const ServerId target = ChooseTarget(group, loads, facts);
+    if (!target) continue;
+    Replace(group, target, facts);
+    ++loads[target].groups;
+    ++loads[target].rebuilds_to;
+    ++loads[group.primary].rebuilds_from;
+    changed.insert(id);
+  }
+  return changed;
+}
+
+}  // namespace gabion
