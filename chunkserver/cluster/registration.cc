@@ -7,8 +7,8 @@ namespace {
 
 constexpr Duration kBackoffFirst = std::chrono::milliseconds(50);
 constexpr Duration kBackoffLongest = std::chrono::seconds(2);
-// One call to the metaserver: less than half a lease, so that two may fail.
-constexpr Duration kCallLimit = std::chrono::seconds(2);
+// One call to the metaserver: a third of a lease, so that two may fail.
+constexpr Duration kCallLimit = std::chrono::seconds(1);
 // Hurried heartbeats keep this distance, however many callers ask for them.
 constexpr Duration kHurryDistance = std::chrono::milliseconds(20);
 
