@@ -92,8 +92,7 @@ struct ChunkDigest {
   bool exists = false;
   std::uint32_t length_bytes = 0;
   std::uint64_t trim_generation = 0;
-  std::vector<BlockChecksum>
-      checksums;  // one a block of the pages, up to the chunk's length; a hole's is that of zeros
+  std::vector<BlockChecksum> checksums;  // one a block of the pages up to the length; a hole's is that of zeros
 };
 
 /// What a chunk is to be, by the word of the group's primary.
