@@ -39,7 +39,7 @@ Task<Result<void>> StoreCore::ScanGroup(PgId pg, Epoch after_epoch, std::functio
   if (after_epoch.next() < after_epoch) co_return Result<void>();
   Result<void> decoded;
   KvStore::Visitor visitor = [&](std::string_view key, std::string_view value) {
-    std::optional<GroupKey> group = DecodeGroupKey(key);
+    std::optional<GroupKey> group = DecodeGroupEntryKey(key);
     decoded = group ? DecodeMark(value) : BadGroupKey();
     if (decoded) visit(group->chunk);
     return decoded.has_value();
@@ -60,7 +60,7 @@ Task<Result<std::vector<PgId>>> StoreCore::FindGroups() {
     std::optional<GroupKey> found;
     bool is_bad = false;
     KvStore::Visitor visitor = [&](std::string_view key, std::string_view) {
-      found = DecodeGroupKey(key);
+      found = DecodeGroupEntryKey(key);
       is_bad = !found;
       return false;
     };

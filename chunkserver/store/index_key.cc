@@ -144,7 +144,7 @@ std::optional<PreviousKey> DecodePreviousKey(std::string_view key) {
   return previous;
 }
 
-std::optional<GroupKey> DecodeGroupKey(std::string_view key) {
+std::optional<GroupKey> DecodeGroupEntryKey(std::string_view key) {
   RecordReader reader(key);
   std::uint8_t table = reader.U8();
   GroupKey group;

@@ -88,7 +88,7 @@ std::optional<PageKey> DecodePageKey(std::string_view key);
 std::optional<BlockKey> DecodeBlockKey(std::string_view key);
 /// Of kPreviousTable or kPreviousHolesTable.
 std::optional<PreviousKey> DecodePreviousKey(std::string_view key);
-std::optional<GroupKey> DecodeGroupKey(std::string_view key);
+std::optional<GroupKey> DecodeGroupEntryKey(std::string_view key);
 std::optional<GroupChunkKey> DecodeUnsettledKey(std::string_view key);
 
 }  // namespace gabion

@@ -88,7 +88,7 @@ void IndexChecker::CheckGroups() {
   std::size_t listed = 0;
   ForTable(entries_, kGroupTable, [&](const std::string& key, const std::string& value) {
     if (Result<void> decoded = DecodeMark(value); !decoded) Problem(decoded.error().ToString());
-    GroupKey group = *DecodeGroupKey(key);
+    GroupKey group = *DecodeGroupEntryKey(key);
     auto found = chunks.find(group.chunk);
     if (found != chunks.end() && GroupKey{found->second.pg, found->second.last_write_epoch, group.chunk} == group) {
       ++listed;

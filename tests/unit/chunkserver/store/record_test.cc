@@ -249,7 +249,7 @@ TEST(IndexKeyTest, ThereAndBackInOrder) {
   EXPECT_EQ(*DecodeTombstoneKey(TombstoneKey(ChunkId(9))), ChunkId(9));
   GroupKey group{PgId(0x01020304), Epoch(0x05060708), ChunkId(0x090a0b0c0d0e0f10)};
   EXPECT_EQ(EncodeKey(group), "G\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10");
-  EXPECT_EQ(*DecodeGroupKey(EncodeKey(group)), group);
+  EXPECT_EQ(*DecodeGroupEntryKey(EncodeKey(group)), group);
   EXPECT_EQ(EncodeKey(group).substr(0, 5), GroupPrefix(group.pg));
   GroupChunkKey unsettled{PgId(0x01020304), ChunkId(0x090a0b0c0d0e0f10)};
   EXPECT_EQ(UnsettledKey(unsettled), "U\x01\x02\x03\x04\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10");
@@ -277,11 +277,11 @@ TEST(IndexKeyTest, OthersAreRefused) {
   std::string unsettled = UnsettledKey({PgId(1), ChunkId(3)});
   std::string tombstone = TombstoneKey(ChunkId(3));
   for (std::size_t cut = 1; cut <= 9; ++cut) {
-    EXPECT_FALSE(DecodeGroupKey(group.substr(0, group.size() - cut)).has_value());
+    EXPECT_FALSE(DecodeGroupEntryKey(group.substr(0, group.size() - cut)).has_value());
     EXPECT_FALSE(DecodeUnsettledKey(unsettled.substr(0, unsettled.size() - cut)).has_value());
     EXPECT_FALSE(DecodeTombstoneKey(tombstone.substr(0, tombstone.size() - cut)).has_value());
   }
-  EXPECT_FALSE(DecodeGroupKey(group + "x").has_value());
+  EXPECT_FALSE(DecodeGroupEntryKey(group + "x").has_value());
   EXPECT_FALSE(DecodeUnsettledKey(unsettled + "x").has_value());
   EXPECT_FALSE(DecodeTombstoneKey(tombstone + "x").has_value());
   EXPECT_FALSE(DecodeTombstoneKey(ChunkKey(ChunkId(3))).has_value());
@@ -289,7 +289,7 @@ TEST(IndexKeyTest, OthersAreRefused) {
   SimRandom random(1);
   for (int i = 0; i < 5000; ++i) {
     std::string noise = RandomBytes(random, random.Below(24));
-    static_cast<void>(DecodeGroupKey(noise));
+    static_cast<void>(DecodeGroupEntryKey(noise));
     static_cast<void>(DecodeUnsettledKey(noise));
     static_cast<void>(DecodeTombstoneKey(noise));
     static_cast<void>(DecodePageKey(noise));
