@@ -34,8 +34,8 @@ std::vector<BlockSpan> Differences(const std::vector<BlockChecksum>& mine,
 
 class Equalizer {
  public:
-  Equalizer(DataContext& context, Env& env, MemberCalls& member, ChunkId chunk)
-      : context_(context), env_(env), member_(member), chunk_(chunk) {}
+  Equalizer(DataContext& context, MemberCalls& member, ChunkId chunk, ServerId& at_fault)
+      : context_(context), member_(member), chunk_(chunk), at_fault_(at_fault) {}
 
   Task<Result<Equalized>> Run(bool unsettled) {
     for (std::uint32_t page = 0; page < kPagesPerChunk; page += kPagesPerDigestMax) {
@@ -48,13 +48,18 @@ class Equalizer {
   }
 
  private:
+  const Error& Own(const Error& error) {
+    at_fault_ = context_.membership.self();
+    return error;
+  }
+
   /// Makes 4 MiB equal; whether there is more after them.
   Task<Result<bool>> Range(std::uint32_t first_page) {
     PageRange pages{static_cast<std::uint16_t>(first_page),
                     static_cast<std::uint16_t>(first_page + kPagesPerDigestMax - 1)};
     RangeLocks::Guard guard = co_await context_.order.Lock(chunk_, pages);
     Result<ChunkDigest> mine = co_await context_.stores.Digest(chunk_, first_page, kPagesPerDigestMax);
-    if (!mine) co_return mine.error();
+    if (!mine) co_return Own(mine.error());
     std::uint64_t begin = first_page * kPageBytes;
     if (!mine->exists || begin >= mine->length_bytes) co_return false;
     Result<proto::DigestChunkReply> theirs = co_await member_.Digest(chunk_, first_page, kPagesPerDigestMax);
@@ -71,10 +76,10 @@ class Equalizer {
     auto length_bytes = static_cast<std::uint32_t>(span.count * kBlockBytes);
     if (span.zeros) co_return co_await member_.Zero(chunk_, offset_bytes, length_bytes);
     Result<ExtentStore*> store = co_await context_.stores.Find(chunk_);
-    if (!store) co_return store.error();
+    if (!store) co_return Own(store.error());
     if (*store == nullptr) co_return Result<void>();  // removed meanwhile: Finish removes it there
     Result<ChunkRead> read = co_await ReadVerified(**store, chunk_, offset_bytes, length_bytes);
-    if (!read) co_return read.error();
+    if (!read) co_return Own(read.error());
     if (read->payload.size() == 0) co_return Result<void>();
     sent_bytes_ += read->payload.size();
     co_return co_await member_.Write(chunk_, offset_bytes, std::move(read->payload), std::move(read->checksums));
@@ -84,7 +89,7 @@ class Equalizer {
   Task<Result<Equalized>> Finish(bool unsettled) {
     RangeLocks::Guard guard = co_await context_.order.Lock(chunk_, PageRange::WholeChunk());
     Result<ChunkDigest> mine = co_await context_.stores.Digest(chunk_, 0, 1);
-    if (!mine) co_return mine.error();
+    if (!mine) co_return Own(mine.error());
     proto::AdoptChunksRequest request;
     proto::AdoptedChunk& adopted = *request.add_chunks();
     adopted.set_chunk_id(chunk_.value());
@@ -98,16 +103,18 @@ class Equalizer {
   }
 
   DataContext& context_;
-  Env& env_;
   MemberCalls& member_;
   const ChunkId chunk_;
+  ServerId& at_fault_;
   std::uint64_t sent_bytes_ = 0;
 };
 
 }  // namespace
 
-Task<Result<Equalized>> Equalize(DataContext& context, Env& env, MemberCalls& member, ChunkId chunk, bool unsettled) {
-  Equalizer equalizer(context, env, member, chunk);
+Task<Result<Equalized>> Equalize(DataContext& context, MemberCalls& member, ChunkId chunk, bool unsettled,
+                                 ServerId& at_fault) {
+  at_fault = member.member();
+  Equalizer equalizer(context, member, chunk, at_fault);
   co_return co_await equalizer.Run(unsettled);
 }
 

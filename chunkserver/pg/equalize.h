@@ -21,7 +21,9 @@ struct Equalized {
 ///
 /// A chunk that the primary does not have is removed there; one that was removed there with its file stays away.
 ///
-/// Errors: as MemberCalls and StoreSet; kCorrupt: this copy is bad itself.
-Task<Result<Equalized>> Equalize(DataContext& context, Env& env, MemberCalls& member, ChunkId chunk, bool unsettled);
+/// Errors: as MemberCalls and StoreSet; `at_fault` says of which of the two servers: a bad block of this one's own is not the
+/// member's failure.
+Task<Result<Equalized>> Equalize(DataContext& context, MemberCalls& member, ChunkId chunk, bool unsettled,
+                                 ServerId& at_fault);
 
 }  // namespace gabion

@@ -35,6 +35,7 @@ class Joining {
     do {
       Result<void> sent = co_await SendAll();
       if (!sent) co_return sent;
+      CO_TRY(CheckEpoch());  // in one that is over it would never be required
       for (ChunkId chunk : context_.joiners.TakeMissed(group_.id, group_.epoch, joiner_.server)) Add(chunk, 0);
       context_.joiners.Reached(group_.id, group_.epoch, joiner_.server);
     } while (!missing_.empty() || !context_.joiners.Require(group_.id, group_.epoch, joiner_.server));
@@ -93,7 +94,8 @@ class Joining {
       auto [chunk, length_bytes] = *missing_.begin();
       TimePoint began = env_.clock.Now();
       std::uint64_t clients = context_.admission.client_calls();
-      Result<Equalized> done = co_await Equalize(context_, env_, member_, chunk, false);
+      ServerId at_fault;
+      Result<Equalized> done = co_await Equalize(context_, member_, chunk, false, at_fault);
       if (!done) co_return done.error();
       missing_.erase(chunk);
       --progress_.chunks_left;

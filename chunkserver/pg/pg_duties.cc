@@ -104,14 +104,25 @@ Task<bool> PgDuties::SettleOnce(PgId pg, Membership::Serving serving) {
 
 void PgDuties::NoteTrouble(PgId pg, Epoch epoch, ServerId server, const Error& error) {
   if (!IsTrouble(error.code())) return;
-  Trouble& trouble = troubles_[{pg, server}];
-  if (trouble.epoch != epoch) {
-    trouble.since = env_.clock.Now();
+  const JoinKey key{pg, server};
+  Trouble& trouble = troubles_[key];
+  TimePoint now = env_.clock.Now();
+  std::uint64_t bytes_sent = BytesSentTo(key);
+  if (trouble.epoch != epoch || trouble.bytes_sent != bytes_sent) {
+    trouble.since = now;
     LogInfo("placement group {}: chunkserver {}: {}", pg.value(), server.value(), error.ToString());
   }
   trouble.epoch = epoch;
+  trouble.last = now;
+  trouble.bytes_sent = bytes_sent;
   trouble.full = error.code() == ErrorCode::kNoSpace;
   trouble.why = error.ToString();
+}
+
+/// Whoever gets on is not failing, whatever went wrong before.
+std::uint64_t PgDuties::BytesSentTo(const JoinKey& key) const {
+  auto join = joins_.find(key);
+  return join == joins_.end() ? 0 : join->second.progress.bytes_sent;
 }
 
 void PgDuties::Report(proto::HeartbeatRequest& request) {
@@ -121,10 +132,7 @@ void PgDuties::Report(proto::HeartbeatRequest& request) {
     member.set_server_id(key.second.value());
   };
   for (const auto& [key, join] : joins_) {
-    if (join.caught_up) {
-      fill(key, join.epoch, *request.add_caught_up());
-      continue;
-    }
+    if (join.caught_up) fill(key, join.epoch, *request.add_caught_up());
     proto::PgProgress& progress = *request.add_progress();
     progress.set_pg_id(key.first.value());
     progress.set_server_id(key.second.value());
@@ -133,7 +141,9 @@ void PgDuties::Report(proto::HeartbeatRequest& request) {
     progress.set_bytes_sent(join.progress.bytes_sent);
   }
   for (const auto& [key, trouble] : troubles_) {
-    if (!trouble.full && env_.clock.Now() - trouble.since < kPatience) continue;
+    // Once is not for good: it counts when it has happened again after a while.
+    if (!trouble.full && trouble.last - trouble.since < kPatience) continue;
+    if (BytesSentTo(key) != trouble.bytes_sent) continue;
     proto::PgMember& member = *request.add_failing();
     fill(key, trouble.epoch, member);
     member.set_full(trouble.full);

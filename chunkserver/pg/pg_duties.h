@@ -44,6 +44,8 @@ class PgDuties {
   struct Trouble {
     Epoch epoch;
     TimePoint since;
+    TimePoint last;
+    std::uint64_t bytes_sent = 0;  // to a joiner, by then
     bool full = false;
     std::string why;
   };
@@ -55,6 +57,7 @@ class PgDuties {
   Task<bool> SettleOnce(PgId pg, Membership::Serving serving);
   Result<Membership::Serving> ServingNow(PgId pg);
   void NoteTrouble(PgId pg, Epoch epoch, ServerId server, const Error& error);
+  std::uint64_t BytesSentTo(const JoinKey& key) const;
 
   // joining
   void BeginJoins(const Membership::Serving& serving);

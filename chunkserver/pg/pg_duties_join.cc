@@ -45,10 +45,14 @@ Task<void> PgDuties::RunJoin(PgId pg, ServerId server) {
       continue;
     }
     join.epoch = serving->group->epoch;
+    join.progress.chunks_left = join.progress.bytes_left = 0;  // counted anew by each attempt
     ++joins_running_;
     Result<void> joined = co_await Join(context_, env_, *serving, *joiner, join.progress);
     --joins_running_;
     if (joined) {
+      troubles_.erase({pg, server});
+      Result<Membership::Serving> now = ServingNow(pg);
+      if (now && now->group->epoch != join.epoch) continue;  // said of an epoch that is over it would count for nothing
       LogInfo("placement group {}: chunkserver {} has everything, {} bytes were sent", pg.value(), server.value(),
               join.progress.bytes_sent);
       join.caught_up = true;
@@ -58,6 +62,7 @@ Task<void> PgDuties::RunJoin(PgId pg, ServerId server) {
     co_await env_.clock.SleepFor(kRetryPause);
   }
   join.running = false;
+  if (!join.caught_up) joins_.erase({pg, server});
 }
 
 }  // namespace gabion

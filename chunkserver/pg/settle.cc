@@ -122,8 +122,9 @@ class Settling {
   Task<void> EqualizeOne(ChunkId chunk) {
     ChunkShape shape;
     for (MemberCalls& member : members_) {
-      Result<Equalized> done = co_await Equalize(context_, env_, member, chunk, true);
-      if (!done) co_return Fail(member.member(), done.error());
+      ServerId at_fault;
+      Result<Equalized> done = co_await Equalize(context_, member, chunk, true, at_fault);
+      if (!done) co_return Fail(at_fault, done.error());
       shape = done->shape;
     }
     if (members_.empty()) {
