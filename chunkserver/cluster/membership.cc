@@ -60,12 +60,14 @@ Result<Membership::Serving> Membership::CheckGroup(PgId pg, Epoch epoch, TimePoi
   serving.group = serving.view->FindGroup(pg);
   if (serving.group == nullptr || serving.group->epoch < epoch) {
     on_outdated_();
-    return Error(ErrorCode::kStaleEpoch, fmt::format("this chunkserver does not know epoch {} of placement group {} yet",
-                                                     epoch.value(), pg.value()));
+    return Error(
+        ErrorCode::kStaleEpoch,
+        fmt::format("this chunkserver does not know epoch {} of placement group {} yet", epoch.value(), pg.value()));
   }
   if (serving.group->epoch != epoch) {
-    return Error(ErrorCode::kStaleEpoch, fmt::format("placement group {} has epoch {}, the call {}: fetch the cluster map",
-                                                     pg.value(), serving.group->epoch.value(), epoch.value()));
+    return Error(ErrorCode::kStaleEpoch,
+                 fmt::format("placement group {} has epoch {}, the call {}: fetch the cluster map", pg.value(),
+                             serving.group->epoch.value(), epoch.value()));
   }
   return serving;
 }
@@ -105,8 +107,8 @@ Result<Membership::Serving> Membership::CheckAsked(PgId pg, Epoch epoch, ServerI
                              pg.value(), group.primary.value()));
   }
   if (!group.HasInSync(serving.self) && !group.HasJoining(serving.self)) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("chunkserver {} is no member of placement group {}",
-                                                          serving.self.value(), pg.value()));
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("chunkserver {} is no member of placement group {}", serving.self.value(), pg.value()));
   }
   return serving;
 }

@@ -44,7 +44,8 @@ class Membership {
   Result<Serving> CheckRead(const proto::ChunkTarget& target, TimePoint now) const;
   /// For mutations: that this server is the primary, or that the primary, `caller`, passes it on.
   Result<Serving> CheckMutation(const proto::ChunkTarget& target, ServerId caller, TimePoint now) const;
-  /// For what a primary asks of members, in sync or joining: that `caller` is it. Errors: as CheckGroup; kInvalidArgument.
+  /// For what a primary asks of members, in sync or joining: that `caller` is it. Errors: as CheckGroup;
+  /// kInvalidArgument.
   Result<Serving> CheckAsked(PgId pg, Epoch epoch, ServerId caller, TimePoint now) const;
 
  private:

@@ -20,7 +20,8 @@ std::vector<BlockSpan> Differences(const std::vector<BlockChecksum>& mine,
                                    const google::protobuf::RepeatedField<std::uint64_t>& theirs) {
   std::vector<BlockSpan> spans;
   for (std::size_t i = 0; i < mine.size(); ++i) {
-    BlockChecksum other = i < static_cast<std::size_t>(theirs.size()) ? theirs[static_cast<int>(i)] : ZeroBlockChecksum();
+    BlockChecksum other =
+        i < static_cast<std::size_t>(theirs.size()) ? theirs[static_cast<int>(i)] : ZeroBlockChecksum();
     if (mine[i] == other) continue;
     bool zeros = mine[i] == ZeroBlockChecksum();
     if (!spans.empty() && spans.back().first + spans.back().count == i && spans.back().zeros == zeros) {

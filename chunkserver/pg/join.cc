@@ -28,7 +28,8 @@ class Joining {
   Task<Result<void>> Run() {
     Result<void> listed = co_await ListTheirs();
     if (!listed) co_return listed;
-    // From here on what is changed reaches it, or is noted as missed: so the list of what was changed before is made after it.
+    // From here on what is changed reaches it, or is noted as missed: so the list of what was changed before is made
+    // after it.
     context_.joiners.Reached(group_.id, group_.epoch, joiner_.server);
     listed = co_await ListOurs();
     if (!listed) co_return listed;

@@ -13,12 +13,13 @@ struct JoinProgress {
   std::uint64_t bytes_sent = 0;
 };
 
-/// Brings a joiner in sync (docs/replication.md, "Joining"): on the primary, once it serves. When it returns without an error the joiner has
-/// everything, durably, and is required for every change from then on (Joiners::Require).
+/// Brings a joiner in sync (docs/replication.md, "Joining"): on the primary, once it serves. When it returns without an
+/// error the joiner has everything, durably, and is required for every change from then on (Joiners::Require).
 ///
 /// While clients are served it takes a quarter of its time at most, so that four of them take as much as one would.
 ///
-/// Errors: as Equalize; kStaleEpoch: the epoch is over. Doing it again compares again, and sends only what is still missing.
+/// Errors: as Equalize; kStaleEpoch: the epoch is over. Doing it again compares again, and sends only what is still
+/// missing.
 Task<Result<void>> Join(DataContext& context, Env& env, Membership::Serving serving, MembershipView::Joiner joiner,
                         JoinProgress& progress);
 

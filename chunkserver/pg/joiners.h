@@ -10,18 +10,18 @@
 
 namespace gabion {
 
-/// What joiners of this primary's placement groups have missed: a pure decision, under one mutex, of whether a change must reach
-/// a joiner. Any loop.
+/// What joiners of this primary's placement groups have missed: a pure decision, under one mutex, of whether a change
+/// must reach a joiner. Any loop.
 ///
-/// A joiner is optional at first: what does not reach it is noted and sent again. Once nothing is missing it is required, for as
-/// long as the epoch lasts: the metaserver may make it a member in sync at any moment from then on, so nothing may be
-/// acknowledged that it has not.
+/// A joiner is optional at first: what does not reach it is noted and sent again. Once nothing is missing it is
+/// required, for as long as the epoch lasts: the metaserver may make it a member in sync at any moment from then on, so
+/// nothing may be acknowledged that it has not.
 class Joiners {
  public:
   enum class Part { kSkip, kOptional, kRequired };
 
-  /// How a change of `chunk`, whose pages the caller has locked, is passed on. `can_apply`: what the joiner has now is enough to
-  /// do it. kSkip: not at all; it is noted.
+  /// How a change of `chunk`, whose pages the caller has locked, is passed on. `can_apply`: what the joiner has now is
+  /// enough to do it. kSkip: not at all; it is noted.
   Part PartIn(PgId pg, Epoch epoch, ServerId joiner, ChunkId chunk, bool can_apply);
   /// A change that was passed on was not done there. True if it had to be.
   bool Missed(PgId pg, Epoch epoch, ServerId joiner, ChunkId chunk);

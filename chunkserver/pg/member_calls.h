@@ -9,10 +9,11 @@
 
 namespace gabion {
 
-/// What a primary asks of one member of a placement group in one epoch (docs/replication.md). Used on the loop of `env`.
+/// What a primary asks of one member of a placement group in one epoch (docs/replication.md). Used on the loop of
+/// `env`.
 ///
-/// Errors of all: as Peers::Call, and what the member answers. One that leaves open whether the member will still do it raises the
-/// fence: it will not.
+/// Errors of all: as Peers::Call, and what the member answers. One that leaves open whether the member will still do it
+/// raises the fence: it will not.
 class MemberCalls {
  public:
   /// `context` and `env` outlive it.

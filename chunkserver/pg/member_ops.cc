@@ -22,7 +22,8 @@ Result<void> CheckAsked(DataContext& context, const Target& target, const RpcReq
 
 Result<void> CheckCount(int count) {
   if (count <= static_cast<int>(kChunksPerCallMax)) return {};
-  return Error(ErrorCode::kInvalidArgument, fmt::format("{} chunks in one call, not at most {}", count, kChunksPerCallMax));
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("{} chunks in one call, not at most {}", count, kChunksPerCallMax));
 }
 
 void Put(const ChunkSummary& summary, proto::ChunkSummary& entry) {
@@ -33,7 +34,8 @@ void Put(const ChunkSummary& summary, proto::ChunkSummary& entry) {
   entry.set_digest(summary.digest);
 }
 
-/// Adds what is under way to a page of the list, so that the page is what the list has between its first and last chunk.
+/// Adds what is under way to a page of the list, so that the page is what the list has between its first and last
+/// chunk.
 void AddChanging(const std::vector<ChunkId>& changing, ChunkId after, proto::ListChunksReply& reply) {
   std::uint64_t last = reply.end() ? UINT64_MAX : reply.chunks().rbegin()->chunk_id();
   for (ChunkId chunk : changing) {

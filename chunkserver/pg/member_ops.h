@@ -6,9 +6,9 @@
 
 namespace gabion {
 
-/// What a member of a placement group does when its primary asks (docs/replication.md), in sync or joining. Each runs on the loop of
-/// its connection. All may answer what Membership::CheckAsked says; kUnavailable: the primary has given this call up; what
-/// StoreSet says.
+/// What a member of a placement group does when its primary asks (docs/replication.md), in sync or joining. Each runs
+/// on the loop of its connection. All may answer what Membership::CheckAsked says; kUnavailable: the primary has given
+/// this call up; what StoreSet says.
 
 /// From the answer on, changes of older epochs are refused here.
 Task<Result<proto::ListChunksReply>> ListChunks(DataContext& context, proto::ListChunksRequest request,

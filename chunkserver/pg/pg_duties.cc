@@ -9,7 +9,8 @@ namespace {
 
 constexpr Duration kRetryFirst = std::chrono::milliseconds(20);
 constexpr Duration kRetryLongest = std::chrono::seconds(1);
-// A member that is away for good is taken out by its lease before it is reported; one that answers the metaserver and not us is not.
+// A member that is away for good is taken out by its lease before it is reported; one that answers the metaserver and
+// not us is not.
 constexpr Duration kPatience = std::chrono::seconds(4);
 
 /// Who asks too early or too late has no trouble with the member.

@@ -15,8 +15,9 @@
 
 namespace gabion {
 
-/// What a server does as the primary of placement groups, without being asked (docs/replication.md): settles each new epoch and
-/// after each failure, brings joiners in sync, and takes chunks off the unsettled sets. One loop, but for Restart.
+/// What a server does as the primary of placement groups, without being asked (docs/replication.md): settles each new
+/// epoch and after each failure, brings joiners in sync, and takes chunks off the unsettled sets. One loop, but for
+/// Restart.
 class PgDuties {
  public:
   /// Both outlive it.

@@ -13,8 +13,8 @@
 namespace gabion {
 
 /// What this process remembers of its placement groups beside the map: which epoch is settled, which it serves as their
-/// primary, which changes are under way (docs/replication.md). Nothing of it survives the process, and need not: a restarted server
-/// gets new epochs. Any loop.
+/// primary, which changes are under way (docs/replication.md). Nothing of it survives the process, and need not: a
+/// restarted server gets new epochs. Any loop.
 class PgTable {
  public:
   /// A change of a chunk that is under way here, on a primary or another member. Counts until it goes.
@@ -45,8 +45,8 @@ class PgTable {
 
   // Changes under way.
 
-  /// Before the last look at epoch, fence and Serves(): so whoever asks for the changes after it has raised one of them finds every
-  /// change that did not see that. `as_primary`: it counts for TakeTouched.
+  /// Before the last look at epoch, fence and Serves(): so whoever asks for the changes after it has raised one of them
+  /// finds every change that did not see that. `as_primary`: it counts for TakeTouched.
   Change BeginChange(PgId pg, ChunkId chunk, bool as_primary);
   /// Ascending.
   std::vector<ChunkId> ChangesOf(PgId pg) const;
@@ -61,7 +61,8 @@ class PgTable {
   /// The primary says that all members in sync are the same.
   void SetSettled(PgId pg, Epoch epoch);
   bool IsSettled(PgId pg, Epoch epoch) const;
-  /// The metaserver asks this server to leave: up to this epoch it neither serves as a primary nor is settled as a member any more.
+  /// The metaserver asks this server to leave: up to this epoch it neither serves as a primary nor is settled as a
+  /// member any more.
   void SetReleased(PgId pg, Epoch epoch);
   bool IsReleased(PgId pg, Epoch epoch) const;
   std::vector<Release> Releases() const;
@@ -72,7 +73,8 @@ class PgTable {
 
   /// From now on the PG does not serve. Returns what EndSettling wants.
   std::uint64_t BeginSettling(PgId pg);
-  /// It serves in `epoch` from now on; false, and it does not, if something failed since BeginSettling, or it was released.
+  /// It serves in `epoch` from now on; false, and it does not, if something failed since BeginSettling, or it was
+  /// released.
   bool EndSettling(PgId pg, Epoch epoch, std::uint64_t turn);
   bool Serves(PgId pg, Epoch epoch) const;
   /// A change has reached some members and perhaps not others: the PG does not serve until it has settled.
@@ -81,7 +83,7 @@ class PgTable {
  private:
   struct Group {
     std::map<ChunkId, unsigned> changes;  // with how many there are
-    std::set<ChunkId> touched;  // changed since TakeTouched
+    std::set<ChunkId> touched;            // changed since TakeTouched
     Epoch settled;
     Epoch released;
     Epoch serves;

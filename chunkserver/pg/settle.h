@@ -11,8 +11,8 @@ struct SettleFailure {
 };
 
 /// Makes the members in sync of a placement group equal, at the beginning of an epoch or after a change that failed
-/// (docs/replication.md, "A new epoch"): on the primary, which does not serve meanwhile. Returns when all members know that the epoch is
-/// settled; then PgTable::EndSettling decides. Nothing if it succeeded.
+/// (docs/replication.md, "A new epoch"): on the primary, which does not serve meanwhile. Returns when all members know
+/// that the epoch is settled; then PgTable::EndSettling decides. Nothing if it succeeded.
 ///
 /// `serving` is of this server as the primary; the group's epoch may end at any moment, after which members refuse.
 Task<std::optional<SettleFailure>> Settle(DataContext& context, Env& env, Membership::Serving serving);

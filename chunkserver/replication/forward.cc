@@ -19,6 +19,7 @@ Error ForCaller(ServerId member, const Error& error) {
     case ErrorCode::kCorrupt:
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kStaleEpoch:
+    case ErrorCode::kStale:
       return error;
     default:
       return {ErrorCode::kUnavailable, fmt::format("chunkserver {}: {}", member.value(), error.ToString())};

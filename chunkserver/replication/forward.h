@@ -34,12 +34,12 @@ class ForwardRound {
   /// Returns once what was started is with the kernel, so that the members work while this server does.
   Task<void> Flush();
   /// Waits for all. Errors: of the first member that failed, as a caller is to see it: kNoSpace,
-  /// kCorrupt, kInvalidArgument and kStaleEpoch as they came, everything else kUnavailable.
+  /// kCorrupt, kInvalidArgument, kStale and kStaleEpoch as they came, everything else kUnavailable.
   Task<Result<void>> Join();
 
  private:
-  static Task<void> Run(ForwardRound& round, ServerId member, proto::Method method, std::string header,
-                        Payload payload, std::optional<Optional> optional);
+  static Task<void> Run(ForwardRound& round, ServerId member, proto::Method method, std::string header, Payload payload,
+                        std::optional<Optional> optional);
 
   DataContext& context_;
   Env& env_;

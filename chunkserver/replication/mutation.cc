@@ -27,10 +27,11 @@ Result<void> CheckFence(DataContext& context, ServerId primary, const proto::Chu
 Result<void> CheckMayChange(DataContext& context, const MembershipView::Group& group) {
   TRY(CheckServes(context, group));
   if (group.in_sync.size() >= group.min_replicas) return {};
-  return Error(ErrorCode::kUnavailable,
-               fmt::format("placement group {} has {} members in sync and takes changes with {}: they wait for a server to "
-                           "come back",
-                           group.id.value(), group.in_sync.size(), group.min_replicas));
+  return Error(
+      ErrorCode::kUnavailable,
+      fmt::format("placement group {} has {} members in sync and takes changes with {}: they wait for a server to "
+                  "come back",
+                  group.id.value(), group.in_sync.size(), group.min_replicas));
 }
 
 /// Starts to send the change to the other members.
@@ -77,8 +78,8 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
     RangeLocks::Guard guard = co_await context.order.Lock(range.chunk, range.pages);
     guards.push_back(std::move(guard));
   }
-  // Waiting may have taken long: all is checked again, once the change is known to be under way. Whatever takes this one's
-  // place waits for the same pages, behind it.
+  // Waiting may have taken long: all is checked again, once the change is known to be under way. Whatever takes this
+  // one's place waits for the same pages, behind it.
   PgTable::Change change = context.pgs.BeginChange(PgId(target.pg_id()), ChunkId(target.chunk_id()), !target.replica());
   TimePoint now = env.clock.Now();
   if (now >= call.deadline)

@@ -27,8 +27,8 @@ struct Mutation {
 ///
 /// Mutations whose pages overlap are done one after the other, in one order on all members: the primary's, which keeps
 /// the pages locked until every member has answered. If one fails or does not answer, some members may have the change
-/// and some not: the PG does not serve until it has been settled (docs/replication.md), and what was given up is not done later
-/// (replication/fences.h).
+/// and some not: the PG does not serve until it has been settled (docs/replication.md), and what was given up is not
+/// done later (replication/fences.h).
 ///
 /// Errors: as Membership::CheckMutation; as CheckServes; kUnavailable also with too few members in sync;
 /// kDeadlineExceeded: nothing was done; those of `apply`; those of ForwardRound::Join.

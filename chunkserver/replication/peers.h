@@ -22,7 +22,8 @@ class Peers {
   /// has no such server, or this one is stopping.
   Task<Result<RpcReply>> Call(Env& env, ServerId server, proto::Method method, std::string header, Payload payload,
                               TimePoint deadline);
-  /// Ends the calls to servers that the metaserver calls dead, so that nobody waits for their answers until the deadline.
+  /// Ends the calls to servers that the metaserver calls dead, so that nobody waits for their answers until the
+  /// deadline.
   void HangUpOnDead(const MembershipView& view);
   /// Ends all calls.
   Task<void> Stop();

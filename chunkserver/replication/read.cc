@@ -44,8 +44,8 @@ Task<Result<RpcResponse>> ReadChunk(DataContext& context, RpcRequest call) {
       reply.mutable_checksums()->Assign(read->checksums.begin(), read->checksums.end());
       response.payload = std::move(read->payload);
     }
-    // What a change under way has put there may be taken back: another look, after its end. A member that is not the primary
-    // finds the chunk unsettled now.
+    // What a change under way has put there may be taken back: another look, after its end. A member that is not the
+    // primary finds the chunk unsettled now.
     if (serving->group->primary == serving->self && context.order.IsLocked(chunk, pages)) {
       if (call.env->clock.Now() >= call.deadline)
         co_return Error(ErrorCode::kDeadlineExceeded, "changes of the same pages took too long");

@@ -22,6 +22,14 @@ constexpr Duration kWatchInterval = std::chrono::milliseconds(500);
 // Chunks of one SyncChunks, 256 GiB of a file: far within what one header may hold.
 constexpr int kMaxTargetsPerSync = 4096;
 
+/// A chunk that was removed with its file, or replaced when another client cut the file, takes no change any more, and
+/// none is missed: whoever commits what was written there learns that the file has changed, and stores it again where
+/// it belongs.
+Result<void> OutcomeOf(const Result<RpcReply>& reply) {
+  if (reply || reply.error().code() == ErrorCode::kStale) return {};
+  return reply.error();
+}
+
 bool IsDamage(ErrorCode code) {
   return code == ErrorCode::kCorrupt || code == ErrorCode::kIo;
 }
@@ -115,8 +123,7 @@ Task<Result<void>> ChunkCalls::Write(ClientLoop* loop, ChunkPlace place, std::ui
   request.set_sync(sync);
   Result<RpcReply> reply = co_await ToPrimary(loop, place, proto::METHOD_WRITE_CHUNK, request,
                                               *request.mutable_target(), std::move(payload));
-  if (!reply) co_return reply.error();
-  co_return Result<void>();
+  co_return OutcomeOf(reply);
 }
 
 Task<Result<void>> ChunkCalls::Trim(ClientLoop* loop, ChunkPlace place, std::uint32_t length_bytes,
@@ -127,8 +134,7 @@ Task<Result<void>> ChunkCalls::Trim(ClientLoop* loop, ChunkPlace place, std::uin
   Payload none;
   Result<RpcReply> reply =
       co_await ToPrimary(loop, place, proto::METHOD_TRIM_CHUNK, request, *request.mutable_target(), std::move(none));
-  if (!reply) co_return reply.error();
-  co_return Result<void>();
+  co_return OutcomeOf(reply);
 }
 
 Task<Result<void>> ChunkCalls::Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes,
@@ -139,8 +145,7 @@ Task<Result<void>> ChunkCalls::Zero(ClientLoop* loop, ChunkPlace place, std::uin
   Payload none;
   Result<RpcReply> reply =
       co_await ToPrimary(loop, place, proto::METHOD_ZERO_CHUNK, request, *request.mutable_target(), std::move(none));
-  if (!reply) co_return reply.error();
-  co_return Result<void>();
+  co_return OutcomeOf(reply);
 }
 
 Task<Result<proto::StatChunkReply>> ChunkCalls::Stat(ClientLoop* loop, ChunkPlace place) {

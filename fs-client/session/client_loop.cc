@@ -1,6 +1,5 @@
 #include "fs-client/session/client_loop.h"
 
-
 namespace gabion {
 
 ClientLoop::ClientLoop(Env& env, std::vector<Endpoint> metaservers, std::string host_id)
