@@ -3,6 +3,8 @@
 #include <asio/co_spawn.hpp>
 
 #include "chunkserver/cluster/registration.h"
+#include "chunkserver/pg/member_ops.h"
+#include "chunkserver/pg/pg_duties.h"
 #include "chunkserver/replication/data_ops.h"
 #include "common/base/log.h"
 #include "common/rpc/rpc_server.h"
@@ -26,11 +28,14 @@ class ChunkServer::Impl {
         membership_([this] { registration_.Hurry(); }),
         stores_(env_, std::move(seats), OptionsOf(options_)),
         peers_(loops, options_.host_id, membership_),
-        context_{membership_, stores_, peers_, fences_, admission_, order_, tasks_},
+        pgs_([this](PgId pg) { duties_.Restart(pg); }),
+        context_{membership_, stores_, peers_, fences_, pgs_, joiners_, admission_, order_, tasks_},
+        duties_(context_, env_),
         garbage_(env_, stores_),
-        registration_(env_, options_, membership_, stores_, garbage_),
+        registration_(env_, options_, context_, garbage_, duties_),
         rpc_(std::move(loops), Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}) {
     RegisterDataOps(rpc_, context_);
+    RegisterMemberOps(rpc_, context_);
   }
 
   Task<Result<void>> Start() {
@@ -39,6 +44,7 @@ class ChunkServer::Impl {
     fences_.Start(stores_.starts());
     CO_TRY(rpc_.Start(options_.listen));
     LogInfo("chunkserver listens on {}", rpc_.endpoint().ToString());
+    duties_.Start();
     registration_.Start(rpc_.endpoint());
     co_return Result<void>();
   }
@@ -49,6 +55,8 @@ class ChunkServer::Impl {
     Task<void> leave = registration_.Stop();
     co_await asio::co_spawn(env_.executor, std::move(leave), asio::use_awaitable);
     co_await peers_.Stop();
+    Task<void> rest = duties_.Stop();
+    co_await asio::co_spawn(env_.executor, std::move(rest), asio::use_awaitable);
     co_await rpc_.Stop();
     co_await tasks_.Join();
     co_await garbage_.Stop();
@@ -68,7 +76,10 @@ class ChunkServer::Impl {
   Admission admission_;
   RangeLocks order_;
   TaskGroup tasks_;
+  PgTable pgs_;
+  Joiners joiners_;
   DataContext context_;
+  PgDuties duties_;
   Garbage garbage_;
   Registration registration_;
   RpcServer rpc_;

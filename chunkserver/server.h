@@ -18,7 +18,7 @@ struct ChunkServerOptions {
   std::string server_uuid;  // kept in the data directory
   std::string cluster_id;   // empty before the first registration
   std::uint64_t slab_bytes = 1ull << 30;
-  Duration heartbeat = std::chrono::seconds(1);
+  Duration heartbeat = std::chrono::milliseconds(500);
 };
 
 /// One disk's directory and the index that goes with it.

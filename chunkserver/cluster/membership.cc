@@ -49,27 +49,32 @@ Result<void> Membership::CheckLease(TimePoint now) const {
   return {};
 }
 
-Result<Membership::Serving> Membership::CheckRead(const proto::ChunkTarget& target, TimePoint now) const {
+Result<Membership::Serving> Membership::CheckGroup(PgId pg, Epoch epoch, TimePoint now) const {
   TRY(CheckLease(now));
-  if (target.chunk_id() == 0) return Error(ErrorCode::kInvalidArgument, "a data call that names no chunk");
   Serving serving;
   {
     std::lock_guard lock(mutex_);
     serving.view = view_;
     serving.self = self_;
   }
-  serving.group = serving.view->FindGroup(PgId(target.pg_id()));
-  if (serving.group == nullptr || serving.group->epoch.value() < target.epoch()) {
+  serving.group = serving.view->FindGroup(pg);
+  if (serving.group == nullptr || serving.group->epoch < epoch) {
     on_outdated_();
-    return Error(ErrorCode::kStaleEpoch,
-                 fmt::format("this chunkserver does not know epoch {} of placement group {} yet", target.epoch(),
-                             target.pg_id()));
+    return Error(
+        ErrorCode::kStaleEpoch,
+        fmt::format("this chunkserver does not know epoch {} of placement group {} yet", epoch.value(), pg.value()));
   }
-  if (serving.group->epoch.value() != target.epoch()) {
+  if (serving.group->epoch != epoch) {
     return Error(ErrorCode::kStaleEpoch,
-                 fmt::format("placement group {} has epoch {}, the call {}: fetch the cluster map", target.pg_id(),
-                             serving.group->epoch.value(), target.epoch()));
+                 fmt::format("placement group {} has epoch {}, the call {}: fetch the cluster map", pg.value(),
+                             serving.group->epoch.value(), epoch.value()));
   }
+  return serving;
+}
+
+Result<Membership::Serving> Membership::CheckRead(const proto::ChunkTarget& target, TimePoint now) const {
+  if (target.chunk_id() == 0) return Error(ErrorCode::kInvalidArgument, "a data call that names no chunk");
+  TRY_ASSIGN(Serving serving, CheckGroup(PgId(target.pg_id()), Epoch(target.epoch()), now));
   if (!serving.group->HasInSync(serving.self)) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("chunkserver {} has no copy of placement group {} that is in sync", serving.self.value(),
@@ -80,12 +85,30 @@ Result<Membership::Serving> Membership::CheckRead(const proto::ChunkTarget& targ
 
 Result<Membership::Serving> Membership::CheckMutation(const proto::ChunkTarget& target, ServerId caller,
                                                       TimePoint now) const {
+  if (target.replica()) {
+    if (target.chunk_id() == 0) return Error(ErrorCode::kInvalidArgument, "a data call that names no chunk");
+    return CheckAsked(PgId(target.pg_id()), Epoch(target.epoch()), caller, now);
+  }
   TRY_ASSIGN(Serving serving, CheckRead(target, now));
-  ServerId orders = target.replica() ? caller : serving.self;
-  if (serving.group->primary != orders || (target.replica() && caller == serving.self)) {
+  if (serving.group->primary != serving.self) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("changes of placement group {} are for its primary, chunkserver {}, to order",
                              target.pg_id(), serving.group->primary.value()));
+  }
+  return serving;
+}
+
+Result<Membership::Serving> Membership::CheckAsked(PgId pg, Epoch epoch, ServerId caller, TimePoint now) const {
+  TRY_ASSIGN(Serving serving, CheckGroup(pg, epoch, now));
+  const MembershipView::Group& group = *serving.group;
+  if (!caller || caller != group.primary || caller == serving.self) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("members of placement group {} do what its primary asks, chunkserver {}, and no other",
+                             pg.value(), group.primary.value()));
+  }
+  if (!group.HasInSync(serving.self) && !group.HasJoining(serving.self)) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("chunkserver {} is no member of placement group {}", serving.self.value(), pg.value()));
   }
   return serving;
 }

@@ -38,11 +38,15 @@ class Membership {
 
   /// Errors: kUnavailable: not registered, no valid lease, or stopping.
   Result<void> CheckLease(TimePoint now) const;
-  /// For reads: lease, epoch, and that this server's copy is in sync. Errors: as CheckLease; kStaleEpoch;
-  /// kInvalidArgument.
+  /// Lease and epoch. Errors: as CheckLease; kStaleEpoch.
+  Result<Serving> CheckGroup(PgId pg, Epoch epoch, TimePoint now) const;
+  /// For reads: also that this server's copy is in sync. Errors: as CheckGroup; kInvalidArgument.
   Result<Serving> CheckRead(const proto::ChunkTarget& target, TimePoint now) const;
-  /// For mutations: also that this server is the primary, or that the primary, `caller`, passes it on.
+  /// For mutations: that this server is the primary, or that the primary, `caller`, passes it on.
   Result<Serving> CheckMutation(const proto::ChunkTarget& target, ServerId caller, TimePoint now) const;
+  /// For what a primary asks of members, in sync or joining: that `caller` is it. Errors: as CheckGroup;
+  /// kInvalidArgument.
+  Result<Serving> CheckAsked(PgId pg, Epoch epoch, ServerId caller, TimePoint now) const;
 
  private:
   std::function<void()> on_outdated_;

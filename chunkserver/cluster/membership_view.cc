@@ -10,6 +10,10 @@ bool MembershipView::Group::HasInSync(ServerId server) const {
   return std::find(in_sync.begin(), in_sync.end(), server) != in_sync.end();
 }
 
+bool MembershipView::Group::HasJoining(ServerId server) const {
+  return std::any_of(joining.begin(), joining.end(), [&](const Joiner& joiner) { return joiner.server == server; });
+}
+
 Result<MembershipViewPtr> MembershipView::FromMap(const proto::ClusterMap& map) {
   auto view = std::make_shared<MembershipView>();
   view->version_ = map.version();
@@ -19,6 +23,7 @@ Result<MembershipViewPtr> MembershipView::FromMap(const proto::ClusterMap& map) 
       return Error(ErrorCode::kProtocol, fmt::format("the cluster map has no usable endpoint for chunkserver {}: '{}'",
                                                      entry.server_id(), entry.endpoint()));
     }
+    if (!entry.alive()) view->dead_.emplace_back(entry.server_id());
     view->servers_.emplace(ServerId(entry.server_id()), std::move(*endpoint));
   }
   for (const proto::PgEntry& entry : map.pgs()) {
@@ -26,7 +31,11 @@ Result<MembershipViewPtr> MembershipView::FromMap(const proto::ClusterMap& map) 
     group.id = PgId(entry.pg_id());
     group.epoch = Epoch(entry.epoch());
     group.primary = ServerId(entry.primary());
+    group.min_replicas = entry.min_replicas();
     for (std::uint32_t member : entry.in_sync()) group.in_sync.emplace_back(member);
+    for (const proto::Joiner& joiner : entry.joining()) {
+      group.joining.push_back({ServerId(joiner.server_id()), Epoch(joiner.since_epoch())});
+    }
     if (group.primary && !group.HasInSync(group.primary)) {
       return Error(ErrorCode::kProtocol,
                    fmt::format("in the cluster map the primary of placement group {} is not in sync", entry.pg_id()));

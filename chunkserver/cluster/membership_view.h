@@ -14,13 +14,20 @@ namespace gabion {
 /// The cluster map as a chunkserver uses it: immutable, shared by all loops.
 class MembershipView {
  public:
+  struct Joiner {
+    ServerId server;
+    Epoch since;  // the last epoch in which it was in sync; 0: never
+  };
   struct Group {
     PgId id;
     Epoch epoch;
     std::vector<ServerId> in_sync;
     ServerId primary;  // none: 0
+    std::vector<Joiner> joining;
+    std::uint32_t min_replicas = 1;
 
     bool HasInSync(ServerId server) const;
+    bool HasJoining(ServerId server) const;
   };
 
   MembershipView() = default;
@@ -30,13 +37,17 @@ class MembershipView {
   std::uint64_t version() const { return version_; }
   /// Null if there is none.
   const Group* FindGroup(PgId pg) const;
+  const std::unordered_map<PgId, Group>& groups() const { return groups_; }
   /// Null if there is none.
   const Endpoint* FindServer(ServerId server) const;
+  /// Of which the metaserver has not heard within their leases.
+  const std::vector<ServerId>& dead_servers() const { return dead_; }
 
  private:
   std::uint64_t version_ = 0;
   std::unordered_map<PgId, Group> groups_;
   std::unordered_map<ServerId, Endpoint> servers_;
+  std::vector<ServerId> dead_;
 };
 
 using MembershipViewPtr = std::shared_ptr<const MembershipView>;

@@ -7,20 +7,23 @@ namespace {
 
 constexpr Duration kBackoffFirst = std::chrono::milliseconds(50);
 constexpr Duration kBackoffLongest = std::chrono::seconds(2);
-// One call to the metaserver: less than half a lease, so that two may fail.
-constexpr Duration kCallLimit = std::chrono::seconds(2);
+// One call to the metaserver: a third of a lease, so that two may fail.
+constexpr Duration kCallLimit = std::chrono::seconds(1);
 // Hurried heartbeats keep this distance, however many callers ask for them.
 constexpr Duration kHurryDistance = std::chrono::milliseconds(20);
 
 }  // namespace
 
-Registration::Registration(Env& env, ChunkServerOptions options, Membership& membership, StoreSet& stores,
-                           Garbage& garbage)
+Registration::Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage,
+                           PgDuties& duties)
     : env_(env),
       options_(std::move(options)),
-      membership_(membership),
-      stores_(stores),
+      context_(context),
+      membership_(context.membership),
+      stores_(context.stores),
       garbage_(garbage),
+      duties_(duties),
+      incarnation_(env.random.Next() | 1),
       metaserver_(env, options_.metaserver, Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}),
       backoff_(kBackoffFirst, kBackoffLongest) {}
 
@@ -86,8 +89,19 @@ void Registration::NoteSuccess() {
 
 Result<void> Registration::Adopt(const proto::ClusterMap& map) {
   TRY_ASSIGN(MembershipViewPtr view, MembershipView::FromMap(map));
+  context_.peers.HangUpOnDead(*view);
   membership_.Adopt(std::move(view));
+  duties_.MapChanged();
   return {};
+}
+
+/// What is asked of a group that has another epoch by now is asked no more.
+void Registration::Release(PgId pg, Epoch epoch) {
+  const MembershipView::Group* group = membership_.view()->FindGroup(pg);
+  if (group == nullptr || group->epoch != epoch || context_.pgs.IsReleased(pg, epoch)) return;
+  LogInfo("placement group {}: not served here any more, as the metaserver asks", pg.value());
+  context_.pgs.SetReleased(pg, epoch);
+  sleep_.Cancel();  // it waits for the word
 }
 
 Task<Result<void>> Registration::Register() {
@@ -98,6 +112,8 @@ Task<Result<void>> Registration::Register() {
   request.set_host(options_.host);
   std::string known = membership_.cluster_id();
   request.set_cluster_id(known.empty() ? options_.cluster_id : known);
+  request.set_incarnation(incarnation_);
+  request.set_lost_unsynced(stores_.lost_unsynced());
   for (proto::DiskReport& report : stores_.Reports()) request.add_disks()->Swap(&report);
   TimePoint sent_at = env_.clock.Now();
   Payload none;
@@ -108,8 +124,8 @@ Task<Result<void>> Registration::Register() {
   if (message.server_id() == 0 || message.cluster_id().empty()) {
     co_return Error(ErrorCode::kProtocol, "the metaserver's answer names no server id or cluster");
   }
-  CO_TRY(Adopt(message.map()));
   membership_.Registered(ServerId(message.server_id()), message.cluster_id());
+  CO_TRY(Adopt(message.map()));
   membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
   registered_ = true;
   LogInfo("registered as chunkserver {} of cluster {}, reached at {}", message.server_id(), message.cluster_id(),
@@ -125,6 +141,7 @@ Task<Result<void>> Registration::Heartbeat() {
   for (proto::DiskReport& report : stores_.Reports()) request.add_disks()->Swap(&report);
   std::size_t reported = garbage_.removed().size();
   for (ChunkId chunk : garbage_.removed()) request.add_deleted_chunks(chunk.value());
+  duties_.Report(request);
   TimePoint sent_at = env_.clock.Now();
   Payload none;
   auto reply = co_await CallTyped<proto::HeartbeatReply>(metaserver_, proto::METHOD_HEARTBEAT, request, std::move(none),
@@ -135,6 +152,7 @@ Task<Result<void>> Registration::Heartbeat() {
   // The map first: an epoch that has ended must not be served under the new lease.
   if (message.has_map()) CO_TRY(Adopt(message.map()));
   membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
+  for (const proto::PgRelease& release : message.release()) Release(PgId(release.pg_id()), Epoch(release.epoch()));
   std::vector<ChunkId> garbage;
   for (std::uint64_t chunk : message.delete_chunks()) garbage.emplace_back(chunk);
   garbage_.Take(std::move(garbage));

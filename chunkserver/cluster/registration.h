@@ -4,6 +4,7 @@
 
 #include "chunkserver/cluster/garbage.h"
 #include "chunkserver/cluster/membership.h"
+#include "chunkserver/pg/pg_duties.h"
 #include "chunkserver/server.h"
 #include "common/coro/task_group.h"
 #include "common/rpc/backoff.h"
@@ -17,7 +18,7 @@ namespace gabion {
 class Registration {
  public:
   /// All outlive it. `options` as the server's.
-  Registration(Env& env, ChunkServerOptions options, Membership& membership, StoreSet& stores, Garbage& garbage);
+  Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage, PgDuties& duties);
 
   /// `endpoint`: where this server is reached.
   void Start(Endpoint endpoint);
@@ -30,15 +31,19 @@ class Registration {
   Task<Result<void>> Register();
   Task<Result<void>> Heartbeat();
   Result<void> Adopt(const proto::ClusterMap& map);
+  void Release(PgId pg, Epoch epoch);
   void NoteFailure(const Error& error);
   void NoteSuccess();
   Task<void> CutSleepShort();
 
   Env& env_;
   const ChunkServerOptions options_;
+  DataContext& context_;
   Membership& membership_;
   StoreSet& stores_;
   Garbage& garbage_;
+  PgDuties& duties_;
+  const std::uint64_t incarnation_;  // of this process, not 0
   RpcClient metaserver_;
   Endpoint endpoint_;
   bool registered_ = false;

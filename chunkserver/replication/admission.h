@@ -34,6 +34,7 @@ class Admission {
 
   /// Errors: kOverloaded.
   Result<Ticket> Admit(std::uint64_t bytes, bool from_server) {
+    if (!from_server) client_calls_.fetch_add(1, std::memory_order_relaxed);
     std::uint64_t before = bytes_.fetch_add(bytes);
     Ticket ticket(this, bytes);
     if (before + bytes > (from_server ? kBytesMax : kClientBytesMax)) {
@@ -42,8 +43,12 @@ class Admission {
     return ticket;
   }
 
+  /// How many calls of clients there were: work in the background looks whether it is alone.
+  std::uint64_t client_calls() const { return client_calls_.load(std::memory_order_relaxed); }
+
  private:
   std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> client_calls_{0};
 };
 
 }  // namespace gabion

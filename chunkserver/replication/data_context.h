@@ -1,6 +1,8 @@
 #pragma once
 
 #include "chunkserver/cluster/membership.h"
+#include "chunkserver/pg/joiners.h"
+#include "chunkserver/pg/pg_table.h"
 #include "chunkserver/replication/admission.h"
 #include "chunkserver/replication/fences.h"
 #include "chunkserver/replication/peers.h"
@@ -16,6 +18,8 @@ struct DataContext {
   StoreSet& stores;
   Peers& peers;
   Fences& fences;
+  PgTable& pgs;
+  Joiners& joiners;
   Admission& admission;
   RangeLocks& order;  // of mutations, across the replicas; the stores have locks of their own
   TaskGroup& tasks;

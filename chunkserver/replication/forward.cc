@@ -13,18 +13,13 @@ constexpr Duration kAnswerMarginMax = std::chrono::milliseconds(100);
 // Through the loop's queue so often: the calls are made in the first turn, and sent in the second.
 constexpr int kTurnsToSend = 2;
 
-/// Whether the member has answered, or was never asked: then nothing of this call can happen there any more.
-bool IsSettled(ErrorCode code) {
-  return code != ErrorCode::kConnectionLost && code != ErrorCode::kDeadlineExceeded && code != ErrorCode::kCancelled &&
-         code != ErrorCode::kProtocol;
-}
-
 Error ForCaller(ServerId member, const Error& error) {
   switch (error.code()) {
     case ErrorCode::kNoSpace:
     case ErrorCode::kCorrupt:
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kStaleEpoch:
+    case ErrorCode::kStale:
       return error;
     default:
       return {ErrorCode::kUnavailable, fmt::format("chunkserver {}: {}", member.value(), error.ToString())};
@@ -33,23 +28,31 @@ Error ForCaller(ServerId member, const Error& error) {
 
 }  // namespace
 
+bool OutcomeIsKnown(ErrorCode code) {
+  return code != ErrorCode::kConnectionLost && code != ErrorCode::kDeadlineExceeded && code != ErrorCode::kCancelled &&
+         code != ErrorCode::kProtocol;
+}
+
 ForwardRound::ForwardRound(DataContext& context, Env& env, TimePoint deadline)
     : context_(context),
       env_(env),
       deadline_(deadline - std::min(kAnswerMarginMax, std::max(Duration::zero(), deadline - env.clock.Now()) / 4)) {}
 
-void ForwardRound::Send(ServerId member, proto::Method method, std::string header, Payload payload) {
+void ForwardRound::Send(ServerId member, proto::Method method, std::string header, Payload payload,
+                        std::optional<Optional> optional) {
   ++running_;
-  context_.tasks.Spawn(env_.executor, Run(*this, member, method, std::move(header), std::move(payload)));
+  context_.tasks.Spawn(env_.executor, Run(*this, member, method, std::move(header), std::move(payload), optional));
 }
 
 Task<void> ForwardRound::Run(ForwardRound& round, ServerId member, proto::Method method, std::string header,
-                             Payload payload) {
-  Result<RpcReply> reply = co_await round.context_.peers.Call(round.env_, member, method, std::move(header),
-                                                              std::move(payload), round.deadline_);
+                             Payload payload, std::optional<Optional> optional) {
+  DataContext& context = round.context_;
+  Result<RpcReply> reply =
+      co_await context.peers.Call(round.env_, member, method, std::move(header), std::move(payload), round.deadline_);
   if (!reply) {
-    if (!IsSettled(reply.error().code())) round.context_.fences.Raise(member);
-    if (!round.error_) round.error_ = ForCaller(member, reply.error());
+    if (!OutcomeIsKnown(reply.error().code())) context.fences.Raise(member);
+    bool counts = !optional || context.joiners.Missed(optional->pg, optional->epoch, member, optional->chunk);
+    if (counts && !round.error_) round.error_ = ForCaller(member, reply.error());
   }
   if (--round.running_ == 0) round.done_.Resume();
 }

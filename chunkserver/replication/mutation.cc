@@ -24,7 +24,44 @@ Result<void> CheckFence(DataContext& context, ServerId primary, const proto::Chu
   return Error(ErrorCode::kUnavailable, "a change that the primary had given up already");
 }
 
+Result<void> CheckMayChange(DataContext& context, const MembershipView::Group& group) {
+  TRY(CheckServes(context, group));
+  if (group.in_sync.size() >= group.min_replicas) return {};
+  return Error(
+      ErrorCode::kUnavailable,
+      fmt::format("placement group {} has {} members in sync and takes changes with {}: they wait for a server to "
+                  "come back",
+                  group.id.value(), group.in_sync.size(), group.min_replicas));
+}
+
+/// Starts to send the change to the other members.
+void PassOn(DataContext& context, const Membership::Serving& serving, Mutation& mutation, ForwardRound& round) {
+  const MembershipView::Group& group = *serving.group;
+  proto::ChunkTarget& target = *mutation.target;
+  target.set_replica(true);
+  auto send = [&](ServerId member, std::optional<ForwardRound::Optional> optional) {
+    target.set_fence(context.fences.ForMember(member));
+    round.Send(member, mutation.method, mutation.request->SerializeAsString(), mutation.payload, optional);
+  };
+  for (ServerId member : group.in_sync) {
+    if (member != serving.self) send(member, std::nullopt);
+  }
+  ChunkId chunk(target.chunk_id());
+  for (const MembershipView::Joiner& joiner : group.joining) {
+    // What it would copy from may be old there.
+    bool can_apply = mutation.method != proto::METHOD_COPY_CHUNK;
+    Joiners::Part part = context.joiners.PartIn(group.id, group.epoch, joiner.server, chunk, can_apply);
+    if (part != Joiners::Part::kSkip) send(joiner.server, ForwardRound::Optional{group.id, group.epoch, chunk});
+  }
+}
+
 }  // namespace
+
+Result<void> CheckServes(DataContext& context, const MembershipView::Group& group) {
+  if (context.pgs.Serves(group.id, group.epoch)) return {};
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("placement group {} is being settled in epoch {}", group.id.value(), group.epoch.value()));
+}
 
 Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutation mutation,
                              Task<Result<void>> apply) {
@@ -41,8 +78,9 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
     RangeLocks::Guard guard = co_await context.order.Lock(range.chunk, range.pages);
     guards.push_back(std::move(guard));
   }
-  // Waiting may have taken long: all is checked again. Whatever takes this one's place waits for the same pages, behind
-  // it.
+  // Waiting may have taken long: all is checked again, once the change is known to be under way. Whatever takes this
+  // one's place waits for the same pages, behind it.
+  PgTable::Change change = context.pgs.BeginChange(PgId(target.pg_id()), ChunkId(target.chunk_id()), !target.replica());
   TimePoint now = env.clock.Now();
   if (now >= call.deadline)
     co_return Error(ErrorCode::kDeadlineExceeded, "other changes of the same pages took too long");
@@ -50,17 +88,15 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
   if (!serving) co_return serving.error();
   CO_TRY(CheckFence(context, caller, target));
   if (target.replica()) co_return co_await std::move(apply);
+  CO_TRY(CheckMayChange(context, *serving->group));
 
   ForwardRound round(context, env, call.deadline);
-  target.set_replica(true);
-  for (ServerId member : serving->group->in_sync) {
-    if (member == serving->self) continue;
-    target.set_fence(context.fences.ForMember(member));
-    round.Send(member, mutation.method, mutation.request->SerializeAsString(), mutation.payload);
-  }
+  PassOn(context, *serving, mutation, round);
   co_await round.Flush();
   Result<void> here = co_await std::move(apply);
   Result<void> there = co_await round.Join();
+  if (here && there) co_return here;
+  context.pgs.Fail(serving->group->id, serving->group->epoch);
   if (!here) co_return here;
   co_return there;
 }

@@ -27,11 +27,15 @@ struct Mutation {
 ///
 /// Mutations whose pages overlap are done one after the other, in one order on all members: the primary's, which keeps
 /// the pages locked until every member has answered. If one fails or does not answer, some members may have the change
-/// and some not, until the caller repeats it; what was given up is not done later (replication/fences.h).
+/// and some not: the PG does not serve until it has been settled (docs/replication.md), and what was given up is not
+/// done later (replication/fences.h).
 ///
-/// Errors: as Membership::CheckMutation; kDeadlineExceeded: nothing was done; those of `apply`; those of
-/// ForwardRound::Join.
+/// Errors: as Membership::CheckMutation; as CheckServes; kUnavailable also with too few members in sync;
+/// kDeadlineExceeded: nothing was done; those of `apply`; those of ForwardRound::Join.
 Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutation mutation, Task<Result<void>> apply);
+
+/// Whether this server, the primary of `group`, may serve. Errors: kUnavailable: not yet, or not now.
+Result<void> CheckServes(DataContext& context, const MembershipView::Group& group);
 
 /// Whether [offset, offset + length) is a range of a chunk with at least one byte.
 Result<void> CheckChunkRange(std::uint64_t offset_bytes, std::uint64_t length_bytes);

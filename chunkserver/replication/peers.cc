@@ -46,6 +46,22 @@ Task<Result<RpcReply>> Peers::Call(Env& env, ServerId server, proto::Method meth
   co_return co_await (*client)->Call(method, std::move(header), std::move(payload), deadline);
 }
 
+void Peers::HangUpOnDead(const MembershipView& view) {
+  std::vector<ServerId> dead = view.dead_servers();
+  if (dead.empty()) return;
+  for (Loop& loop : loops_) retiring_.Spawn(loop.env->executor, HangUp(loop, dead));
+}
+
+Task<void> Peers::HangUp(Loop& loop, std::vector<ServerId> dead) {
+  for (ServerId server : dead) {
+    auto found = loop.clients.find(server);
+    if (found == loop.clients.end()) continue;
+    std::shared_ptr<RpcClient> client = std::move(found->second);
+    loop.clients.erase(found);
+    co_await client->Stop();
+  }
+}
+
 Task<void> Peers::StopLoop(Loop& loop) {
   loop.stopping = true;
   // Ending a call resumes its caller, which asks for no client any more but may run anything else.

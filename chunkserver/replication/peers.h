@@ -22,6 +22,9 @@ class Peers {
   /// has no such server, or this one is stopping.
   Task<Result<RpcReply>> Call(Env& env, ServerId server, proto::Method method, std::string header, Payload payload,
                               TimePoint deadline);
+  /// Ends the calls to servers that the metaserver calls dead, so that nobody waits for their answers until the
+  /// deadline.
+  void HangUpOnDead(const MembershipView& view);
   /// Ends all calls.
   Task<void> Stop();
 
@@ -35,6 +38,7 @@ class Peers {
   Result<std::shared_ptr<RpcClient>> ClientOf(Loop& loop, ServerId server);
   static Task<void> Retire(std::shared_ptr<RpcClient> client);
   static Task<void> StopLoop(Loop& loop);
+  Task<void> HangUp(Loop& loop, std::vector<ServerId> dead);
 
   const std::string host_id_;
   const Membership& membership_;

@@ -1,10 +1,12 @@
 #include "chunkserver/replication/data_ops.h"
+#include "chunkserver/replication/mutation.h"
 
 namespace gabion {
 
 Task<Result<proto::StatChunkReply>> StatChunk(DataContext& context, proto::StatChunkRequest request, RpcRequest call) {
   Result<Membership::Serving> serving = context.membership.CheckRead(request.target(), call.env->clock.Now());
   if (!serving) co_return serving.error();
+  if (serving->group->primary == serving->self) CO_TRY(CheckServes(context, *serving->group));
   ChunkId chunk(request.target().chunk_id());
   Result<ExtentStore*> store = co_await context.stores.Find(chunk);
   if (!store) co_return store.error();

@@ -78,6 +78,12 @@ Task<void> StoreSet::Stop() {
   for (Seat& seat : seats_) co_await seat.store->Stop();
 }
 
+Result<void> StoreSet::CheckComplete() const {
+  if (!missing_.empty()) return Error(ErrorCode::kUnavailable, missing_.front() + " of this chunkserver is missing");
+  for (const ExtentStore* store : opened_) TRY(store->core().CheckOnline());
+  return {};
+}
+
 Result<ExtentStore*> StoreSet::Absent(ChunkId chunk) const {
   if (missing_.empty()) return nullptr;
   return Error(ErrorCode::kUnavailable, fmt::format("chunk {} is not on the disks that are here, but {} is missing",
@@ -149,6 +155,80 @@ Task<Result<std::vector<ExtentStore*>>> StoreSet::FindAll(std::vector<ChunkId> c
     if (*store != nullptr && std::find(stores.begin(), stores.end(), *store) == stores.end()) stores.push_back(*store);
   }
   co_return stores;
+}
+
+Task<Result<ChunkPage>> StoreSet::List(ListQuery query) {
+  CO_TRY(CheckComplete());
+  ChunkPage merged;
+  merged.end = true;
+  for (ExtentStore* store : opened_) {
+    Result<ChunkPage> page = co_await store->List(query);
+    if (!page) co_return page.error();
+    merged.end = merged.end && page->end;
+    merged.chunks.insert(merged.chunks.end(), page->chunks.begin(), page->chunks.end());
+  }
+  auto by_id = [](const ChunkSummary& a, const ChunkSummary& b) { return a.chunk < b.chunk; };
+  std::sort(merged.chunks.begin(), merged.chunks.end(), by_id);
+  if (merged.chunks.size() > query.max_entries) {
+    merged.chunks.resize(query.max_entries);
+    merged.end = false;
+  }
+  co_return merged;
+}
+
+Task<Result<ChunkDigest>> StoreSet::Digest(ChunkId chunk, std::uint32_t first_page, std::uint32_t page_count) {
+  Result<ExtentStore*> store = co_await Find(chunk);
+  if (!store) co_return store.error();
+  if (*store == nullptr) co_return ChunkDigest();
+  co_return co_await (*store)->Digest(chunk, first_page, page_count);
+}
+
+Task<Result<void>> StoreSet::Adopt(Env& env, AdoptChunk adopted) {
+  if (!adopted.exists) {
+    Result<ExtentStore*> store = co_await Find(adopted.chunk);
+    if (!store) co_return store.error();
+    if (*store == nullptr) co_return Result<void>();
+    co_return co_await (*store)->Adopt(adopted);
+  }
+  Result<Place> place = co_await FindOrChoose(env, adopted.chunk);
+  if (!place) co_return place.error();
+  co_return co_await place->store->Adopt(adopted);
+}
+
+Task<Result<void>> StoreSet::ClearUnsettled(PgId pg, std::vector<ChunkId> chunks) {
+  for (ExtentStore* store : opened_) {
+    Result<void> cleared = co_await store->ClearUnsettled(pg, chunks);
+    if (!cleared) co_return cleared;
+  }
+  co_return Result<void>();
+}
+
+bool StoreSet::IsUnsettled(PgId pg, ChunkId chunk) const {
+  return std::any_of(opened_.begin(), opened_.end(),
+                     [&](const ExtentStore* store) { return store->IsUnsettled(pg, chunk); });
+}
+
+std::vector<ChunkId> StoreSet::FindUnsettled(PgId pg, std::size_t count) const {
+  std::vector<ChunkId> found;
+  for (const ExtentStore* store : opened_) {
+    std::vector<ChunkId> here = store->core().FindUnsettled(pg, ChunkId(), count - found.size());
+    found.insert(found.end(), here.begin(), here.end());
+  }
+  return found;
+}
+
+Task<Result<void>> StoreSet::Sync() {
+  CO_TRY(CheckComplete());
+  for (ExtentStore* store : opened_) {
+    Result<void> synced = co_await store->Sync();
+    if (!synced) co_return synced;
+  }
+  co_return Result<void>();
+}
+
+bool StoreSet::lost_unsynced() const {
+  return std::any_of(opened_.begin(), opened_.end(),
+                     [](const ExtentStore* store) { return store->core().lost_unsynced(); });
 }
 
 std::vector<proto::DiskReport> StoreSet::Reports() const {

@@ -43,6 +43,21 @@ class StoreSet {
   /// The stores that have any of the chunks. Errors: as Find.
   Task<Result<std::vector<ExtentStore*>>> FindAll(std::vector<ChunkId> chunks);
 
+  // Over all stores; what is on one of them is asked of that one. Errors: the stores'; as Find.
+
+  /// As ExtentStore::List, in one order. Errors: also kUnavailable if a store is away: the list would lack its chunks.
+  Task<Result<ChunkPage>> List(ListQuery query);
+  Task<Result<ChunkDigest>> Digest(ChunkId chunk, std::uint32_t first_page, std::uint32_t page_count);
+  Task<Result<void>> Adopt(Env& env, AdoptChunk adopted);
+  Task<Result<void>> ClearUnsettled(PgId pg, std::vector<ChunkId> chunks);
+  bool IsUnsettled(PgId pg, ChunkId chunk) const;
+  /// At most `count` of the group's unsettled chunks, in the order of ids on each store.
+  std::vector<ChunkId> FindUnsettled(PgId pg, std::size_t count) const;
+  /// Everything that was stored before the call survives power loss.
+  Task<Result<void>> Sync();
+
+  /// Whether the machine was restarted since a store was open last: what was not synced may be gone.
+  bool lost_unsynced() const;
   std::vector<proto::DiskReport> Reports() const;
 
  private:
@@ -56,6 +71,8 @@ class StoreSet {
   ExtentStore* Choose(Env& env, ExtentStore* preferred) const;
   // Whose chunks need no looking for.
   ExtentStore* OnlyStore() const { return seats_.size() == 1 && missing_.empty() ? opened_.front() : nullptr; }
+  // Errors: kUnavailable if a store of this server is not there.
+  Result<void> CheckComplete() const;
   // A chunk that is on none of the stores.
   Result<ExtentStore*> Absent(ChunkId chunk) const;
 

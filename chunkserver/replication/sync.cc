@@ -23,18 +23,23 @@ Task<Result<proto::SyncChunksReply>> SyncChunks(DataContext& context, proto::Syn
                                                 RpcRequest call) {
   std::vector<ChunkId> chunks;
   std::map<ServerId, proto::SyncChunksRequest> others;  // one call a server, however many chunks
+  auto pass_on = [&others](ServerId member, const proto::ChunkTarget& target) {
+    proto::ChunkTarget& passed_on = *others[member].add_targets();
+    passed_on = target;
+    passed_on.set_replica(true);
+  };
   for (const proto::ChunkTarget& target : request.targets()) {
     Result<Membership::Serving> serving =
         context.membership.CheckMutation(target, CallingServer(call), call.env->clock.Now());
     if (!serving) co_return serving.error();
     chunks.emplace_back(target.chunk_id());
     if (target.replica()) continue;
-    for (ServerId member : serving->group->in_sync) {
-      if (member == serving->self) continue;
-      proto::ChunkTarget& passed_on = *others[member].add_targets();
-      passed_on = target;
-      passed_on.set_replica(true);
+    const MembershipView::Group& group = *serving->group;
+    CO_TRY(CheckServes(context, group));
+    for (ServerId member : group.in_sync) {
+      if (member != serving->self) pass_on(member, target);
     }
+    for (ServerId joiner : context.joiners.RequiredIn(group.id, group.epoch)) pass_on(joiner, target);
   }
   ForwardRound round(context, *call.env, call.deadline);
   for (const auto& [member, message] : others) {

@@ -40,6 +40,7 @@ Task<Result<proto::WriteChunkReply>> WriteChunk(DataContext& context, proto::Wri
   write.payload = call.payload;
   write.checksums.assign(request.checksums().begin(), request.checksums().end());
   write.sync = request.sync();
+  write.resync = request.target().resync();
 
   Mutation mutation;
   mutation.method = proto::METHOD_WRITE_CHUNK;

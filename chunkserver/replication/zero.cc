@@ -17,6 +17,8 @@ Task<Result<proto::ZeroChunkReply>> ZeroChunk(DataContext& context, proto::ZeroC
   CO_TRY(CheckChunkRange(request.offset_bytes(), request.length_bytes()));
   ChunkZero zero;
   zero.chunk = ChunkId(request.target().chunk_id());
+  zero.pg = PgId(request.target().pg_id());
+  zero.resync = request.target().resync();
   zero.epoch = Epoch(request.target().epoch());
   zero.offset_bytes = request.offset_bytes();
   zero.length_bytes = request.length_bytes();

@@ -58,7 +58,7 @@ bool IsZeroBlock(std::span<const std::byte> block, BlockChecksum checksum) {
   return std::memcmp(block.data(), Zeros(kBlockBytes).data(), block.size()) == 0;
 }
 
-Task<Result<PlacedBlocks>> PlaceBlocks(StoreCore& core, std::vector<BlockPiece> pieces) {
+Task<Result<PlacedBlocks>> PlaceBlocks(StoreCore& core, std::vector<BlockPiece> pieces, Purpose purpose) {
   PlacedBlocks result;
   std::uint32_t needed = 0;
   for (const BlockPiece& piece : pieces) {
@@ -74,7 +74,7 @@ Task<Result<PlacedBlocks>> PlaceBlocks(StoreCore& core, std::vector<BlockPiece> 
     }
   }
   if (needed == 0) co_return result;
-  Result<Reservation> reserved = co_await core.Reserve(needed);
+  Result<Reservation> reserved = co_await core.Reserve(needed, purpose);
   if (!reserved) co_return reserved.error();
   result.reservation = std::move(*reserved);
   std::size_t next = 0;

@@ -34,7 +34,7 @@ bool IsZeroBlock(std::span<const std::byte> block, BlockChecksum checksum);
 
 /// Writes the pieces to free blocks, in as few calls as the free space allows. Blocks of zeros become holes. Errors:
 /// kNoSpace, kIo.
-Task<Result<PlacedBlocks>> PlaceBlocks(StoreCore& core, std::vector<BlockPiece> pieces);
+Task<Result<PlacedBlocks>> PlaceBlocks(StoreCore& core, std::vector<BlockPiece> pieces, Purpose purpose);
 
 /// What a change to the blocks of some pages is built from. Its maker holds the pages' lock.
 class PageEdit {

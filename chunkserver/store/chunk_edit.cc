@@ -147,7 +147,7 @@ std::vector<InlineWrite> ChunkEdit::TakeInline(bool all) {
   return writes;
 }
 
-Task<Result<void>> ChunkEdit::Commit(ChunkChange change, Place place) {
+Task<Result<void>> ChunkEdit::Commit(ChunkChange change, Place place, Purpose purpose) {
   bool all_inline = place != Place::kSlabs && !pieces_.empty() &&
                     core_->InlineRoom(PutBlockCount(), place == Place::kIndexEvenIfFull);
   IndexChange commit;
@@ -155,7 +155,7 @@ Task<Result<void>> ChunkEdit::Commit(ChunkChange change, Place place) {
   commit.inline_writes = TakeInline(all_inline);
   commit.inline_removals = std::move(inline_removals_);
   in_index_only_ = pieces_.empty();
-  Result<PlacedBlocks> placed = co_await PlaceBlocks(*core_, std::move(pieces_));
+  Result<PlacedBlocks> placed = co_await PlaceBlocks(*core_, std::move(pieces_), purpose);
   if (!placed) co_return placed.error();
   for (const PlacedBlocks::Placed& block : placed->blocks) pages_.Set(block.block, block.entry);
   commit.pages = pages_.Changes();

@@ -44,8 +44,8 @@ class ChunkEdit {
 
   /// Where bytes go: to free blocks, or into the index if it has room for them.
   enum class Place { kSlabs, kIndex, kIndexEvenIfFull };
-  /// Stores the bytes and commits everything with `change`. Errors: kNoSpace, kIo.
-  Task<Result<void>> Commit(ChunkChange change, Place place);
+  /// Stores the bytes and commits everything with `change`. Errors: kNoSpace, kIo, kStale.
+  Task<Result<void>> Commit(ChunkChange change, Place place, Purpose purpose = Purpose::kChange);
   /// After Commit: whether what it changed is durable with the index alone.
   bool in_index_only() const { return in_index_only_; }
 

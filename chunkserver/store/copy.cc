@@ -118,6 +118,7 @@ Task<Result<void>> CopyStep(StoreCore& core, ChunkCopy copy, Span span) {
   change.pg = copy.pg;
   change.epoch = copy.epoch;
   change.grow_to_bytes = static_cast<std::uint32_t>(span.target_bytes + span.length_bytes);
+  change.unsettled = true;
   co_return co_await target->Commit(change, ChunkEdit::Place::kSlabs);
 }
 

@@ -21,15 +21,19 @@ struct PageChange {
   std::uint16_t shared = 0;  // bit i: block i of `after` was allocated by another page and gets one more reference
 };
 
-/// A chunk's own record changes; it is made if it is not there. Values only grow, except by `cut_to`.
+/// A chunk's own record changes; it is made if it is not there, unless the chunk was removed lately. Values only grow,
+/// except by `cut_to_bytes` and `adopt_trim_generation`.
 struct ChunkChange {
   ChunkId chunk;
   bool remove = false;
+  std::optional<std::int64_t> tombstone_ns;  // with `remove`: it is not to be made anew; the wall time
   PgId pg;
   Epoch epoch;
   std::uint32_t grow_to_bytes = 0;
   std::optional<std::uint32_t> cut_to_bytes;
   std::uint64_t trim_generation = 0;
+  std::optional<std::uint64_t> adopt_trim_generation;
+  bool unsettled = false;  // other members may not have the change
 };
 
 /// What one atomic commit does to the index.

@@ -28,6 +28,14 @@ std::string PartKey(char table, ChunkId chunk, std::uint16_t part) {
   return std::move(writer).Take();
 }
 
+std::optional<ChunkId> ChunkOf(char wanted_table, std::string_view key) {
+  RecordReader reader(key);
+  std::uint8_t table = reader.U8();
+  ChunkId chunk(reader.U64());
+  if (!reader.AtEnd() || table != wanted_table) return std::nullopt;
+  return chunk;
+}
+
 std::string PreviousKeyOf(char table, PreviousKey key) {
   RecordWriter writer;
   writer.U8(static_cast<std::uint8_t>(table));
@@ -54,6 +62,9 @@ std::string RefcountKey(std::uint32_t segment) {
 std::string ChunkKey(ChunkId chunk) {
   return Key64(kChunkTable, chunk.value());
 }
+std::string TombstoneKey(ChunkId chunk) {
+  return Key64(kTombstoneTable, chunk.value());
+}
 std::string EncodeKey(PageKey key) {
   return PartKey(kPageTable, key.chunk, key.page);
 }
@@ -66,6 +77,24 @@ std::string EncodeKey(PreviousKey key) {
 std::string PreviousHolesKey(PreviousKey key) {
   return PreviousKeyOf(kPreviousHolesTable, key);
 }
+std::string EncodeKey(GroupKey key) {
+  RecordWriter writer;
+  writer.U8(kGroupTable);
+  writer.U32(key.pg.value());
+  writer.U32(key.epoch.value());
+  writer.U64(key.chunk.value());
+  return std::move(writer).Take();
+}
+std::string GroupPrefix(PgId pg) {
+  return Key32(kGroupTable, pg.value());
+}
+std::string UnsettledKey(GroupChunkKey key) {
+  RecordWriter writer;
+  writer.U8(kUnsettledTable);
+  writer.U32(key.pg.value());
+  writer.U64(key.chunk.value());
+  return std::move(writer).Take();
+}
 
 std::optional<std::uint32_t> DecodeSegmentKey(std::string_view key) {
   RecordReader reader(key);
@@ -76,11 +105,11 @@ std::optional<std::uint32_t> DecodeSegmentKey(std::string_view key) {
 }
 
 std::optional<ChunkId> DecodeChunkRecordKey(std::string_view key) {
-  RecordReader reader(key);
-  std::uint8_t table = reader.U8();
-  ChunkId chunk(reader.U64());
-  if (!reader.AtEnd() || table != kChunkTable) return std::nullopt;
-  return chunk;
+  return ChunkOf(kChunkTable, key);
+}
+
+std::optional<ChunkId> DecodeTombstoneKey(std::string_view key) {
+  return ChunkOf(kTombstoneTable, key);
 }
 
 std::optional<PageKey> DecodePageKey(std::string_view key) {
@@ -113,6 +142,27 @@ std::optional<PreviousKey> DecodePreviousKey(std::string_view key) {
   if (!reader.AtEnd() || previous.page.page >= kPagesPerChunk) return std::nullopt;
   if (table != kPreviousTable && table != kPreviousHolesTable) return std::nullopt;
   return previous;
+}
+
+std::optional<GroupKey> DecodeGroupEntryKey(std::string_view key) {
+  RecordReader reader(key);
+  std::uint8_t table = reader.U8();
+  GroupKey group;
+  group.pg = PgId(reader.U32());
+  group.epoch = Epoch(reader.U32());
+  group.chunk = ChunkId(reader.U64());
+  if (!reader.AtEnd() || table != kGroupTable) return std::nullopt;
+  return group;
+}
+
+std::optional<GroupChunkKey> DecodeUnsettledKey(std::string_view key) {
+  RecordReader reader(key);
+  std::uint8_t table = reader.U8();
+  GroupChunkKey unsettled;
+  unsettled.pg = PgId(reader.U32());
+  unsettled.chunk = ChunkId(reader.U64());
+  if (!reader.AtEnd() || table != kUnsettledTable) return std::nullopt;
+  return unsettled;
 }
 
 }  // namespace gabion

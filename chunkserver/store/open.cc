@@ -3,6 +3,7 @@
 #include <bitset>
 
 #include "chunkserver/store/kv_load.h"
+#include "chunkserver/store/mark_record.h"
 #include "chunkserver/store/record_codec.h"
 #include "chunkserver/store/slab_name.h"
 #include "chunkserver/store/store_core.h"
@@ -26,6 +27,7 @@ Task<Result<void>> StoreCore::Open() {
   if (done) done = co_await LoadSegments();
   if (done) done = co_await LoadPrevious();
   if (done) done = co_await LoadInline();
+  if (done) done = co_await LoadUnsettled();
   // From now on the index's word stands: what earlier processes freed may be written over.
   if (done) done = co_await SyncIndex();
   if (done) done = co_await RefreshSpace();
@@ -36,6 +38,7 @@ Task<Result<void>> StoreCore::Open() {
   state_->applied = state_->durable;
   for (std::size_t i = 0; i < slabs_.size(); ++i) state_->dirty_slabs.insert(static_cast<std::uint32_t>(i));
   if (state_->superblock.boot_id != disk_.boot_id()) {
+    lost_unsynced_ = true;
     done = co_await SettlePowerLoss();
     if (!done) {
       GoOffline(done.error());
@@ -174,6 +177,19 @@ Task<Result<void>> StoreCore::LoadInline() {
     return {};
   };
   std::string prefix(1, kInlineTable);
+  co_return co_await ScanTable(prefix, visit);
+}
+
+Task<Result<void>> StoreCore::LoadUnsettled() {
+  std::function<Result<void>(std::string_view, std::string_view)> visit =
+      [this](std::string_view key, std::string_view value) -> Result<void> {
+    std::optional<GroupChunkKey> unsettled = DecodeUnsettledKey(key);
+    if (!unsettled) return BadKey("unsettled chunks");
+    TRY(DecodeMark(value));
+    state_->unsettled.Add(*unsettled);
+    return {};
+  };
+  std::string prefix(1, kUnsettledTable);
   co_return co_await ScanTable(prefix, visit);
 }
 

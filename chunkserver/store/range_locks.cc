@@ -1,5 +1,6 @@
 #include "chunkserver/store/range_locks.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "common/base/byte_units.h"
@@ -56,6 +57,14 @@ Task<RangeLocks::Guard> RangeLocks::Lock(ChunkId chunk, PageRange range) {
     co_await SuspendUntilResumed(enqueue);
   }
   co_return guard;
+}
+
+bool RangeLocks::IsLocked(ChunkId chunk, PageRange range) const {
+  std::lock_guard lock(mutex_);
+  auto found = queues_.find(chunk);
+  if (found == queues_.end()) return false;
+  const Queue& queue = found->second;
+  return std::any_of(queue.begin(), queue.end(), [&](const Entry& entry) { return entry.range.Overlaps(range); });
 }
 
 void RangeLocks::Unlock(ChunkId chunk, Queue::iterator entry) {

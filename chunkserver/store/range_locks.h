@@ -69,12 +69,14 @@ class RangeLocks {
   /// Whoever holds several locks has one a chunk, and takes them in ascending order of chunk. (Two in one chunk are a
   /// deadlock as soon as a request over both comes in between: it waits for the first, and the second waits for it.)
   Task<Guard> Lock(ChunkId chunk, PageRange range);
+  /// Whether anybody has, or waits for, any of these pages.
+  bool IsLocked(ChunkId chunk, PageRange range) const;
 
  private:
   void Unlock(ChunkId chunk, Queue::iterator entry);
   static bool MustWait(const Queue& queue, Queue::const_iterator entry);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::unordered_map<ChunkId, Queue> queues_;
 };
 

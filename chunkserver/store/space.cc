@@ -13,6 +13,11 @@ std::uint64_t HeadroomBytes(std::uint64_t total_bytes) {
   return std::clamp(total_bytes / 16, 4 * kMiB, kGiB);
 }
 
+// Left for making copies equal, beside that: a sixty-fourth, within reason.
+std::uint64_t EmergencyBytes(std::uint64_t total_bytes) {
+  return std::min(total_bytes / 64, 64 * kMiB);
+}
+
 constexpr int kReserveAttemptsMax = 4;
 
 Error NoSpace(const std::string& name) {
@@ -21,14 +26,15 @@ Error NoSpace(const std::string& name) {
 
 }  // namespace
 
-std::uint64_t StoreCore::SpendableLocked() const {
+std::uint64_t StoreCore::SpendableLocked(Purpose purpose) const {
   std::uint64_t kept = HeadroomBytes(space_.total_bytes) + reserved_since_space_;
+  if (purpose != Purpose::kResync) kept += EmergencyBytes(space_.total_bytes);
   return space_.available_bytes > kept ? space_.available_bytes - kept : 0;
 }
 
 bool StoreCore::has_space() const {
   std::lock_guard lock(mutex_);
-  return !offline_ && SpendableLocked() >= kMaxPayloadBytes;
+  return !offline_ && SpendableLocked(Purpose::kChange) >= kMaxPayloadBytes;
 }
 
 Task<Result<void>> StoreCore::RefreshSpace() {
@@ -43,7 +49,7 @@ Task<Result<void>> StoreCore::RefreshSpace() {
   co_return Result<void>();
 }
 
-Task<Result<Reservation>> StoreCore::Reserve(std::uint32_t block_count) {
+Task<Result<Reservation>> StoreCore::Reserve(std::uint32_t block_count, Purpose purpose) {
   if (block_count == 0) co_return Reservation();
   std::uint64_t bytes = block_count * kBlockBytes;
   for (int attempt = 0; attempt < kReserveAttemptsMax;) {
@@ -51,7 +57,7 @@ Task<Result<Reservation>> StoreCore::Reserve(std::uint32_t block_count) {
     {
       std::lock_guard lock(mutex_);
       state_->ReleaseReusable();
-      full = SpendableLocked() < bytes;
+      full = SpendableLocked(purpose) < bytes;
       if (!full) {
         std::vector<BlockRun> runs = state_->allocator.Reserve(block_count);
         if (!runs.empty()) {

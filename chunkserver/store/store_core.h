@@ -3,6 +3,7 @@
 #include <atomic>
 #include <bitset>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,7 +28,11 @@ struct StoreOptions {
   std::size_t pending_pages_max = 16384;  // 1 GiB; beyond it writers wait for a sync, at half of it one starts
   std::uint32_t inline_write_bytes_max = 16 * kKiB;  // durable writes up to this go into the index first; 0: none
   std::size_t inline_blocks_max = 8192;              // 32 MiB in memory and in the index's log
+  Duration tombstone_keep = std::chrono::hours(1);   // longer than a change can be on its way
 };
+
+/// What space is wanted for. The last of a store is only for making copies equal: on full disks, too, that must go on.
+enum class Purpose { kChange, kResync };
 
 /// Blocks that a write will fill. Gives them back when it goes, unless they were committed.
 class Reservation {
@@ -103,7 +108,7 @@ class StoreCore {
   };
 
   /// Errors: kNoSpace, after what can be reclaimed was.
-  Task<Result<Reservation>> Reserve(std::uint32_t block_count);
+  Task<Result<Reservation>> Reserve(std::uint32_t block_count, Purpose purpose);
   Task<Result<Slice>> ReadBlocks(BlockRun run);
   Task<Result<void>> WriteBlocks(BlockRun run, Payload payload);
   /// One block, verified. Errors: kCorrupt if its bytes do not fit the checksum.
@@ -115,8 +120,22 @@ class StoreCore {
   Task<Result<void>> Commit(IndexChange change, Reservation reservation);
   /// Waits while more is unsynced than the store wants to answer for. Before locks are taken.
   Task<void> WaitForRoom();
+  /// For tombstones.
+  std::int64_t WallNowNs() const { return env_.clock.WallNowNs(); }
   /// Whether `count` more inline blocks fit. Unless `even_if_full`, the disk must have room for them when they move.
   bool InlineRoom(std::size_t count, bool even_if_full) const;
+
+  // Groups and their unsettled chunks (groups.cc).
+
+  bool IsUnsettled(GroupChunkKey key) const;
+  Task<Result<void>> ClearUnsettled(PgId pg, std::vector<ChunkId> chunks);
+  /// The first `count` of the group's unsettled chunks after `after`, in order.
+  std::vector<ChunkId> FindUnsettled(PgId pg, ChunkId after, std::size_t count) const;
+  /// Calls `visit` for each chunk of the group whose last change was in a later epoch than `after_epoch`; perhaps twice
+  /// for one that changes meanwhile.
+  Task<Result<void>> ScanGroup(PgId pg, Epoch after_epoch, std::function<void(ChunkId)> visit);
+  /// Groups of which there are chunks, ascending.
+  Task<Result<std::vector<PgId>>> FindGroups();
 
   // Syncs (sync.cc).
 
@@ -140,6 +159,8 @@ class StoreCore {
   std::uint64_t store_id() const;
   std::uint64_t blocks_per_slab() const { return state_->superblock.slab_bytes / kBlockBytes; }
   std::uint64_t starts() const;
+  /// Whether the machine was restarted since the store was open last. Constant after Open.
+  bool lost_unsynced() const { return lost_unsynced_; }
   std::vector<std::uint64_t> siblings() const;
   /// Records which stores this server has and how often it was started, durably.
   Task<Result<void>> SetSiblings(std::vector<std::uint64_t> siblings, std::uint64_t starts);
@@ -157,6 +178,7 @@ class StoreCore {
   Task<Result<void>> OpenSlabs();
   Task<Result<void>> LoadPrevious();
   Task<Result<void>> LoadInline();
+  Task<Result<void>> LoadUnsettled();
   Task<Result<void>> SettlePowerLoss();
   // How many blocks went back to an older version.
   Task<Result<std::size_t>> SettlePage(PageKey key);
@@ -172,7 +194,7 @@ class StoreCore {
   Task<void> Reclaim();
   // `short_too`: every free block, as somebody needs the space now.
   Task<void> PunchFreed(bool short_too);
-  std::uint64_t SpendableLocked() const;
+  std::uint64_t SpendableLocked(Purpose purpose) const;
 
   // sync.cc
   Task<Result<void>> RunRound();
@@ -181,6 +203,9 @@ class StoreCore {
   bool InlineIsHalfFullLocked() const { return state_->inlined.size() > options_.inline_blocks_max / 2; }
   Task<void> Upkeep();
   Task<void> WakeUpkeep();  // on the upkeep's loop
+
+  // tombstones.cc
+  Task<void> ExpireTombstones();
 
   // move_inline.cc
   Task<Result<void>> MoveInline();
@@ -200,6 +225,7 @@ class StoreCore {
   RangeLocks locks_;
   TaskGroup tasks_;
   CancellableSleep upkeep_sleep_;
+  ChunkId tombstone_cursor_;  // the upkeep's: it has looked at tombstones up to here
   std::atomic<bool> stopping_ = false;
 
   AsyncMutex grow_mutex_;
@@ -210,6 +236,7 @@ class StoreCore {
 
   mutable std::mutex mutex_;  // everything below; never held over a suspension
   std::unique_ptr<StoreState> state_;
+  bool lost_unsynced_ = false;
   std::vector<std::unique_ptr<DiskFile>> slabs_;
   std::optional<Error> offline_;
   std::shared_ptr<SyncRound> next_round_;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "chunkserver/store/mark_record.h"
 #include "chunkserver/store/record_codec.h"
+#include "chunkserver/store/tombstone.h"
 #include "common/base/check.h"
 
 namespace gabion {
@@ -49,6 +51,17 @@ Result<std::optional<ChunkRecord>> StoreState::FindChunk(ChunkId chunk, MissingK
   TRY_ASSIGN(ChunkRecord record, DecodeChunkRecord(**value));
   chunks.Put(chunk, record);
   return std::optional(record);
+}
+
+Result<void> StoreState::CheckNoTombstone(ChunkId chunk, MissingKey& missing) {
+  std::string key = TombstoneKey(chunk);
+  Result<std::optional<std::string>> value = index.Get(key);
+  if (!value) {
+    missing.key = std::move(key);
+    return value.error();
+  }
+  if (!value->has_value()) return {};
+  return Error(ErrorCode::kStale, "chunk " + ToString(chunk) + " was removed with its file");
 }
 
 Result<StoreState::References> StoreState::PlanReferences(const ReferencePlan& plan, MissingKey& missing) {
@@ -178,7 +191,8 @@ std::optional<ChunkRecord> StoreState::StageChunk(const ChunkChange& change, con
   std::uint64_t count = chunk_count;
   std::optional<ChunkRecord> after;
   if (change.remove) {
-    batch.Delete(ChunkKey(change.chunk));
+    if (change.tombstone_ns) batch.Put(TombstoneKey(change.chunk), EncodeTombstone({*change.tombstone_ns}));
+    if (before.has_value()) batch.Delete(ChunkKey(change.chunk));
     if (before.has_value()) --count;
   } else {
     after = before.value_or(ChunkRecord());
@@ -187,16 +201,51 @@ std::optional<ChunkRecord> StoreState::StageChunk(const ChunkChange& change, con
     after->length_bytes = std::max(after->length_bytes, change.grow_to_bytes);
     if (change.cut_to_bytes) after->length_bytes = std::min(after->length_bytes, *change.cut_to_bytes);
     after->trim_generation = std::max(after->trim_generation, change.trim_generation);
+    if (change.adopt_trim_generation) after->trim_generation = *change.adopt_trim_generation;
     if (after != before) batch.Put(ChunkKey(change.chunk), EncodeChunkRecord(*after));
     if (!before.has_value()) ++count;
   }
-  if (count != chunk_count) {
-    chunk_count = count;
-    RecordWriter writer;
-    writer.U64(count);
-    batch.Put(ChunkCountKey(), std::move(writer).Take());
-  }
+  if (count != chunk_count) StageCount(count, batch);
+  StageGroup(change.chunk, before, after, batch);
+  StageUnsettled(change, before, after, batch);
   return after;
+}
+
+void StoreState::StageCount(std::uint64_t count, WriteBatch& batch) {
+  chunk_count = count;
+  RecordWriter writer;
+  writer.U64(count);
+  batch.Put(ChunkCountKey(), std::move(writer).Take());
+}
+
+void StoreState::StageGroup(ChunkId chunk, const std::optional<ChunkRecord>& before,
+                            const std::optional<ChunkRecord>& after, WriteBatch& batch) {
+  auto place_of = [&](const std::optional<ChunkRecord>& record) -> std::optional<GroupKey> {
+    if (!record) return std::nullopt;
+    return GroupKey{record->pg, record->last_write_epoch, chunk};
+  };
+  std::optional<GroupKey> old_place = place_of(before);
+  std::optional<GroupKey> new_place = place_of(after);
+  if (old_place == new_place) return;
+  if (old_place) batch.Delete(EncodeKey(*old_place));
+  if (new_place) batch.Put(EncodeKey(*new_place), EncodeMark());
+}
+
+void StoreState::StageUnsettled(const ChunkChange& change, const std::optional<ChunkRecord>& before,
+                                const std::optional<ChunkRecord>& after, WriteBatch& batch) {
+  std::optional<GroupChunkKey> old_key;
+  if (before && unsettled.Contains({before->pg, change.chunk})) old_key = {before->pg, change.chunk};
+  std::optional<GroupChunkKey> new_key;
+  if (after && (old_key || change.unsettled)) new_key = {after->pg, change.chunk};
+  if (old_key == new_key) return;
+  if (old_key) {
+    unsettled.Remove(*old_key);
+    batch.Delete(UnsettledKey(*old_key));
+  }
+  if (new_key) {
+    unsettled.Add(*new_key);
+    batch.Put(UnsettledKey(*new_key), EncodeMark());
+  }
 }
 
 Result<CommitSeq> StoreState::Commit(const IndexChange& change, const std::vector<BlockRun>& allocated,
@@ -205,6 +254,10 @@ Result<CommitSeq> StoreState::Commit(const IndexChange& change, const std::vecto
   std::optional<ChunkRecord> chunk_before;
   if (change.chunk) {
     TRY_ASSIGN(chunk_before, FindChunk(change.chunk->chunk, missing));
+    // Most changes are of chunks that are there, and look no further.
+    if (!chunk_before && !change.chunk->remove) {
+      TRY(CheckNoTombstone(change.chunk->chunk, missing));
+    }
   }
   ReferencePlan plan;
   for (const PageChange& page : change.pages) PlanPageChange(page, change.data_is_durable, pending, plan);
@@ -287,6 +340,49 @@ Result<bool> StoreState::EndPrevious(std::uint64_t generation, std::size_t count
   // A block may have been in use until a moment ago (zeroed since the generation ended), so this waits like any other.
   for (const BlockRun& run : freed) gate.Add(run, applied);
   return more;
+}
+
+Result<CommitSeq> StoreState::ClearUnsettled(PgId pg, const std::vector<ChunkId>& cleared) {
+  WriteBatch batch;
+  for (ChunkId chunk : cleared) {
+    GroupChunkKey key{pg, chunk};
+    if (!unsettled.Contains(key)) continue;
+    unsettled.Remove(key);
+    batch.Delete(UnsettledKey(key));
+  }
+  if (batch.empty()) return applied;
+  TRY_ASSIGN(applied, index.Apply(batch));
+  return applied;
+}
+
+Result<bool> StoreState::ExpireTombstones(ChunkId& after, std::size_t count, std::int64_t now_ns, Duration keep) {
+  WriteBatch batch;
+  Result<void> decoded;
+  std::size_t visited = 0;
+  KvStore::Visitor visit = [&](std::string_view key, std::string_view value) {
+    std::optional<ChunkId> chunk = DecodeTombstoneKey(key);
+    Result<Tombstone> tombstone = DecodeTombstone(value);
+    if (!chunk || !tombstone) {
+      decoded = tombstone ? Error(ErrorCode::kCorrupt, "a tombstone's key does not parse") : tombstone.error();
+      return false;
+    }
+    if (tombstone->removed_ns <= now_ns - keep.count()) {
+      batch.Delete(std::string(key));
+    } else if (tombstone->removed_ns > now_ns) {
+      // The clock was set back: by the time it said then, this one might stay for years.
+      batch.Put(std::string(key), EncodeTombstone({now_ns}));
+    }
+    after = *chunk;
+    return ++visited < count;
+  };
+  Result<void> scanned = index.Scan(TombstoneKey(after.next()), PrefixEnd(std::string(1, kTombstoneTable)), visit);
+  TRY(decoded);
+  bool is_cold = !scanned && scanned.error().code() == ErrorCode::kWouldBlock;
+  if (!scanned && (!is_cold || visited == 0)) return scanned.error();
+  if (!batch.empty()) {
+    TRY_ASSIGN(applied, index.Apply(batch));
+  }
+  return is_cold || visited == count;
 }
 
 void StoreState::ReleaseReusable() {

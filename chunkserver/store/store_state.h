@@ -17,6 +17,8 @@
 #include "chunkserver/store/reuse_gate.h"
 #include "chunkserver/store/shared_blocks.h"
 #include "chunkserver/store/superblock.h"
+#include "chunkserver/store/unsettled_chunks.h"
+#include "common/env/clock.h"
 #include "common/env/kv_store.h"
 
 namespace gabion {
@@ -51,13 +53,20 @@ class StoreState {
   /// Nothing if the chunk was never written. Errors: kWouldBlock, kCorrupt, kIo.
   Result<std::optional<ChunkRecord>> FindChunk(ChunkId chunk, MissingKey& missing);
 
-  /// Commits `change`; the blocks of `allocated` were reserved and are written. Errors: kWouldBlock; what
-  /// KvStore::Apply says, after which the store takes no more writes.
+  /// Commits `change`; the blocks of `allocated` were reserved and are written. Errors: kWouldBlock; kStale if it would
+  /// make a chunk anew that was removed lately; what KvStore::Apply says, after which the store takes no more writes.
   Result<CommitSeq> Commit(const IndexChange& change, const std::vector<BlockRun>& allocated, MissingKey& missing);
 
   /// Ends previous records of `generation`, which is durable in slabs and index: at most `count` of them, oldest key
   /// first. True if there are more. Errors: as Commit.
   Result<bool> EndPrevious(std::uint64_t generation, std::size_t count, MissingKey& missing);
+
+  /// Takes these chunks out of the set of unsettled ones. Errors: what KvStore::Apply says.
+  Result<CommitSeq> ClearUnsettled(PgId pg, const std::vector<ChunkId>& cleared);
+
+  /// Takes away tombstones older than `keep` among the next `count` after `after`, which moves on. True if there are
+  /// more. Errors: kWouldBlock (nothing is in memory there), kCorrupt, what KvStore::Apply says.
+  Result<bool> ExpireTombstones(ChunkId& after, std::size_t count, std::int64_t now_ns, Duration keep);
 
   /// What may be reused becomes free.
   void ReleaseReusable();
@@ -68,6 +77,7 @@ class StoreState {
   PendingPages pending;
   ReuseGate gate;
   InlineBlocks inlined;
+  UnsettledChunks unsettled;
   ChunkCache chunks;
   std::uint64_t chunk_count = 0;
   std::set<std::uint32_t> dirty_slabs;  // written since the last sync began
@@ -82,6 +92,8 @@ class StoreState {
     std::vector<BlockAddress> freed;
   };
 
+  // Errors: kStale if there is one.
+  Result<void> CheckNoTombstone(ChunkId chunk, MissingKey& missing);
   Result<References> PlanReferences(const ReferencePlan& plan, MissingKey& missing);
   // Puts them into the batch and the allocator; returns what was freed.
   std::vector<BlockRun> StageReferences(const References& references, std::set<std::uint32_t>& segments,
@@ -92,6 +104,12 @@ class StoreState {
   // The chunk's record after the change; nothing if it goes.
   std::optional<ChunkRecord> StageChunk(const ChunkChange& change, const std::optional<ChunkRecord>& before,
                                         WriteBatch& batch);
+  void StageCount(std::uint64_t count, WriteBatch& batch);
+  // What follows from the chunk's record, before and after: its places in the tables of groups and of unsettled chunks.
+  static void StageGroup(ChunkId chunk, const std::optional<ChunkRecord>& before,
+                         const std::optional<ChunkRecord>& after, WriteBatch& batch);
+  void StageUnsettled(const ChunkChange& change, const std::optional<ChunkRecord>& before,
+                      const std::optional<ChunkRecord>& after, WriteBatch& batch);
 };
 
 }  // namespace gabion

@@ -6,7 +6,7 @@
 namespace gabion {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 constexpr std::size_t kBootIdBytesMax = 256;
 
 }  // namespace
@@ -28,8 +28,10 @@ std::string EncodeSuperblock(const Superblock& superblock) {
 Result<Superblock> DecodeSuperblock(std::string_view value) {
   RecordReader reader(value);
   if (std::uint8_t version = reader.U8(); reader.ok() && version != kVersion) {
-    return Error(ErrorCode::kVersionMismatch, "the store has format version " + std::to_string(version) +
-                                                  "; this program knows version 1 only: start the newer program");
+    std::string text = "the store has format version " + std::to_string(version) + "; this program knows version " +
+                       std::to_string(kVersion) + " only: ";
+    text += version > kVersion ? "start the newer program" : "no release made such a store; use an empty directory";
+    return Error(ErrorCode::kVersionMismatch, std::move(text));
   }
   Superblock superblock;
   superblock.store_id = reader.U64();

@@ -26,7 +26,7 @@ inline constexpr std::uint64_t kSlabBytesMax = 1ull << 40;
 inline constexpr std::size_t kSiblingsMax = 256;
 
 std::string EncodeSuperblock(const Superblock& superblock);
-/// Errors: kCorrupt; kVersionMismatch for a store of a newer program.
+/// Errors: kCorrupt; kVersionMismatch for a store of another program's format.
 Result<Superblock> DecodeSuperblock(std::string_view value);
 
 }  // namespace gabion

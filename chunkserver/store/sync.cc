@@ -165,6 +165,7 @@ Task<void> StoreCore::Upkeep() {
     }
     co_await EndDurableGenerations();
     co_await PunchFreed(false);
+    co_await ExpireTombstones();
     if (spent) {
       Result<void> refreshed = co_await RefreshSpace();
       if (!refreshed) co_return;

@@ -36,9 +36,10 @@ Task<Result<void>> ExtentStore::Write(ChunkWrite write) {
   change.pg = write.pg;
   change.epoch = write.epoch;
   change.grow_to_bytes = static_cast<std::uint32_t>(write.offset_bytes + bytes.size());
+  change.unsettled = !write.resync;
   bool to_index = write.sync && bytes.size() <= core_.options().inline_write_bytes_max;
   ChunkEdit::Place place = to_index ? ChunkEdit::Place::kIndex : ChunkEdit::Place::kSlabs;
-  Result<void> committed = co_await edit->Commit(change, place);
+  Result<void> committed = co_await edit->Commit(change, place, write.resync ? Purpose::kResync : Purpose::kChange);
   if (!committed || !write.sync) co_return committed;
 
   RangeLocks::Guard unlocked = std::move(guard);

@@ -24,8 +24,11 @@ Task<Result<void>> ExtentStore::Zero(ChunkZero zero) {
     if (!put) co_return put;
     ChunkChange change;
     change.chunk = zero.chunk;
+    change.pg = zero.pg;
     change.epoch = zero.epoch;
-    Result<void> committed = co_await edit->Commit(change, ChunkEdit::Place::kSlabs);
+    change.unsettled = !zero.resync;
+    Purpose purpose = zero.resync ? Purpose::kResync : Purpose::kChange;
+    Result<void> committed = co_await edit->Commit(change, ChunkEdit::Place::kSlabs, purpose);
     if (!committed) co_return committed;
     at = step_end;
   }

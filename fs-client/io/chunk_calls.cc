@@ -17,8 +17,18 @@ constexpr Duration kReadLimitWithAlternatives = std::chrono::seconds(2);
 // A write that was garbled on its way, or hit a disk that is just being given up, is tried so often before it fails.
 constexpr unsigned kMaxTriesAfterDamage = 8;
 constexpr std::size_t kMaxReported = 1024;
+// Who has waited longer may wait for a server that is dead, or no primary any more: the map tells.
+constexpr Duration kWatchInterval = std::chrono::milliseconds(500);
 // Chunks of one SyncChunks, 256 GiB of a file: far within what one header may hold.
 constexpr int kMaxTargetsPerSync = 4096;
+
+/// A chunk that was removed with its file, or replaced when another client cut the file, takes no change any more, and
+/// none is missed: whoever commits what was written there learns that the file has changed, and stores it again where
+/// it belongs.
+Result<void> OutcomeOf(const Result<RpcReply>& reply) {
+  if (reply || reply.error().code() == ErrorCode::kStale) return {};
+  return reply.error();
+}
 
 bool IsDamage(ErrorCode code) {
   return code == ErrorCode::kCorrupt || code == ErrorCode::kIo;
@@ -62,6 +72,21 @@ class ChunkCalls::Retry {
   unsigned damaged_ = 0;
 };
 
+ClientLoop::Waiting ChunkCalls::Wait(ClientLoop* loop) {
+  if (!loop->StartWatching()) session_.tasks().Spawn(loop->env().executor, Watch(loop));
+  return ClientLoop::Waiting(*loop);
+}
+
+Task<void> ChunkCalls::Watch(ClientLoop* loop) {
+  do {
+    co_await loop->env().clock.SleepFor(kWatchInterval);
+    if (session_.stopping()) break;
+    if (!loop->any_waiting() || loop->Now() - loop->waiting_since() < kWatchInterval) continue;
+    co_await session_.RefreshMap(loop, session_.map()->version());
+  } while (loop->any_waiting());
+  loop->StopWatching();
+}
+
 Task<Result<RpcReply>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
                                              const google::protobuf::MessageLite& request, proto::ChunkTarget& target,
                                              Payload payload) {
@@ -78,6 +103,7 @@ Task<Result<RpcReply>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place,
       std::string header = request.SerializeAsString();
       Payload copy = payload;  // slices; the bytes are shared
       RpcClient& client = loop->Chunkserver(primary->id, primary->endpoint);
+      ClientLoop::Waiting waiting = Wait(loop);
       Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(copy), retry.NextDeadline());
       if (reply) {
         retry.Succeeded();
@@ -97,8 +123,7 @@ Task<Result<void>> ChunkCalls::Write(ClientLoop* loop, ChunkPlace place, std::ui
   request.set_sync(sync);
   Result<RpcReply> reply = co_await ToPrimary(loop, place, proto::METHOD_WRITE_CHUNK, request,
                                               *request.mutable_target(), std::move(payload));
-  if (!reply) co_return reply.error();
-  co_return Result<void>();
+  co_return OutcomeOf(reply);
 }
 
 Task<Result<void>> ChunkCalls::Trim(ClientLoop* loop, ChunkPlace place, std::uint32_t length_bytes,
@@ -109,8 +134,7 @@ Task<Result<void>> ChunkCalls::Trim(ClientLoop* loop, ChunkPlace place, std::uin
   Payload none;
   Result<RpcReply> reply =
       co_await ToPrimary(loop, place, proto::METHOD_TRIM_CHUNK, request, *request.mutable_target(), std::move(none));
-  if (!reply) co_return reply.error();
-  co_return Result<void>();
+  co_return OutcomeOf(reply);
 }
 
 Task<Result<void>> ChunkCalls::Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes,
@@ -121,8 +145,7 @@ Task<Result<void>> ChunkCalls::Zero(ClientLoop* loop, ChunkPlace place, std::uin
   Payload none;
   Result<RpcReply> reply =
       co_await ToPrimary(loop, place, proto::METHOD_ZERO_CHUNK, request, *request.mutable_target(), std::move(none));
-  if (!reply) co_return reply.error();
-  co_return Result<void>();
+  co_return OutcomeOf(reply);
 }
 
 Task<Result<proto::StatChunkReply>> ChunkCalls::Stat(ClientLoop* loop, ChunkPlace place) {
@@ -141,6 +164,7 @@ Task<Result<proto::StatChunkReply>> ChunkCalls::Stat(ClientLoop* loop, ChunkPlac
 Task<Result<Slice>> ChunkCalls::ReadFrom(ClientLoop* loop, ClusterView::Server server, proto::ReadChunkRequest request,
                                          TimePoint deadline) {
   RpcClient& client = loop->Chunkserver(server.id, server.endpoint);
+  ClientLoop::Waiting waiting = Wait(loop);
   Payload none;
   auto reply =
       co_await CallTyped<proto::ReadChunkReply>(client, proto::METHOD_READ_CHUNK, request, std::move(none), deadline);
@@ -256,6 +280,7 @@ Task<Result<std::vector<ChunkPlace>>> ChunkCalls::SyncRound(ClientLoop* loop, st
   for (const auto& [server, batches] : requests) {
     RpcClient& client = loop->Chunkserver(server, map->FindServer(server)->endpoint);
     for (const proto::SyncChunksRequest& request : batches) {
+      ClientLoop::Waiting waiting = Wait(loop);
       Payload none;
       auto reply = co_await CallTyped<proto::SyncChunksReply>(client, proto::METHOD_SYNC_CHUNKS, request,
                                                               std::move(none), deadline);

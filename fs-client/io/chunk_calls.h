@@ -43,6 +43,10 @@ class ChunkCalls {
  private:
   class Retry;
 
+  /// Begins a wait for a chunkserver's answer, and has somebody look after those who wait.
+  ClientLoop::Waiting Wait(ClientLoop* loop);
+  Task<void> Watch(ClientLoop* loop);
+
   /// `target` is inside `request`; both are the awaiting caller's.
   Task<Result<RpcReply>> ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
                                    const google::protobuf::MessageLite& request, proto::ChunkTarget& target,

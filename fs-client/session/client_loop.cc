@@ -1,7 +1,5 @@
 #include "fs-client/session/client_loop.h"
 
-#include <utility>
-
 namespace gabion {
 
 ClientLoop::ClientLoop(Env& env, std::vector<Endpoint> metaservers, std::string host_id)
@@ -28,6 +26,16 @@ RpcClient& ClientLoop::Chunkserver(ServerId server, const Endpoint& endpoint) {
   if (client != nullptr && client->endpoint() != endpoint) retired_.push_back(std::move(client));
   if (client == nullptr) client = Connect(endpoint);
   return *client;
+}
+
+Task<void> ClientLoop::HangUp(std::vector<ServerId> dead) {
+  for (ServerId server : dead) {
+    auto found = chunk_clients_.find(server);
+    if (found == chunk_clients_.end()) continue;
+    std::unique_ptr<RpcClient> client = std::move(found->second);
+    chunk_clients_.erase(found);
+    co_await client->Stop();
+  }
 }
 
 void ClientLoop::Suspect(ServerId server) {

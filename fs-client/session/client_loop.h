@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -32,6 +34,28 @@ class ClientLoop {
   /// calls may still be waiting on it.
   RpcClient& Chunkserver(ServerId server, const Endpoint& endpoint);
 
+  /// Ends the calls to these servers: they are dead, and nobody is to wait for their answers until the deadline.
+  Task<void> HangUp(std::vector<ServerId> dead);
+
+  /// A call to a chunkserver that waits for its answer. Counts until it goes.
+  class [[nodiscard]] Waiting {
+   public:
+    explicit Waiting(ClientLoop& loop) : loop_(loop), place_(loop.waiting_.insert(loop.waiting_.end(), loop.Now())) {}
+    ~Waiting() { loop_.waiting_.erase(place_); }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+   private:
+    ClientLoop& loop_;
+    std::list<TimePoint>::iterator place_;
+  };
+  bool any_waiting() const { return !waiting_.empty(); }
+  /// Since when the oldest of them has been waiting; there is one.
+  TimePoint waiting_since() const { return waiting_.front(); }
+  /// Whether somebody looks after those who wait already; from now on somebody does.
+  bool StartWatching() { return std::exchange(watching_, true); }
+  void StopWatching() { watching_ = false; }
+
   void Suspect(ServerId server);
   void Trust(ServerId server);
   bool Suspected(ServerId server) const;
@@ -49,6 +73,8 @@ class ClientLoop {
   std::map<ServerId, std::unique_ptr<RpcClient>> chunk_clients_;
   std::vector<std::unique_ptr<RpcClient>> retired_;
   std::map<ServerId, TimePoint> suspects_;
+  std::list<TimePoint> waiting_;
+  bool watching_ = false;
 };
 
 }  // namespace gabion

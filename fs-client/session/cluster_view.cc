@@ -1,5 +1,7 @@
 #include "fs-client/session/cluster_view.h"
 
+#include <algorithm>
+
 #include "common/base/log.h"
 
 namespace gabion {
@@ -23,6 +25,15 @@ ClusterView::ClusterView(const proto::ClusterMap& map) : version_(map.version())
     }
     pgs_[pg.id] = std::move(pg);
   }
+}
+
+std::vector<ServerId> ClusterView::DeadServers() const {
+  std::vector<ServerId> dead;
+  for (const auto& [id, server] : servers_) {
+    if (!server.alive) dead.push_back(id);
+  }
+  std::sort(dead.begin(), dead.end());
+  return dead;
 }
 
 const ClusterView::Pg* ClusterView::FindPg(PgId pg) const {

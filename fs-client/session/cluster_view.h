@@ -34,6 +34,8 @@ class ClusterView {
   std::uint64_t version() const { return version_; }
   const Pg* FindPg(PgId pg) const;
   const Server* FindServer(ServerId server) const;
+  /// Of which the metaserver has not heard within their leases.
+  std::vector<ServerId> DeadServers() const;
 
  private:
   std::uint64_t version_ = 0;

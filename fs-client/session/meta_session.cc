@@ -36,8 +36,14 @@ ClusterViewPtr MetaSession::map() const {
 
 void MetaSession::AdoptMap(const proto::ClusterMap& map) {
   auto view = std::make_shared<const ClusterView>(map);
-  std::lock_guard lock(mutex_);
-  if (view->version() > map_->version()) map_ = std::move(view);
+  {
+    std::lock_guard lock(mutex_);
+    if (view->version() <= map_->version()) return;
+    map_ = view;
+  }
+  std::vector<ServerId> dead = view->DeadServers();
+  if (dead.empty()) return;
+  for (ClientLoop* loop : loops_) tasks_.Spawn(loop->env().executor, loop->HangUp(dead));
 }
 
 Task<Result<void>> MetaSession::OpenAt(ClientLoop* loop, std::size_t metaserver, SessionId resume, TimePoint deadline) {

@@ -73,6 +73,9 @@ class MetaSession {
   /// first; waits as long as it takes. Errors: kCancelled (stopping), kStale (the volume or subdirectory is gone).
   Task<Result<void>> Recover(ClientLoop* loop, std::uint64_t seen_generation);
 
+  /// Background work of whoever uses the session; joined before it goes.
+  TaskGroup& tasks() { return tasks_; }
+
   ClusterViewPtr map() const;
   /// Asks for a newer map than `seen_version` unless there is one already. One try.
   Task<void> RefreshMap(ClientLoop* loop, std::uint64_t seen_version);

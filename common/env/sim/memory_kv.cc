@@ -47,6 +47,11 @@ std::size_t MemoryKvContents::size() const {
   return entries_.size();
 }
 
+std::map<std::string, std::string, std::less<>> MemoryKvContents::Entries() const {
+  std::lock_guard lock(mutex_);
+  return entries_;
+}
+
 CommitSeq MemoryKvContents::applied_seq() const {
   std::lock_guard lock(mutex_);
   return applied_;

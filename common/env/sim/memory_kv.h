@@ -44,6 +44,8 @@ class MemoryKvContents {
 
   std::size_t size() const;
   CommitSeq applied_seq() const;
+  /// Everything, as a reader would find it now; for checkers.
+  std::map<std::string, std::string, std::less<>> Entries() const;
 
  private:
   friend class MemoryKv;

@@ -60,12 +60,12 @@ proto::ChunkTarget TargetOf(std::uint64_t chunk) {
 /// Repeats what fails for the moment, as clients do: the servers may not all have registered yet.
 template <typename Reply, typename Request>
 Task<Result<TypedReply<Reply>>> CallUntilServed(Env& env, RpcClient& client, proto::Method method, Request request,
-                                                Payload payload) {
+                                                Payload payload, int attempts = 300) {
   for (int attempt = 0;; ++attempt) {
     Payload copy = payload;
     Result<TypedReply<Reply>> reply =
         co_await CallTyped<Reply>(client, method, request, std::move(copy), env.clock.Now() + seconds(20));
-    if (reply || !IsRetryable(reply.error().code()) || attempt == 100) co_return reply;
+    if (reply || !IsRetryable(reply.error().code()) || attempt == attempts) co_return reply;
     co_await env.clock.SleepFor(milliseconds(100));
   }
 }
@@ -90,9 +90,14 @@ Task<void> WorkOn(Env& env, std::vector<Endpoint> servers, std::uint64_t seed, T
       *request.mutable_target() = TargetOf(chunk);
       request.set_offset_bytes(static_cast<std::uint32_t>(RoundDown(offset, kBlockBytes)));
       request.set_length_bytes(65536);
+      // A member that has not heard yet that the chunk is the same everywhere sends its callers to the primary.
       Payload none;
-      auto reply = co_await CallUntilServed<proto::ReadChunkReply>(env, *clients[i % clients.size()],
-                                                                   proto::METHOD_READ_CHUNK, request, std::move(none));
+      auto reply = co_await CallUntilServed<proto::ReadChunkReply>(
+          env, *clients[i % clients.size()], proto::METHOD_READ_CHUNK, request, std::move(none), 1);
+      if (reply) continue;
+      Payload nothing;
+      reply = co_await CallUntilServed<proto::ReadChunkReply>(env, *clients[0], proto::METHOD_READ_CHUNK, request,
+                                                              std::move(nothing));
       if (!reply) ++tally->failures;
       continue;
     }

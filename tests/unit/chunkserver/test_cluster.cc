@@ -1,9 +1,15 @@
 #include "tests/unit/chunkserver/test_cluster.h"
 
+#include <algorithm>
+
+#include "chunkserver/store/index_key.h"
 #include "common/base/checksum.h"
 
 namespace gabion {
 namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 constexpr std::uint16_t kMetaPort = 9470;
 constexpr std::uint16_t kServerPort = 9480;
@@ -16,6 +22,10 @@ Result<void> Outcome(const Result<TypedReply<Reply>>& reply) {
 }
 
 }  // namespace
+
+Endpoint ServerEndpoint(int server) {
+  return {"cs" + std::to_string(server), kServerPort};
+}
 
 std::string Pattern(std::size_t size, std::uint64_t seed) {
   std::string bytes(size, '\0');
@@ -39,6 +49,7 @@ FakeMetaserver::FakeMetaserver(Env& env) : rpc_({&env}, Identity{proto::ROLE_MET
     group.add_in_sync(id);
   }
   group.set_primary(1);
+  group.set_min_replicas(2);
 }
 
 void FakeMetaserver::Start(Endpoint endpoint) {
@@ -51,6 +62,34 @@ void FakeMetaserver::Start(Endpoint endpoint) {
   CHECK(rpc_.Start(std::move(endpoint)).has_value());
 }
 
+void FakeMetaserver::Elect(const std::vector<std::uint32_t>& in_sync) {
+  proto::PgEntry& group = pg();
+  group.mutable_in_sync()->Assign(in_sync.begin(), in_sync.end());
+  group.set_primary(in_sync.front());
+  group.clear_joining();
+  group.set_epoch(group.epoch() + 1);
+  MapChanged();
+}
+
+void FakeMetaserver::LetJoin(std::uint32_t server, std::uint32_t since) {
+  proto::Joiner& joiner = *pg().add_joining();
+  joiner.set_server_id(server);
+  joiner.set_since_epoch(since);
+  pg().set_epoch(pg().epoch() + 1);
+  MapChanged();
+}
+
+void FakeMetaserver::NoteIncarnation(std::uint32_t id, std::uint64_t incarnation) {
+  std::uint64_t known = std::exchange(incarnations_[id], incarnation);
+  if (known == 0 || known == incarnation) return;
+  for (proto::PgEntry& group : *map_.mutable_pgs()) {
+    bool is_member = std::count(group.in_sync().begin(), group.in_sync().end(), id) > 0 ||
+                     std::any_of(group.joining().begin(), group.joining().end(),
+                                 [id](const proto::Joiner& joiner) { return joiner.server_id() == id; });
+    if (is_member) group.set_epoch(group.epoch() + 1);
+  }
+}
+
 Task<Result<proto::RegisterServerReply>> FakeMetaserver::Register(proto::RegisterServerRequest request) {
   if (away) co_return Error(ErrorCode::kUnavailable, "away");
   if (!request.cluster_id().empty() && request.cluster_id() != map_.cluster_id()) {
@@ -59,6 +98,7 @@ Task<Result<proto::RegisterServerReply>> FakeMetaserver::Register(proto::Registe
   forgets = false;
   auto id = static_cast<std::uint32_t>(std::stoul(request.server_uuid().substr(2)));
   ++registrations[id];
+  NoteIncarnation(id, request.incarnation());
   proto::ServerEntry* entry = nullptr;
   for (proto::ServerEntry& server : *map_.mutable_servers()) {
     if (server.server_id() == id) entry = &server;
@@ -87,6 +127,7 @@ Task<Result<proto::HeartbeatReply>> FakeMetaserver::Heartbeat(proto::HeartbeatRe
   reply.set_lease_ms(lease_ms);
   if (request.map_version() != map_.version()) *reply.mutable_map() = map_;
   for (std::uint64_t chunk : mine) reply.add_delete_chunks(chunk);
+  if (auto release = releases.find(id); release != releases.end()) *reply.add_release() = release->second;
   co_return reply;
 }
 
@@ -98,7 +139,8 @@ TestCluster::TestCluster(Setup setup)
   metaserver_.Start({"meta", kMetaPort});
   if (!setup.start) return;
   for (int server = 1; server <= kServers; ++server) StartServer(server);
-  world_.RunFor(std::chrono::seconds(2));  // until all have a map with all
+  world_.RunFor(seconds(2));  // until all have a map with all
+  WaitUntilServed();
 }
 
 TestCluster::~TestCluster() {
@@ -144,6 +186,67 @@ bool TestCluster::WaitForLease(int server) {
          (cluster_ids_[server] = servers_[server]->cluster_id()) == "cluster";
 }
 
+void TestCluster::WaitUntilServed() {
+  Result<proto::StatChunkReply> stat = Stat(primary(), 1);
+  for (int turn = 0; !stat && turn < 300; ++turn) {
+    world_.RunFor(milliseconds(100));
+    stat = Stat(primary(), 1);
+  }
+  ASSERT_TRUE(stat.has_value()) << "not served: " << stat.error().ToString();
+}
+
+void TestCluster::Elect(const std::vector<std::uint32_t>& in_sync) {
+  metaserver_.Elect(in_sync);
+  WaitUntilServed();
+}
+
+bool TestCluster::Join(std::uint32_t server, std::uint32_t since) {
+  metaserver_.LetJoin(server, since);
+  return WaitUntilCaughtUp(server);
+}
+
+bool TestCluster::WaitUntilCaughtUp(std::uint32_t server) {
+  auto caught_up = [&] {
+    const auto& said = metaserver_.heartbeats[metaserver_.pg().primary()].caught_up();
+    return std::any_of(said.begin(), said.end(), [&](const proto::PgMember& member) {
+      return member.server_id() == server && member.pg_id() == 1 && member.epoch() == metaserver_.pg().epoch();
+    });
+  };
+  return world_.RunUntil(caught_up, std::chrono::minutes(1));
+}
+
+std::map<std::string, std::string, std::less<>> TestCluster::IndexEntries(int server, unsigned disk) {
+  return machine(server).kv(DiskName(disk)).contents().Entries();
+}
+
+std::set<std::uint64_t> TestCluster::Unsettled(int server) {
+  std::set<std::uint64_t> chunks;
+  for (unsigned disk = 0; disk < setup_.disks; ++disk) {
+    for (const auto& [key, value] : IndexEntries(server, disk)) {
+      if (std::optional<GroupChunkKey> unsettled = DecodeUnsettledKey(key)) chunks.insert(unsettled->chunk.value());
+    }
+  }
+  return chunks;
+}
+
+bool TestCluster::HasChunk(int server, std::uint64_t chunk) {
+  for (unsigned disk = 0; disk < setup_.disks; ++disk) {
+    if (IndexEntries(server, disk).contains(ChunkKey(ChunkId(chunk)))) return true;
+  }
+  return false;
+}
+
+bool TestCluster::WaitUntilNothingIsUnsettled() {
+  auto nothing = [this] {
+    for (int server = 1; server <= kServers; ++server) {
+      if (!Unsettled(server).empty()) return false;
+    }
+    return true;
+  };
+  for (int second = 0; second < 30 && !nothing(); ++second) world_.RunFor(seconds(1));
+  return nothing();
+}
+
 void TestCluster::StopServer(int server) {
   if (servers_[server] == nullptr) return;
   world_.RunUntilDone(servers_[server]->Stop());
@@ -176,8 +279,8 @@ void TestCluster::LosePower(int server) {
 RpcClient& TestCluster::Client(int server, int client) {
   auto& found = clients_[{server, client}];
   if (found == nullptr) {
-    Endpoint endpoint{"cs" + std::to_string(server), kServerPort};
-    found = std::make_unique<RpcClient>(world_.machine("test").env(), endpoint, Identity{proto::ROLE_CLIENT, "", 0});
+    found = std::make_unique<RpcClient>(world_.machine("test").env(), ServerEndpoint(server),
+                                        Identity{proto::ROLE_CLIENT, "", 0});
   }
   return *found;
 }
@@ -185,7 +288,7 @@ RpcClient& TestCluster::Client(int server, int client) {
 proto::ChunkTarget TestCluster::Target(std::uint64_t chunk) const {
   proto::ChunkTarget target;
   target.set_pg_id(1);
-  target.set_epoch(1);
+  target.set_epoch(metaserver_.pg().epoch());
   target.set_chunk_id(chunk);
   return target;
 }
@@ -204,7 +307,7 @@ Result<void> TestCluster::Write(std::uint64_t chunk, std::uint32_t offset, const
                                 Duration limit, int client) {
   proto::WriteChunkRequest request = WriteRequest(chunk, offset, bytes);
   request.set_sync(sync);
-  return Outcome(Call<proto::WriteChunkReply>(1, proto::METHOD_WRITE_CHUNK, request, bytes, limit, client));
+  return Outcome(Call<proto::WriteChunkReply>(primary(), proto::METHOD_WRITE_CHUNK, request, bytes, limit, client));
 }
 
 Result<std::string> TestCluster::Read(int server, std::uint64_t chunk, std::uint32_t offset, std::uint32_t length) {
@@ -220,15 +323,26 @@ Result<std::string> TestCluster::Read(int server, std::uint64_t chunk, std::uint
   return reply->payload.ToString();
 }
 
+Result<std::string> TestCluster::ReadSoon(int server, std::uint64_t chunk, std::uint32_t offset, std::uint32_t length) {
+  Result<std::string> read = Read(server, chunk, offset, length);
+  for (int second = 0; second < 30 && !read && IsRetryable(read.error().code()); ++second) {
+    world_.RunFor(seconds(1));
+    read = Read(server, chunk, offset, length);
+  }
+  return read;
+}
+
 std::string TestCluster::ReadAll(std::uint64_t chunk, std::uint32_t offset, std::uint32_t length) {
   auto rounded = static_cast<std::uint32_t>(RoundUp(length, kBlockBytes));
-  Result<std::string> first = Read(1, chunk, offset, rounded);
+  Result<std::string> first = ReadSoon(primary(), chunk, offset, rounded);
   EXPECT_TRUE(first.has_value()) << first.error().ToString();
   if (!first) return "";
-  for (int server = 2; server <= kServers; ++server) {
-    Result<std::string> other = Read(server, chunk, offset, rounded);
-    EXPECT_TRUE(other.has_value()) << other.error().ToString();
-    EXPECT_TRUE(other.has_value() && *other == *first) << "server " << server << " has other bytes than server 1";
+  for (std::uint32_t id : metaserver_.pg().in_sync()) {
+    const auto server = static_cast<int>(id);
+    if (server == primary()) continue;
+    Result<std::string> other = ReadSoon(server, chunk, offset, rounded);
+    EXPECT_TRUE(other.has_value()) << "server " << server << ": " << other.error().ToString();
+    EXPECT_TRUE(other.has_value() && *other == *first) << "server " << server << " has other bytes than the primary";
   }
   return first->substr(0, length);
 }
@@ -236,7 +350,7 @@ std::string TestCluster::ReadAll(std::uint64_t chunk, std::uint32_t offset, std:
 Result<void> TestCluster::Sync(std::vector<std::uint64_t> chunks) {
   proto::SyncChunksRequest request;
   for (std::uint64_t chunk : chunks) *request.add_targets() = Target(chunk);
-  return Outcome(Call<proto::SyncChunksReply>(1, proto::METHOD_SYNC_CHUNKS, request));
+  return Outcome(Call<proto::SyncChunksReply>(primary(), proto::METHOD_SYNC_CHUNKS, request));
 }
 
 Result<void> TestCluster::Trim(std::uint64_t chunk, std::uint32_t length, std::uint64_t generation) {
@@ -244,7 +358,7 @@ Result<void> TestCluster::Trim(std::uint64_t chunk, std::uint32_t length, std::u
   *request.mutable_target() = Target(chunk);
   request.set_length_bytes(length);
   request.set_generation(generation);
-  return Outcome(Call<proto::TrimChunkReply>(1, proto::METHOD_TRIM_CHUNK, request));
+  return Outcome(Call<proto::TrimChunkReply>(primary(), proto::METHOD_TRIM_CHUNK, request));
 }
 
 Result<void> TestCluster::Zero(std::uint64_t chunk, std::uint32_t offset, std::uint32_t length) {
@@ -252,7 +366,7 @@ Result<void> TestCluster::Zero(std::uint64_t chunk, std::uint32_t offset, std::u
   *request.mutable_target() = Target(chunk);
   request.set_offset_bytes(offset);
   request.set_length_bytes(length);
-  return Outcome(Call<proto::ZeroChunkReply>(1, proto::METHOD_ZERO_CHUNK, request));
+  return Outcome(Call<proto::ZeroChunkReply>(primary(), proto::METHOD_ZERO_CHUNK, request));
 }
 
 Result<void> TestCluster::Copy(std::uint64_t source, std::uint32_t source_offset, std::uint64_t target,
@@ -263,7 +377,7 @@ Result<void> TestCluster::Copy(std::uint64_t source, std::uint32_t source_offset
   request.set_source_offset_bytes(source_offset);
   request.set_offset_bytes(offset);
   request.set_length_bytes(length);
-  return Outcome(Call<proto::CopyChunkReply>(1, proto::METHOD_COPY_CHUNK, request));
+  return Outcome(Call<proto::CopyChunkReply>(primary(), proto::METHOD_COPY_CHUNK, request));
 }
 
 Result<proto::StatChunkReply> TestCluster::Stat(int server, std::uint64_t chunk) {

@@ -2,6 +2,7 @@
 #include <asio/co_spawn.hpp>
 #include <optional>
 
+#include "common/base/checksum.h"
 #include "tests/unit/chunkserver/test_cluster.h"
 
 namespace gabion {
@@ -22,9 +23,12 @@ TEST(MemberFailureTest, WriteFailsWhileAMemberIsDownAndConvergesWhenRepeated) {
   ASSERT_EQ(CodeOf(cluster.Write(7, 0, Pattern(50'000, 1))), ErrorCode::kOk);
   cluster.Kill(3);
   std::string bytes = Pattern(20'000, 2);
-  EXPECT_EQ(CodeOf(cluster.Write(7, 10'000, bytes, false, seconds(2))), ErrorCode::kUnavailable);
   EXPECT_EQ(CodeOf(cluster.Sync({7})), ErrorCode::kUnavailable);
+  EXPECT_EQ(CodeOf(cluster.Write(7, 10'000, bytes, false, seconds(2))), ErrorCode::kUnavailable);
+  cluster.world().RunFor(seconds(20));
+  EXPECT_EQ(CodeOf(cluster.Read(1, 7, 0, 4096)), ErrorCode::kUnavailable) << "two have the change, one has not";
   cluster.StartServer(3);
+  cluster.WaitUntilServed();
   EXPECT_EQ(CodeOf(cluster.Write(7, 10'000, bytes)), ErrorCode::kOk);
   std::string expected = Pattern(50'000, 1);
   expected.replace(10'000, bytes.size(), bytes);
@@ -40,7 +44,21 @@ Task<void> WriteAndNote(TestCluster& cluster, std::optional<ErrorCode>* outcome)
   *outcome = reply ? ErrorCode::kOk : reply.error().code();
 }
 
-TEST(MemberFailureTest, CallWaitsForAMemberThatRestarts) {
+TEST(MemberFailureTest, CallWaitsForAMemberOutOfReach) {
+  TestCluster cluster;
+  cluster.world().network().Cut("cs1", "cs2");
+  std::optional<ErrorCode> outcome;
+  asio::co_spawn(cluster.world().machine("test").env().executor, WriteAndNote(cluster, &outcome),
+                 [](std::exception_ptr) {});
+  cluster.world().RunFor(seconds(1));
+  EXPECT_FALSE(outcome.has_value());
+  cluster.world().network().MendAll();
+  ASSERT_TRUE(cluster.world().RunUntil([&] { return outcome.has_value(); }));
+  EXPECT_EQ(*outcome, ErrorCode::kOk);
+  EXPECT_EQ(cluster.ReadAll(7, 0, 3), "abc");
+}
+
+TEST(MemberFailureTest, CallThatWaitsForAMemberEndsWithTheEpoch) {
   TestCluster cluster;
   cluster.Kill(2);
   std::optional<ErrorCode> outcome;
@@ -49,13 +67,15 @@ TEST(MemberFailureTest, CallWaitsForAMemberThatRestarts) {
   cluster.world().RunFor(seconds(1));
   EXPECT_FALSE(outcome.has_value());
   cluster.StartServer(2);
-  ASSERT_TRUE(cluster.world().RunUntil([&] { return outcome.has_value(); }));
-  EXPECT_EQ(*outcome, ErrorCode::kOk);
+  ASSERT_TRUE(cluster.world().RunUntil([&] { return outcome.has_value(); }, seconds(2)));
+  EXPECT_TRUE(IsRetryable(*outcome));
+  cluster.WaitUntilServed();
+  EXPECT_EQ(CodeOf(cluster.Write(7, 0, "abc")), ErrorCode::kOk);
   EXPECT_EQ(cluster.ReadAll(7, 0, 3), "abc");
 }
 
-// A write is given up while its member sleeps; the next one takes its place. The member wakes up with both before it,
-// on different connections: the first must not be done last.
+// A write is given up while its member sleeps. The member wakes up with it and what takes its place before it, on
+// different connections: the first must not be done last.
 TEST(MemberFailureTest, WhatWasGivenUpIsNotDoneLate) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     TestCluster cluster({.seed = seed});
@@ -65,11 +85,8 @@ TEST(MemberFailureTest, WhatWasGivenUpIsNotDoneLate) {
     EXPECT_EQ(CodeOf(cluster.Write(7, 0, "this is given up", false, seconds(1), 0)), ErrorCode::kUnavailable);
     EXPECT_EQ(CodeOf(cluster.Write(7, 0, "this one replaces", false, seconds(1), 1)), ErrorCode::kUnavailable);
     cluster.machine(2).Resume();
-    Result<void> again(ErrorCode::kUnavailable, "not tried yet");
-    for (int attempt = 0; attempt < 20 && !again; ++attempt) {
-      again = cluster.Write(7, 0, "this one replaces", false, seconds(5), 1);
-    }
-    ASSERT_EQ(CodeOf(again), ErrorCode::kOk);
+    cluster.WaitUntilServed();
+    ASSERT_EQ(CodeOf(cluster.Write(7, 0, "this one replaces", false, seconds(5), 1)), ErrorCode::kOk);
     EXPECT_EQ(cluster.ReadAll(7, 0, 17), "this one replaces") << "seed " << seed;
     cluster.world().RunFor(seconds(5));
     EXPECT_EQ(cluster.ReadAll(7, 0, 17), "this one replaces") << "seed " << seed;
@@ -92,9 +109,21 @@ TEST(MemberFailureTest, MemberRefusesWhatThePrimaryHasGivenUp) {
   EXPECT_EQ(write("one", kFence), ErrorCode::kOk);
   EXPECT_EQ(write("two", kFence + 1), ErrorCode::kOk);
   EXPECT_EQ(write("one", kFence), ErrorCode::kUnavailable);
-  Result<std::string> read = cluster.Read(2, 7, 0, 4096);
-  ASSERT_TRUE(read.has_value());
-  EXPECT_EQ(read->substr(0, 3), "two");
+  proto::DigestChunkRequest digest;
+  *digest.mutable_target() = cluster.Target(7);
+  digest.mutable_target()->set_fence(kFence);
+  digest.set_page_count(1);
+  auto ask = [&] {
+    return cluster.world().RunUntilDone(TestCluster::CallTask<proto::DigestChunkReply>(
+        primary, proto::METHOD_DIGEST_CHUNK, digest, "", cluster.In(seconds(5))));
+  };
+  EXPECT_FALSE(ask().has_value()) << "other calls of a primary are fenced as well";
+  digest.mutable_target()->set_fence(kFence + 1);
+  auto reply = ask();
+  ASSERT_TRUE(reply.has_value());
+  std::string block = "two" + std::string(kBlockBytes - 3, '\0');
+  ASSERT_EQ(reply->message.checksums_size(), 1);
+  EXPECT_EQ(reply->message.checksums(0), ChecksumOf(std::as_bytes(std::span(block))));
   cluster.world().RunUntilDone(primary.Stop());
 }
 
@@ -106,9 +135,8 @@ TEST(MemberFailureTest, RestartedPrimaryFencesWhatItSentBefore) {
     cluster.Kill(1);
     cluster.StartServer(1);
     cluster.machine(2).Resume();
-    Result<void> written(ErrorCode::kUnavailable, "not tried yet");
-    for (int attempt = 0; attempt < 20 && !written; ++attempt) written = cluster.Write(7, 0, "after!");
-    ASSERT_EQ(CodeOf(written), ErrorCode::kOk);
+    cluster.WaitUntilServed();
+    ASSERT_EQ(CodeOf(cluster.Write(7, 0, "after!")), ErrorCode::kOk);
     cluster.world().RunFor(seconds(5));
     EXPECT_EQ(cluster.ReadAll(7, 0, 6), "after!") << "seed " << seed;
   }
@@ -135,29 +163,49 @@ TEST(ServerRestartTest, FindsEveryChunkOnItsDisk) {
   }
 }
 
-TEST(DiskFailureTest, TakesItsChunksOfflineAndNothingElse) {
+/// Whether a primary says of one member only that it fails, and in the present epoch.
+bool IsReportedAsFailing(TestCluster& cluster, std::uint32_t server) {
+  proto::HeartbeatRequest report = cluster.NextHeartbeat(cluster.primary());
+  return report.failing_size() == 1 && report.failing(0).server_id() == server && report.failing(0).pg_id() == 1 &&
+         report.failing(0).epoch() == cluster.metaserver().pg().epoch() && !report.failing(0).why().empty();
+}
+
+TEST(DiskFailureTest, TakesItsChunksOfflineAndThenItsServerOut) {
   TestCluster cluster({.seed = 4, .disks = 2});
   for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
     ASSERT_EQ(CodeOf(cluster.Write(chunk, 0, Pattern(10'000, chunk))), ErrorCode::kOk);
   }
+  ASSERT_TRUE(cluster.WaitUntilNothingIsUnsettled());
   cluster.platter(3, 1).SetDead(true);
   int served = 0;
   int failed = 0;
   for (int round = 0; round < 3; ++round) {  // a disk is given up after some errors
     served = failed = 0;
     for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
-      Result<void> written = cluster.Write(chunk, 4096, "new", false, seconds(1));
-      ++(written ? served : failed);
-      EXPECT_TRUE(written || IsRetryable(written.error().code()));
       Result<std::string> here = cluster.Read(3, chunk, 0, 8192);
-      EXPECT_EQ(here.has_value(), written.has_value());
+      ++(here ? served : failed);
       EXPECT_EQ(CodeOf(cluster.Read(2, chunk, 0, 8192)), ErrorCode::kOk);
     }
   }
   EXPECT_GT(served, 0);
   EXPECT_GT(failed, 0);
-  EXPECT_EQ(CodeOf(cluster.Write(50, 0, "new chunks go to the other disk")), ErrorCode::kOk);
-  EXPECT_EQ(CodeOf(cluster.Write(51, 0, "new chunks go to the other disk")), ErrorCode::kOk);
+  // A change that reaches the dead disk leaves its copy behind, and the server cannot make it good.
+  Result<void> written;
+  for (std::uint64_t chunk = 1; chunk <= 12 && written; ++chunk) {
+    written = cluster.Write(chunk, 4096, "new", false, seconds(1));
+  }
+  ASSERT_FALSE(written.has_value());
+  EXPECT_TRUE(IsRetryable(written.error().code()));
+  cluster.world().RunFor(seconds(8));
+  EXPECT_TRUE(IsReportedAsFailing(cluster, 3));
+  EXPECT_EQ(CodeOf(cluster.Read(1, 1, 0, 4096)), ErrorCode::kUnavailable);
+  cluster.Elect({1, 2});
+  for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
+    EXPECT_EQ(CodeOf(cluster.Write(chunk, 4096, "new")), ErrorCode::kOk);
+    std::string expected = Pattern(10'000, chunk).replace(4096, 3, "new");
+    EXPECT_TRUE(cluster.ReadAll(chunk, 0, 10'000) == expected);
+  }
+  EXPECT_EQ(cluster.NextHeartbeat(1).failing_size(), 0);
   proto::HeartbeatRequest report = cluster.NextHeartbeat(3);
   ASSERT_EQ(report.disks_size(), 2);
   EXPECT_TRUE(report.disks(0).online());
@@ -170,22 +218,26 @@ TEST(DiskFailureTest, WhatMayBeOnAMissingDiskIsNotTakenForNew) {
   for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
     ASSERT_EQ(CodeOf(cluster.Write(chunk, 0, Pattern(10'000, chunk))), ErrorCode::kOk);
   }
+  ASSERT_TRUE(cluster.WaitUntilNothingIsUnsettled());
   cluster.StopServer(3);
   ASSERT_TRUE(cluster.TryStartServer(3, {0}).has_value());
   ASSERT_TRUE(cluster.WaitForLease(3));
-  int served = 0;
+  cluster.world().RunFor(seconds(20));
+  EXPECT_TRUE(IsReportedAsFailing(cluster, 3)) << "it may not say what it has";
+  EXPECT_EQ(CodeOf(cluster.Read(1, 1, 0, 8192)), ErrorCode::kUnavailable);
+  int found = 0;
   for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
-    Result<std::string> here = cluster.Read(3, chunk, 0, 8192);
-    if (here) {
-      ++served;
-      EXPECT_TRUE(*here == Pattern(10'000, chunk).substr(0, 8192));
+    Result<proto::StatChunkReply> stat = cluster.Stat(3, chunk);
+    if (stat) {
+      ++found;
+      EXPECT_EQ(stat->length_bytes(), 10'000u);
     } else {
-      EXPECT_EQ(CodeOf(here), ErrorCode::kUnavailable);
+      EXPECT_EQ(stat.error().code(), ErrorCode::kUnavailable);
     }
   }
-  EXPECT_GT(served, 0);
-  EXPECT_LT(served, 12);
-  EXPECT_EQ(CodeOf(cluster.Read(3, 999, 0, 4096)), ErrorCode::kUnavailable);
+  EXPECT_GT(found, 0);
+  EXPECT_LT(found, 12);
+  EXPECT_EQ(cluster.Stat(3, 999).error().code(), ErrorCode::kUnavailable);
   cluster.StopServer(3);
   cluster.StartServer(3);
   for (std::uint64_t chunk = 1; chunk <= 12; ++chunk) {
@@ -220,14 +272,17 @@ TEST(DiskFailureTest, EmptyDisksOfAServerThatHadDataAreNotServed) {
   cluster.StopServer(2);
   ASSERT_TRUE(cluster.TryStartServer(2, {5}).has_value());
   ASSERT_TRUE(cluster.WaitForLease(2));
+  cluster.world().RunFor(seconds(20));
   EXPECT_EQ(CodeOf(cluster.Read(2, 7, 0, 4096)), ErrorCode::kUnavailable);
+  EXPECT_EQ(cluster.Stat(2, 7).error().code(), ErrorCode::kUnavailable);
+  EXPECT_TRUE(IsReportedAsFailing(cluster, 2));
 }
 
 TEST(BitRotTest, BadBlockIsRefusedByTheServerThatHasIt) {
   TestCluster cluster;
   std::string bytes = Pattern(200'000, 1);
   ASSERT_EQ(CodeOf(cluster.Write(7, 0, bytes)), ErrorCode::kOk);
-  ASSERT_EQ(CodeOf(cluster.Sync({7})), ErrorCode::kOk);
+  ASSERT_TRUE(cluster.WaitUntilNothingIsUnsettled());
   std::string slab = cluster.platter(2).FileNames().at(0);
   std::string stored = cluster.platter(2).Contents(slab, 0, 1 * kMiB);
   std::size_t at = stored.find(bytes.substr(8192, 4096));
@@ -254,14 +309,24 @@ TEST(DiskFullTest, WriterLearnsAndNothingIsLost) {
   }
   EXPECT_EQ(CodeOf(last), ErrorCode::kNoSpace) << "also of a disk that is not the primary's";
   EXPECT_GT(written, 10u);
-  for (std::uint64_t chunk = 1; chunk <= written; ++chunk) {
-    ASSERT_TRUE(cluster.ReadAll(chunk, 0, 1 * kMiB) == Pattern(1 * kMiB, chunk)) << "chunk " << chunk;
-  }
+  // The others have the chunk by now, and there is no room to make the full one equal: it is to leave.
+  cluster.world().RunFor(seconds(2));
+  proto::HeartbeatRequest report = cluster.NextHeartbeat(1);
+  ASSERT_EQ(report.failing_size(), 1);
+  EXPECT_EQ(report.failing(0).server_id(), 3u);
+  EXPECT_TRUE(report.failing(0).full());
+  const std::uint32_t since = cluster.metaserver().pg().epoch();
+  cluster.Elect({1, 2});
+  EXPECT_EQ(CodeOf(cluster.Write(written + 1, 0, Pattern(1 * kMiB, written + 1))), ErrorCode::kOk);
   // Room again: after a chunk is gone.
   for (std::uint32_t server = 1; server <= 3; ++server) cluster.metaserver().garbage[server] = {1, 2, 3, 4};
   cluster.world().RunFor(seconds(15));
-  EXPECT_EQ(CodeOf(cluster.Write(written + 1, 0, Pattern(1 * kMiB, written + 1))), ErrorCode::kOk);
-  EXPECT_TRUE(cluster.ReadAll(written + 1, 0, 1 * kMiB) == Pattern(1 * kMiB, written + 1));
+  ASSERT_TRUE(cluster.Join(3, since));
+  cluster.Elect({1, 2, 3});
+  EXPECT_EQ(CodeOf(cluster.Write(written + 2, 0, Pattern(1 * kMiB, written + 2))), ErrorCode::kOk);
+  for (std::uint64_t chunk = 5; chunk <= written + 2; ++chunk) {
+    ASSERT_TRUE(cluster.ReadAll(chunk, 0, 1 * kMiB) == Pattern(1 * kMiB, chunk)) << "chunk " << chunk;
+  }
 }
 
 }  // namespace

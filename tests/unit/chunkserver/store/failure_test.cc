@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "chunkserver/store/index_key.h"
+#include "chunkserver/store/mark_record.h"
 #include "chunkserver/store/superblock.h"
 #include "tests/unit/chunkserver/store/sim_store.h"
 
@@ -22,10 +23,13 @@ class FailureTest : public testing::Test {
   void ExpectOffline(std::string_view reason) {
     ASSERT_TRUE(s.store().core().offline_reason().has_value());
     EXPECT_THAT(*s.store().core().offline_reason(), HasSubstr(std::string(reason)));
-    for (const Error& error : {s.Write(kChunk, 0, "x").error(), s.Run(s.store().Read(kChunk, 0, kBlock)).error(),
-                               s.Run(s.store().Sync()).error(), s.Remove(kChunk).error(), s.Zero(kChunk, 0, 1).error(),
-                               s.Trim(kChunk, 0, 1).error(), s.Copy(kChunk, 0, ChunkId(2), 0, 1).error(),
-                               s.Run(s.store().Stat(kChunk)).error()}) {
+    for (const Error& error :
+         {s.Write(kChunk, 0, "x").error(), s.Run(s.store().Read(kChunk, 0, kBlock)).error(),
+          s.Run(s.store().Sync()).error(), s.Remove(kChunk).error(), s.Zero(kChunk, 0, 1).error(),
+          s.Trim(kChunk, 0, 1).error(), s.Copy(kChunk, 0, ChunkId(2), 0, 1).error(),
+          s.Run(s.store().Stat(kChunk)).error(), s.Run(s.store().List({})).error(),
+          s.Run(s.store().Digest(kChunk, 0, 1)).error(), s.Run(s.store().Adopt({})).error(),
+          s.Run(s.store().ClearUnsettled(PgId(7), {kChunk})).error(), s.Run(s.store().Groups()).error()}) {
       EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
       EXPECT_THAT(error.message(), HasSubstr("store disk is offline"));
       EXPECT_THAT(error.message(), HasSubstr(std::string(reason)));
@@ -143,7 +147,7 @@ TEST_F(FailureTest, SegmentBeyondTheSlabsIsRefused) {
 }
 
 TEST_F(FailureTest, KeysThatDoNotParseAreRefused) {
-  for (char table : {kSegmentTable, kInlineTable, kPreviousTable, kPreviousHolesTable}) {
+  for (char table : {kSegmentTable, kInlineTable, kPreviousTable, kPreviousHolesTable, kUnsettledTable}) {
     SimStore other(2);
     WriteBatch batch;
     batch.Put(std::string(1, table) + "odd", "value");
@@ -153,6 +157,23 @@ TEST_F(FailureTest, KeysThatDoNotParseAreRefused) {
     ASSERT_FALSE(opened.has_value()) << table;
     EXPECT_EQ(opened.error().code(), ErrorCode::kCorrupt) << table;
   }
+}
+
+TEST_F(FailureTest, DamagedGroupTableIsSaid) {
+  PutIntoIndex(EncodeKey(GroupKey{PgId(7), Epoch(9), kChunk}), "damaged");
+  PutIntoIndex(GroupPrefix(PgId(8)), EncodeMark());
+  ListQuery query;
+  query.pg = PgId(7);
+  query.by_epoch = true;
+  EXPECT_EQ(s.Run(s.store().List(query)).error().code(), ErrorCode::kVersionMismatch);
+  EXPECT_EQ(s.Run(s.store().Groups()).error().code(), ErrorCode::kCorrupt);
+  EXPECT_EQ(s.MustRead(kChunk, 0, bytes_.size()), bytes_);
+}
+
+TEST_F(FailureTest, DamagedTombstoneTakesTheStoreOffline) {
+  PutIntoIndex(TombstoneKey(ChunkId(9)), "\1damaged");
+  s.Settle();
+  ExpectOffline("tombstone: wrong length");
 }
 
 TEST_F(FailureTest, DamagedPageRecordIsSaidAndTheStoreGoesOn) {

@@ -8,9 +8,11 @@
 #include "chunkserver/store/chunk_record.h"
 #include "chunkserver/store/index_key.h"
 #include "chunkserver/store/inline_blocks.h"
+#include "chunkserver/store/mark_record.h"
 #include "chunkserver/store/page_record.h"
 #include "chunkserver/store/record_codec.h"
 #include "chunkserver/store/shared_blocks.h"
+#include "chunkserver/store/tombstone.h"
 
 namespace gabion {
 namespace {
@@ -37,12 +39,13 @@ std::string IndexChecker::Check() {
   options.cold = cold;
   if (!scanned) return scanned.error().ToString();
   for (const auto& [key, value] : entries_) {
-    if (std::string("ACDINPQRS").find(key[0]) == std::string::npos) Problem("a key of no table");
+    if (std::string("ACDGINPQRSUX").find(key[0]) == std::string::npos) Problem("a key of no table");
   }
   Result<Superblock> superblock = DecodeSuperblock(entries_[SuperblockKey()]);
   if (!superblock) return superblock.error().ToString();
   superblock_ = *superblock;
   CheckPages();
+  CheckGroups();
   CountReferences();
   CheckBlocks();
   return problems_;
@@ -74,6 +77,38 @@ void IndexChecker::CheckPages() {
     BlockKey block = *DecodeBlockKey(key);
     if (Result<InlineBlock> decoded = DecodeInlineBlock(value); !decoded) Problem(decoded.error().ToString());
     if (block.block * kBlockBytes >= lengths[block.chunk]) Problem("an inline block lies beyond its chunk's end");
+  });
+}
+
+void IndexChecker::CheckGroups() {
+  std::map<ChunkId, ChunkRecord> chunks;
+  ForTable(entries_, kChunkTable, [&](const std::string& key, const std::string& value) {
+    if (Result<ChunkRecord> record = DecodeChunkRecord(value)) chunks[*DecodeChunkRecordKey(key)] = *record;
+  });
+  std::size_t listed = 0;
+  ForTable(entries_, kGroupTable, [&](const std::string& key, const std::string& value) {
+    if (Result<void> decoded = DecodeMark(value); !decoded) Problem(decoded.error().ToString());
+    GroupKey group = *DecodeGroupEntryKey(key);
+    auto found = chunks.find(group.chunk);
+    if (found != chunks.end() && GroupKey{found->second.pg, found->second.last_write_epoch, group.chunk} == group) {
+      ++listed;
+    } else {
+      Problem(fmt::format("chunk {} is listed for a group or an epoch that it is not of", group.chunk.value()));
+    }
+  });
+  if (listed != chunks.size()) Problem(fmt::format("{} of {} chunks are listed by group", listed, chunks.size()));
+  ForTable(entries_, kUnsettledTable, [&](const std::string& key, const std::string& value) {
+    if (Result<void> decoded = DecodeMark(value); !decoded) Problem(decoded.error().ToString());
+    GroupChunkKey unsettled = *DecodeUnsettledKey(key);
+    auto found = chunks.find(unsettled.chunk);
+    if (found == chunks.end() || found->second.pg != unsettled.pg) {
+      Problem(fmt::format("chunk {} is unsettled and not of the group", unsettled.chunk.value()));
+    }
+  });
+  ForTable(entries_, kTombstoneTable, [&](const std::string& key, const std::string& value) {
+    if (Result<Tombstone> tombstone = DecodeTombstone(value); !tombstone) Problem(tombstone.error().ToString());
+    ChunkId chunk = *DecodeTombstoneKey(key);
+    if (chunks.contains(chunk)) Problem(fmt::format("chunk {} is there and has a tombstone", chunk.value()));
   });
 }
 

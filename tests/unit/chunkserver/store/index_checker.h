@@ -12,8 +12,9 @@
 namespace gabion {
 
 /// Reads a whole chunk index, as any commit may have left it, and says what in it does not fit together: records that
-/// do not parse, pages without a chunk or beyond its end, blocks that are allocated and that nothing refers to, blocks
-/// that are referred to and free, reference counts that are not the number of references.
+/// do not parse, pages without a chunk or beyond its end, chunks that are not where they belong in the tables of
+/// groups, blocks that are allocated and that nothing refers to, blocks that are referred to and free, reference counts
+/// that are not the number of references.
 class IndexChecker {
  public:
   explicit IndexChecker(MemoryKv& index) : index_(index) {}
@@ -24,6 +25,7 @@ class IndexChecker {
  private:
   void CountReferences();
   void CheckPages();
+  void CheckGroups();
   void CheckBlocks();
   void Problem(std::string text) { problems_ += text + "\n"; }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "chunkserver/store/reuse_gate.h"
+#include "common/coro/task_group.h"
 #include "common/env/sim/sim_world.h"
 
 namespace gabion {
@@ -53,6 +54,20 @@ TEST_F(RangeLocksTest, NobodyOvertakesWhoOverlaps) {
   tasks.push_back(Hold(*this, 'c', kChunk, {1, 1}, 1));
   Run(std::move(tasks));
   EXPECT_EQ(order_, "aAbBcC");
+}
+
+TEST_F(RangeLocksTest, TellsWhatIsHeldOrWaitedFor) {
+  TaskGroup tasks;
+  tasks.Spawn(machine_.env().executor, Hold(*this, 'a', kChunk, {5, 10}, 5));
+  tasks.Spawn(machine_.env().executor, Hold(*this, 'b', kChunk, {10, 20}, 1));
+  world_.RunFor(std::chrono::seconds(1));
+  EXPECT_TRUE(locks_.IsLocked(kChunk, {0, 5}));
+  EXPECT_TRUE(locks_.IsLocked(kChunk, {20, 30})) << "waited for";
+  EXPECT_FALSE(locks_.IsLocked(kChunk, {0, 4}));
+  EXPECT_FALSE(locks_.IsLocked(kChunk, {21, 1023}));
+  EXPECT_FALSE(locks_.IsLocked(ChunkId(2), PageRange::WholeChunk()));
+  world_.RunUntilDone(tasks.Join());
+  EXPECT_FALSE(locks_.IsLocked(kChunk, PageRange::WholeChunk()));
 }
 
 TEST(PageRangeTest, CoversBytes) {

@@ -1,4 +1,5 @@
 // Every record and key of the chunk index: there and back, cut short, too long, damaged, random.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,10 +7,12 @@
 #include "chunkserver/store/chunk_record.h"
 #include "chunkserver/store/index_key.h"
 #include "chunkserver/store/inline_blocks.h"
+#include "chunkserver/store/mark_record.h"
 #include "chunkserver/store/page_record.h"
 #include "chunkserver/store/record_codec.h"
 #include "chunkserver/store/shared_blocks.h"
 #include "chunkserver/store/superblock.h"
+#include "chunkserver/store/tombstone.h"
 #include "common/env/sim/sim_random.h"
 
 namespace gabion {
@@ -23,7 +26,7 @@ std::string RandomBytes(SimRandom& random, std::size_t length) {
   return bytes;
 }
 
-// What holds for every codec; `record` is a good one.
+// What holds for every codec; `record` is a good one of the newest version.
 template <typename Decode>
 void ExpectStrict(const std::string& record, Decode decode) {
   ASSERT_TRUE(decode(record).has_value());
@@ -36,11 +39,11 @@ void ExpectStrict(const std::string& record, Decode decode) {
   ASSERT_FALSE(longer.has_value());
   EXPECT_EQ(longer.error().code(), ErrorCode::kCorrupt);
   std::string newer = record;
-  newer[0] = 2;
+  ++newer[0];
   auto from_newer = decode(newer);
   ASSERT_FALSE(from_newer.has_value());
   EXPECT_EQ(from_newer.error().code(), ErrorCode::kVersionMismatch);
-  EXPECT_THAT(from_newer.error().message(), HasSubstr("version 2"));
+  EXPECT_THAT(from_newer.error().message(), HasSubstr(fmt::format("version {}", int{newer[0]})));
 
   SimRandom random(1);
   for (int i = 0; i < 2000; ++i) {
@@ -48,7 +51,7 @@ void ExpectStrict(const std::string& record, Decode decode) {
     damaged[random.Below(damaged.size())] = static_cast<char>(random.Next());
     static_cast<void>(decode(damaged).has_value());  // whatever it says, it says it without harm
     std::string noise = RandomBytes(random, random.Below(300));
-    if (!noise.empty()) noise[0] = 1;
+    if (!noise.empty()) noise[0] = record[0];
     static_cast<void>(decode(noise).has_value());
   }
 }
@@ -204,6 +207,29 @@ TEST(SuperblockTest, SizesThatCannotBe) {
   EXPECT_FALSE(DecodeSuperblock(EncodeSuperblock(superblock)).has_value());
 }
 
+TEST(SuperblockTest, OldOnesAreRefused) {
+  std::string encoded = EncodeSuperblock(Superblock());
+  encoded[0] = 1;
+  Error error = DecodeSuperblock(encoded).error();
+  EXPECT_EQ(error.code(), ErrorCode::kVersionMismatch);
+  EXPECT_THAT(error.message(), HasSubstr("format version 1; this program knows version 2 only"));
+  EXPECT_THAT(error.message(), HasSubstr("use an empty directory"));
+}
+
+TEST(MarkTest, IsItsVersion) {
+  EXPECT_EQ(EncodeMark(), "\x01");
+  ExpectStrict(EncodeMark(), DecodeMark);
+}
+
+TEST(TombstoneTest, ThereAndBack) {
+  Tombstone tombstone{0x0102030405060708};
+  EXPECT_EQ(EncodeTombstone(tombstone), "\x01\x01\x02\x03\x04\x05\x06\x07\x08");
+  ExpectStrict(EncodeTombstone(tombstone), DecodeTombstone);
+  for (std::int64_t removed_ns : {tombstone.removed_ns, std::int64_t{-5}, INT64_MIN, INT64_MAX}) {
+    EXPECT_EQ(*DecodeTombstone(EncodeTombstone({removed_ns})), Tombstone{removed_ns});
+  }
+}
+
 TEST(IndexKeyTest, ThereAndBackInOrder) {
   EXPECT_EQ(SegmentKey(0x01020304), "A\x01\x02\x03\x04");
   EXPECT_EQ(*DecodeSegmentKey(SegmentKey(77)), 77u);
@@ -219,6 +245,16 @@ TEST(IndexKeyTest, ThereAndBackInOrder) {
     EXPECT_EQ(DecodePreviousKey(key)->generation, previous.generation);
     EXPECT_EQ(DecodePreviousKey(key)->page, page);
   }
+  EXPECT_EQ(TombstoneKey(ChunkId(0x0102030405060708)), "X\x01\x02\x03\x04\x05\x06\x07\x08");
+  EXPECT_EQ(*DecodeTombstoneKey(TombstoneKey(ChunkId(9))), ChunkId(9));
+  GroupKey group{PgId(0x01020304), Epoch(0x05060708), ChunkId(0x090a0b0c0d0e0f10)};
+  EXPECT_EQ(EncodeKey(group), "G\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10");
+  EXPECT_EQ(*DecodeGroupEntryKey(EncodeKey(group)), group);
+  EXPECT_EQ(EncodeKey(group).substr(0, 5), GroupPrefix(group.pg));
+  GroupChunkKey unsettled{PgId(0x01020304), ChunkId(0x090a0b0c0d0e0f10)};
+  EXPECT_EQ(UnsettledKey(unsettled), "U\x01\x02\x03\x04\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10");
+  EXPECT_EQ(*DecodeUnsettledKey(UnsettledKey(unsettled)), unsettled);
+  EXPECT_LT(EncodeKey(GroupKey{PgId(1), Epoch(255), ChunkId(9)}), EncodeKey(GroupKey{PgId(1), Epoch(256), ChunkId(1)}));
   EXPECT_LT(EncodeKey(PageKey{ChunkId(1), 255}), EncodeKey(PageKey{ChunkId(1), 256}));
   EXPECT_LT(EncodeKey(PageKey{ChunkId(1), 1023}), EncodeKey(PageKey{ChunkId(2), 0}));
 }
@@ -237,9 +273,25 @@ TEST(IndexKeyTest, OthersAreRefused) {
   EXPECT_FALSE(DecodeSegmentKey(ChunkKey(ChunkId(1))).has_value());
   EXPECT_FALSE(DecodePreviousKey(key).has_value());
   EXPECT_FALSE(DecodePreviousKey(EncodeKey(PreviousKey{1, {ChunkId(1), 1024}})).has_value());
+  std::string group = EncodeKey(GroupKey{PgId(1), Epoch(2), ChunkId(3)});
+  std::string unsettled = UnsettledKey({PgId(1), ChunkId(3)});
+  std::string tombstone = TombstoneKey(ChunkId(3));
+  for (std::size_t cut = 1; cut <= 9; ++cut) {
+    EXPECT_FALSE(DecodeGroupEntryKey(group.substr(0, group.size() - cut)).has_value());
+    EXPECT_FALSE(DecodeUnsettledKey(unsettled.substr(0, unsettled.size() - cut)).has_value());
+    EXPECT_FALSE(DecodeTombstoneKey(tombstone.substr(0, tombstone.size() - cut)).has_value());
+  }
+  EXPECT_FALSE(DecodeGroupEntryKey(group + "x").has_value());
+  EXPECT_FALSE(DecodeUnsettledKey(unsettled + "x").has_value());
+  EXPECT_FALSE(DecodeTombstoneKey(tombstone + "x").has_value());
+  EXPECT_FALSE(DecodeTombstoneKey(ChunkKey(ChunkId(3))).has_value());
+  EXPECT_FALSE(DecodeChunkRecordKey(tombstone).has_value());
   SimRandom random(1);
   for (int i = 0; i < 5000; ++i) {
     std::string noise = RandomBytes(random, random.Below(24));
+    static_cast<void>(DecodeGroupEntryKey(noise));
+    static_cast<void>(DecodeUnsettledKey(noise));
+    static_cast<void>(DecodeTombstoneKey(noise));
     static_cast<void>(DecodePageKey(noise));
     static_cast<void>(DecodeBlockKey(noise));
     static_cast<void>(DecodeChunkRecordKey(noise));

@@ -111,6 +111,7 @@ std::string SimStore::MustRead(ChunkId chunk, std::uint32_t offset_bytes, std::s
 Result<void> SimStore::Zero(ChunkId chunk, std::uint32_t offset_bytes, std::uint32_t length_bytes) {
   ChunkZero zero;
   zero.chunk = chunk;
+  zero.pg = PgId(7);
   zero.epoch = Epoch(4);
   zero.offset_bytes = offset_bytes;
   zero.length_bytes = length_bytes;
@@ -138,6 +139,20 @@ Result<void> SimStore::Copy(ChunkId source, std::uint32_t from_bytes, ChunkId ta
   copy.offset_bytes = to_bytes;
   copy.length_bytes = length_bytes;
   return Run(store_->Copy(copy));
+}
+
+void SimStore::MustClearUnsettled(std::vector<ChunkId> chunks) {
+  Result<void> cleared = Run(store_->ClearUnsettled(PgId(7), std::move(chunks)));
+  ASSERT_TRUE(cleared.has_value()) << cleared.error().ToString();
+}
+
+ChunkPage SimStore::MustList(ListQuery query) {
+  Result<ChunkPage> page = Run(store_->List(query));
+  if (!page) {
+    ADD_FAILURE() << page.error().ToString();
+    return {};
+  }
+  return *page;
 }
 
 std::optional<ChunkStat> SimStore::MustStat(ChunkId chunk) {

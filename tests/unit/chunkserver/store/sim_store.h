@@ -58,6 +58,9 @@ class SimStore {
   Result<void> Copy(ChunkId source, std::uint32_t from_bytes, ChunkId target, std::uint32_t to_bytes,
                     std::uint32_t length_bytes);
   Result<void> Remove(ChunkId chunk) { return Run(store_->Remove(chunk)); }
+  ChunkPage MustList(ListQuery query);
+  Result<void> Adopt(AdoptChunk adopt) { return Run(store_->Adopt(adopt)); }
+  void MustClearUnsettled(std::vector<ChunkId> chunks);
   std::optional<ChunkStat> MustStat(ChunkId chunk);
   std::uint64_t used_blocks() { return store_->core().usage().used_bytes / kBlockBytes; }
   /// Until what was freed is free, inline blocks are in their place and holes are punched.

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint32_t kBlock = kBlockBytes;
 constexpr std::uint32_t kMegabyte = kMiB;
 constexpr std::uint64_t kCapacity = 24 * kMiB;
+constexpr std::uint64_t kEmergency = kCapacity / 64;
 
 class SpaceTest : public testing::Test {
  protected:
@@ -19,15 +20,31 @@ class SpaceTest : public testing::Test {
   }
   void TearDown() override { s.CheckIndex(); }
 
-  /// Chunks of one megabyte until the store is full; how many there are.
-  std::uint64_t Fill() {
-    for (std::uint64_t i = 1;; ++i) {
+  /// Chunks of one megabyte, from `first` on, until the store is full; how many there are.
+  std::uint64_t Fill(std::uint64_t first = 1) {
+    for (std::uint64_t i = first;; ++i) {
       Result<void> written = s.Write(ChunkId(i), 0, Pattern(i, kMegabyte));
       if (written) continue;
-      EXPECT_EQ(written.error().code(), ErrorCode::kNoSpace);
-      EXPECT_THAT(written.error().message(), testing::HasSubstr("store disk is full"));
-      return i - 1;
+      ExpectFull(written);
+      return i - first;
     }
+  }
+  /// The same with blocks of one chunk: until not one more fits.
+  void FillToTheLastBlock(ChunkId chunk) {
+    std::uint32_t at = 0;
+    Result<void> written;
+    for (; written; at += kBlock) written = s.Write(chunk, at, Pattern(at, kBlock));
+    ExpectFull(written);
+  }
+  static void ExpectFull(const Result<void>& written) {
+    ASSERT_FALSE(written.has_value());
+    EXPECT_EQ(written.error().code(), ErrorCode::kNoSpace);
+    EXPECT_THAT(written.error().message(), testing::HasSubstr("store disk is full"));
+  }
+  Result<void> Resync(ChunkId chunk, std::uint32_t offset_bytes, std::string_view bytes) {
+    ChunkWrite write = MakeWrite(chunk, offset_bytes, bytes);
+    write.resync = true;
+    return s.Run(s.store().Write(std::move(write)));
   }
   void VerifyAll(std::uint64_t chunks) {
     for (std::uint64_t i = 1; i <= chunks; ++i) ASSERT_EQ(s.MustRead(ChunkId(i), 0, kMegabyte), Pattern(i, kMegabyte));
@@ -58,8 +75,11 @@ TEST_F(SpaceTest, RefusedChunkIsNotThere) {
 TEST_F(SpaceTest, RemovedChunkMakesRoomAtOnce) {
   std::uint64_t chunks = Fill();
   ASSERT_TRUE(s.Remove(ChunkId(3)).has_value());
-  s.MustWrite(ChunkId(3), 0, Pattern(3, kMegabyte));
-  VerifyAll(chunks);
+  s.MustWrite(ChunkId(chunks + 1), 0, Pattern(chunks + 1, kMegabyte));
+  EXPECT_EQ(s.MustRead(ChunkId(3), 0, kMegabyte), std::string(kMegabyte, '\0'));
+  for (std::uint64_t i = 4; i <= chunks + 1; ++i) {
+    ASSERT_EQ(s.MustRead(ChunkId(i), 0, kMegabyte), Pattern(i, kMegabyte));
+  }
 }
 
 TEST_F(SpaceTest, ScatteredBlocksMakeRoomToo) {
@@ -88,7 +108,7 @@ TEST_F(SpaceTest, FreedSpaceGoesBackToTheHost) {
   s.Settle();
   EXPECT_EQ(s.platter().used_bytes(), 0u);
   EXPECT_EQ(s.used_blocks(), 0u);
-  EXPECT_EQ(Fill(), chunks) << "nothing leaked";
+  EXPECT_EQ(Fill(chunks + 1), chunks) << "nothing leaked";
 }
 
 TEST_F(SpaceTest, SpaceFreedByAnEarlierProcessGoesBackToo) {
@@ -120,8 +140,47 @@ TEST_F(SpaceTest, UsageFollows) {
   s.Settle();
   StoreCore::Usage usage = s.store().core().usage();
   EXPECT_EQ(usage.used_bytes, kMegabyte);
-  EXPECT_EQ(usage.capacity_bytes, kCapacity - 4 * kMiB);
+  EXPECT_EQ(usage.capacity_bytes, kCapacity - 4 * kMiB - kEmergency);
   EXPECT_EQ(usage.chunks, 1u);
+}
+
+TEST_F(SpaceTest, LastOfTheSpaceIsForResyncOnly) {
+  FillToTheLastBlock(ChunkId(1));
+  EXPECT_EQ(s.store().core().usage().capacity_bytes, s.store().core().usage().used_bytes);
+  std::uint32_t blocks = 0;
+  Result<void> written;
+  for (; written; ++blocks) written = Resync(ChunkId(2), blocks * kBlock, Pattern(blocks, kBlock));
+  ExpectFull(written);
+  EXPECT_EQ(blocks - 1, kEmergency / kBlock);
+  ExpectFull(s.Write(ChunkId(3), 0, Pattern(3, kBlock)));
+  EXPECT_EQ(s.store().core().usage().capacity_bytes, s.store().core().usage().used_bytes);
+  EXPECT_LE(s.platter().used_bytes(), kCapacity - 4 * kMiB) << "room for the index";
+}
+
+TEST_F(SpaceTest, AdoptCutsWhereNothingElseFits) {
+  s.options().inline_blocks_max = 0;  // so that what is left of a block needs one
+  s.Restart();
+  s.MustWrite(ChunkId(1), 0, Pattern(1, kMegabyte));
+  FillToTheLastBlock(ChunkId(2));
+  AdoptChunk adopt;
+  adopt.chunk = ChunkId(1);
+  adopt.exists = true;
+  adopt.length_bytes = kMegabyte - 100;
+  ASSERT_TRUE(s.Adopt(adopt).has_value());
+  EXPECT_EQ(s.MustRead(ChunkId(1), 0, kMegabyte),
+            Pattern(1, kMegabyte).substr(0, kMegabyte - 100) + std::string(100, '\0'));
+}
+
+TEST_F(SpaceTest, ResyncZeroesPartsOfBlocksWhereNothingElseFits) {
+  s.MustWrite(ChunkId(1), 0, Pattern(1, kMegabyte));
+  FillToTheLastBlock(ChunkId(2));
+  ChunkZero zero;
+  zero.chunk = ChunkId(1);
+  zero.length_bytes = 10;
+  EXPECT_EQ(s.Run(s.store().Zero(zero)).error().code(), ErrorCode::kNoSpace);
+  zero.resync = true;
+  ASSERT_TRUE(s.Run(s.store().Zero(zero)).has_value());
+  EXPECT_EQ(s.MustRead(ChunkId(1), 0, 10), std::string(10, '\0'));
 }
 
 }  // namespace

@@ -230,11 +230,14 @@ TEST_F(SyncTest, StreamIsReadInFewCalls) {
 }
 
 TEST_F(SyncTest, StartReadsNoChunks) {
+  std::vector<ChunkId> chunks;
   for (std::uint64_t i = 0; i < 300; ++i) {
-    ChunkWrite write = MakeWrite(ChunkId(1 + i), 0, Pattern(i, 100 * 1024));
+    chunks.push_back(ChunkId(1 + i));
+    ChunkWrite write = MakeWrite(chunks.back(), 0, Pattern(i, 100 * 1024));
     ASSERT_TRUE(world_.RunUntilDone(store_->Write(std::move(write))).has_value());
   }
   Sync();
+  ASSERT_TRUE(world_.RunUntilDone(store_->ClearUnsettled(PgId(7), chunks)).has_value());
   // The upkeep of an hour later has ended what was pending.
   world_.RunFor(std::chrono::hours(3));
   CloseStore();

@@ -1,4 +1,4 @@
-#include "tests/sim/workload/random_worker.h"
+#include "tests/sim/workload/posix_worker.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -16,15 +16,14 @@ constexpr std::uint32_t kExchange = 2;
 
 }  // namespace
 
-RandomWorker::RandomWorker(RandomOps& owner, unsigned index)
+PosixWorker::PosixWorker(PosixWorkload& owner, unsigned index)
     : owner_(owner),
       random_(DeriveSeed(owner.cluster_.options().seed, fmt::format("worker {}", index))),
       base_(fmt::format("/w{}", index)) {}
 
-Task<void> RandomWorker::Run() {
-  for (int i = 0; i < owner_.options_.ops && owner_.failure_.empty(); ++i) {
-    // Mostly one call right after the other, sometimes a pause, for what happens only in time.
-    if (random_.Chance(1, 4)) co_await Think();
+Task<void> PosixWorker::Run() {
+  for (int i = 0; i < owner_.options_.ops && owner_.failure().empty(); ++i) {
+    co_await owner_.Think(random_);
     Task<void> step = Step();
     co_await std::move(step);
   }
@@ -34,23 +33,17 @@ Task<void> RandomWorker::Run() {
   }
 }
 
-Task<void> RandomWorker::Think() {
-  constexpr std::uint64_t kMeanNs = 200'000'000;
-  const Duration pause(static_cast<std::int64_t>(random_.Exponential(kMeanNs)));
-  return owner_.cluster_.world().machine("test").clock().SleepFor(pause);
-}
-
-Task<void> RandomWorker::Step() {
-  using Op = Task<void> (RandomWorker::*)();
+Task<void> PosixWorker::Step() {
+  using Op = Task<void> (PosixWorker::*)();
   struct Weighted {
     Op op;
     std::uint64_t weight;
   };
   static constexpr Weighted kOps[] = {
-      {&RandomWorker::WriteFile, 16}, {&RandomWorker::ReadFile, 12},  {&RandomWorker::Truncate, 6},
-      {&RandomWorker::Mkdir, 8},      {&RandomWorker::Rmdir, 4},      {&RandomWorker::Unlink, 7},
-      {&RandomWorker::Link, 6},       {&RandomWorker::Rename, 10},    {&RandomWorker::Stat, 6},
-      {&RandomWorker::List, 5},       {&RandomWorker::OpenHandle, 8}, {&RandomWorker::StepOnHandle, 30},
+      {&PosixWorker::WriteFile, 16}, {&PosixWorker::ReadFile, 12},  {&PosixWorker::Truncate, 6},
+      {&PosixWorker::Mkdir, 8},      {&PosixWorker::Rmdir, 4},      {&PosixWorker::Unlink, 7},
+      {&PosixWorker::Link, 6},       {&PosixWorker::Rename, 10},    {&PosixWorker::Stat, 6},
+      {&PosixWorker::List, 5},       {&PosixWorker::OpenHandle, 8}, {&PosixWorker::StepOnHandle, 30},
   };
   std::uint64_t total = 0;
   for (const Weighted& one : kOps) total += one.weight;
@@ -65,7 +58,7 @@ Task<void> RandomWorker::Step() {
   }
 }
 
-Task<void> RandomWorker::StepOnHandle() {
+Task<void> PosixWorker::StepOnHandle() {
   if (handles_.empty()) co_return;
   const HandleList::iterator handle = RandomHandle();
   const std::uint64_t drawn = random_.Below(100);
@@ -78,7 +71,7 @@ Task<void> RandomWorker::StepOnHandle() {
   co_await std::move(running);
 }
 
-Task<void> RandomWorker::WriteFile() {
+Task<void> PosixWorker::WriteFile() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
   const std::string bytes = RandomBytes();
@@ -91,7 +84,7 @@ Task<void> RandomWorker::WriteFile() {
   (*wanted)->content.Write(0, bytes);
 }
 
-Task<void> RandomWorker::ReadFile() {
+Task<void> PosixWorker::ReadFile() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
   co_await FlushOthersAt(client, path);
@@ -107,7 +100,7 @@ Task<void> RandomWorker::ReadFile() {
   Agree(what + ", close", closed, Result<void>());
 }
 
-Task<void> RandomWorker::Truncate() {
+Task<void> PosixWorker::Truncate() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
   co_await FlushOthersAt(client, path);
@@ -118,28 +111,28 @@ Task<void> RandomWorker::Truncate() {
   if (Agree(what, cut, wanted)) (*wanted)->content.Resize(size);
 }
 
-Task<void> RandomWorker::Mkdir() {
+Task<void> PosixWorker::Mkdir() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
   const Result<void> made = co_await client.Mkdir(Full(path));
   Agree(fmt::format("{}: mkdir {}", client.client(), Full(path)), made, model_.Mkdir(path));
 }
 
-Task<void> RandomWorker::Rmdir() {
+Task<void> PosixWorker::Rmdir() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
   const Result<void> removed = co_await client.Rmdir(Full(path));
   Agree(fmt::format("{}: rmdir {}", client.client(), Full(path)), removed, model_.Rmdir(path));
 }
 
-Task<void> RandomWorker::Unlink() {
+Task<void> PosixWorker::Unlink() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
   const Result<void> removed = co_await client.Unlink(Full(path));
   Agree(fmt::format("{}: unlink {}", client.client(), Full(path)), removed, model_.Unlink(path));
 }
 
-Task<void> RandomWorker::Link() {
+Task<void> PosixWorker::Link() {
   PosixCalls& client = RandomClient();
   const std::string from = RandomPath();
   const std::string to = RandomPath();
@@ -147,7 +140,7 @@ Task<void> RandomWorker::Link() {
   Agree(fmt::format("{}: link {} to {}", client.client(), Full(from), Full(to)), linked, model_.Link(from, to));
 }
 
-Task<void> RandomWorker::Rename() {
+Task<void> PosixWorker::Rename() {
   PosixCalls& client = RandomClient();
   const std::string from = RandomPath();
   const std::string to = RandomPath();
@@ -157,7 +150,7 @@ Task<void> RandomWorker::Rename() {
   Agree(what, renamed, model_.Rename(from, to, flags == kNoReplace, flags == kExchange));
 }
 
-Task<void> RandomWorker::Stat() {
+Task<void> PosixWorker::Stat() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
   co_await FlushOthersAt(client, path);
@@ -167,7 +160,7 @@ Task<void> RandomWorker::Stat() {
   if (Agree(what, attr, wanted)) CheckAttr(what, *attr, **wanted);
 }
 
-Task<void> RandomWorker::List() {
+Task<void> PosixWorker::List() {
   PosixCalls& client = RandomClient();
   const std::string path = random_.Chance(1, 3) ? std::string() : RandomPath();
   const Result<ModelNodePtr> wanted = model_.Find(path);
@@ -184,7 +177,7 @@ Task<void> RandomWorker::List() {
   if (got != names) Fail(what, fmt::format("[{}] instead of [{}]", fmt::join(got, " "), fmt::join(names, " ")));
 }
 
-Task<void> RandomWorker::OpenHandle() {
+Task<void> PosixWorker::OpenHandle() {
   if (handles_.size() >= kMaxHandles) co_return;
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
@@ -201,7 +194,7 @@ Task<void> RandomWorker::OpenHandle() {
   handles_.push_back(Handle{*fd, &client, *wanted});
 }
 
-Task<void> RandomWorker::CloseHandle(HandleList::iterator handle) {
+Task<void> PosixWorker::CloseHandle(HandleList::iterator handle) {
   const Handle closed = *handle;
   handles_.erase(handle);
   const std::string what = fmt::format("{}: close inode {}", closed.client->client(), closed.fd.ino.value());
@@ -209,7 +202,7 @@ Task<void> RandomWorker::CloseHandle(HandleList::iterator handle) {
   Agree(what, outcome, Result<void>());
 }
 
-Task<void> RandomWorker::WriteHandle(Handle& handle) {
+Task<void> PosixWorker::WriteHandle(Handle& handle) {
   co_await FlushOthers(*handle.client, handle.node);
   const bool append = (handle.fd.flags & O_APPEND) != 0;
   const std::uint64_t offset = append ? handle.node->content.size() : RandomOffset(*handle.node);
@@ -222,7 +215,7 @@ Task<void> RandomWorker::WriteHandle(Handle& handle) {
   handle.dirty = true;
 }
 
-Task<void> RandomWorker::ReadHandle(Handle& handle) {
+Task<void> PosixWorker::ReadHandle(Handle& handle) {
   co_await FlushOthers(*handle.client, handle.node);
   const std::uint64_t offset = RandomOffset(*handle.node);
   const auto size = static_cast<std::uint32_t>(random_.Below(300'000));
@@ -232,7 +225,7 @@ Task<void> RandomWorker::ReadHandle(Handle& handle) {
   if (Agree(what, bytes, Result<void>())) CheckBytes(what, *bytes, handle.node->content.Read(offset, size), offset);
 }
 
-Task<void> RandomWorker::CutHandle(Handle& handle) {
+Task<void> PosixWorker::CutHandle(Handle& handle) {
   co_await FlushOthers(*handle.client, handle.node);
   const std::uint64_t size = RandomOffset(*handle.node);
   const std::string what =
@@ -241,20 +234,20 @@ Task<void> RandomWorker::CutHandle(Handle& handle) {
   if (Agree(what, cut, Result<void>())) handle.node->content.Resize(size);
 }
 
-Task<void> RandomWorker::SyncHandle(Handle& handle) {
+Task<void> PosixWorker::SyncHandle(Handle& handle) {
   const std::string what = fmt::format("{}: fsync inode {}", handle.client->client(), handle.fd.ino.value());
   const Result<void> synced = co_await handle.client->Fsync(handle.fd);
   if (Agree(what, synced, Result<void>())) handle.dirty = false;
 }
 
-Task<void> RandomWorker::StatHandle(Handle& handle) {
+Task<void> PosixWorker::StatHandle(Handle& handle) {
   co_await FlushOthers(*handle.client, handle.node);
   const std::string what = fmt::format("{}: fstat inode {}", handle.client->client(), handle.fd.ino.value());
   const Result<FileAttr> attr = co_await handle.client->Fstat(handle.fd);
   if (Agree(what, attr, Result<void>())) CheckAttr(what, *attr, *handle.node);
 }
 
-Task<void> RandomWorker::FlushOthers(PosixCalls& client, ModelNodePtr node) {
+Task<void> PosixWorker::FlushOthers(PosixCalls& client, ModelNodePtr node) {
   for (Handle& handle : handles_) {
     if (handle.node != node || handle.client == &client || !handle.dirty) continue;
     Task<void> syncing = SyncHandle(handle);
@@ -262,15 +255,15 @@ Task<void> RandomWorker::FlushOthers(PosixCalls& client, ModelNodePtr node) {
   }
 }
 
-Task<void> RandomWorker::FlushOthersAt(PosixCalls& client, std::string path) {
+Task<void> PosixWorker::FlushOthersAt(PosixCalls& client, std::string path) {
   const Result<ModelNodePtr> node = model_.Find(path);
   if (!node) co_return;
   Task<void> flushing = FlushOthers(client, *node);
   co_await std::move(flushing);
 }
 
-void RandomWorker::CheckBytes(const std::string& what, const std::string& got, const std::string& wanted,
-                              std::uint64_t offset) {
+void PosixWorker::CheckBytes(const std::string& what, const std::string& got, const std::string& wanted,
+                             std::uint64_t offset) {
   if (got == wanted) return;
   const auto [at, other] = std::mismatch(got.begin(), got.end(), wanted.begin(), wanted.end());
   const auto index = static_cast<std::size_t>(at - got.begin());
@@ -281,7 +274,7 @@ void RandomWorker::CheckBytes(const std::string& what, const std::string& got, c
                          wanted.size(), offset + index, show(got), show(wanted)));
 }
 
-void RandomWorker::CheckAttr(const std::string& what, const FileAttr& got, const ModelNode& wanted) {
+void PosixWorker::CheckAttr(const std::string& what, const FileAttr& got, const ModelNode& wanted) {
   if (S_ISDIR(got.mode) != wanted.is_directory) Fail(what, fmt::format("mode {:o}", got.mode));
   if (got.nlink != wanted.nlink) Fail(what, fmt::format("nlink {} instead of {}", got.nlink, wanted.nlink));
   if (!wanted.is_directory && got.size != wanted.content.size()) {
@@ -289,15 +282,15 @@ void RandomWorker::CheckAttr(const std::string& what, const FileAttr& got, const
   }
 }
 
-void RandomWorker::Note(const std::string& what, ErrorCode code) {
+void PosixWorker::Note(const std::string& what, ErrorCode code) {
   owner_.cluster_.world().Trace(fmt::format("op: {}: {}", what, ToString(code)));
 }
 
-void RandomWorker::Fail(const std::string& what, const std::string& why) {
+void PosixWorker::Fail(const std::string& what, const std::string& why) {
   owner_.Fail(what + ": " + why);
 }
 
-std::string RandomWorker::RandomPath() {
+std::string PosixWorker::RandomPath() {
   static constexpr const char* kNames[] = {"a", "b", "c", "d"};
   std::string path;
   const std::uint64_t depth = 1 + random_.Below(3);
@@ -305,7 +298,7 @@ std::string RandomWorker::RandomPath() {
   return path;
 }
 
-std::string RandomWorker::RandomBytes() {
+std::string PosixWorker::RandomBytes() {
   // Small, medium and large ones are stored in different ways.
   static constexpr std::uint64_t kScales[] = {1, 10, 100};
   const std::uint64_t limit = owner_.options_.max_write_bytes / kScales[random_.Below(std::size(kScales))];
@@ -315,7 +308,7 @@ std::string RandomWorker::RandomBytes() {
   return bytes;
 }
 
-std::uint64_t RandomWorker::RandomOffset(const ModelNode& node) {
+std::uint64_t PosixWorker::RandomOffset(const ModelNode& node) {
   const std::uint64_t drawn = random_.Below(20);
   if (drawn < 3) return 0;
   if (drawn < 6) return node.content.size();
@@ -325,11 +318,11 @@ std::uint64_t RandomWorker::RandomOffset(const ModelNode& node) {
   return random_.Below(node.content.size() + 1);
 }
 
-PosixCalls& RandomWorker::RandomClient() {
+PosixCalls& PosixWorker::RandomClient() {
   return *owner_.clients_[random_.Below(owner_.clients_.size())];
 }
 
-RandomWorker::HandleList::iterator RandomWorker::RandomHandle() {
+PosixWorker::HandleList::iterator PosixWorker::RandomHandle() {
   auto handle = handles_.begin();
   std::advance(handle, static_cast<std::ptrdiff_t>(random_.Below(handles_.size())));
   return handle;

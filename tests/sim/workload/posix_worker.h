@@ -4,14 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "tests/sim/workload/random_ops.h"
+#include "tests/sim/workload/posix_workload.h"
 
 namespace gabion {
 
-/// One worker of RandomOps with its model.
-class RandomWorker {
+/// One worker of PosixWorkload with its model.
+class PosixWorker {
  public:
-  RandomWorker(RandomOps& owner, unsigned index);
+  PosixWorker(PosixWorkload& owner, unsigned index);
 
   Task<void> Run();
   const std::string& base() const { return base_; }
@@ -29,7 +29,6 @@ class RandomWorker {
 
   // Each is one call (or some that belong together) and its check.
   Task<void> Step();
-  Task<void> Think();
   Task<void> StepOnHandle();
   Task<void> WriteFile();
   Task<void> ReadFile();
@@ -76,7 +75,7 @@ class RandomWorker {
   PosixCalls& RandomClient();
   HandleList::iterator RandomHandle();
 
-  RandomOps& owner_;
+  PosixWorkload& owner_;
   SimRandom random_;
   const std::string base_;
   ModelFs model_;

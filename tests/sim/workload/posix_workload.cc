@@ -1,9 +1,9 @@
-#include "tests/sim/workload/random_ops.h"
+#include "tests/sim/workload/posix_workload.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include "tests/sim/workload/random_worker.h"
+#include "tests/sim/workload/posix_worker.h"
 
 namespace gabion {
 namespace {
@@ -12,64 +12,49 @@ constexpr std::uint32_t kReadBytes = 1024 * 1024;
 
 }  // namespace
 
-RandomOps::RandomOps(SimCluster& cluster, RandomOpsOptions options) : cluster_(cluster), options_(options) {
-  for (const std::string& name : cluster_.clients()) clients_.push_back(std::make_unique<PosixCalls>(cluster_, name));
-  for (unsigned i = 0; i < options_.workers; ++i) workers_.push_back(std::make_unique<RandomWorker>(*this, i));
+PosixWorkload::PosixWorkload(SimCluster& cluster, PosixWorkloadOptions options) : Workload(cluster), options_(options) {
+  for (unsigned i = 0; i < options_.workers; ++i) workers_.push_back(std::make_unique<PosixWorker>(*this, i));
 }
 
-RandomOps::~RandomOps() = default;
+PosixWorkload::~PosixWorkload() = default;
 
-void RandomOps::Fail(std::string what) {
-  cluster_.world().Trace("failure: " + what);
-  if (failure_.empty()) failure_ = std::move(what);
-}
-
-Task<void> RandomOps::Prepare() {
+Task<void> PosixWorkload::Prepare() {
   for (const auto& worker : workers_) {
     const Result<void> made = co_await clients_.front()->Mkdir(worker->base());
-    if (!made) Fail("mkdir " + worker->base() + ": " + made.error().ToString());
+    Expect("mkdir " + worker->base(), made);
   }
 }
 
-std::vector<Task<void>> RandomOps::Workers() {
+std::vector<Task<void>> PosixWorkload::Streams() {
   std::vector<Task<void>> running;
   for (const auto& worker : workers_) running.push_back(worker->Run());
   return running;
 }
 
-Task<void> RandomOps::SyncAll() {
+Task<void> PosixWorkload::SyncAll() {
   for (const auto& worker : workers_) {
     for (const auto& [path, node] : worker->model().All()) {
       if (node->is_directory) continue;
       // By a client that need not have written it.
       PosixCalls& client = *clients_[cluster_.world().random().Below(clients_.size())];
-      const std::string full = worker->base() + path;
-      const Result<Fd> fd = co_await client.Open(full, O_RDWR);
-      if (!fd) {
-        Fail("open " + full + " for fsync: " + fd.error().ToString());
-        continue;
-      }
-      const Result<void> synced = co_await client.Fsync(*fd);
-      if (!synced) Fail("fsync " + full + ": " + synced.error().ToString());
-      const Result<void> closed = co_await client.Close(*fd);
-      if (!closed) Fail("close " + full + ": " + closed.error().ToString());
+      co_await SyncFile(client, worker->base() + path);
     }
   }
   const Result<void> synced = co_await clients_.front()->FsyncDir("/");
-  if (!synced) Fail("fsync of the root: " + synced.error().ToString());
+  Expect("fsync of the root", synced);
 }
 
-Task<void> RandomOps::VerifyAll() {
+Task<void> PosixWorkload::Verify() {
   for (const auto& client : clients_) {
     for (const auto& worker : workers_) {
-      if (!failure_.empty()) co_return;
+      if (!failure().empty()) co_return;
       Task<void> verifying = VerifyTree(*client, worker->base(), worker->model());
       co_await std::move(verifying);
     }
   }
 }
 
-Task<void> RandomOps::VerifyTree(PosixCalls& client, std::string base, const ModelFs& model) {
+Task<void> PosixWorkload::VerifyTree(PosixCalls& client, std::string base, const ModelFs& model) {
   std::vector<std::pair<std::string, ModelNodePtr>> all = model.All();
   all.emplace_back("", model.root());
   for (const auto& [path, node] : all) {
@@ -96,7 +81,7 @@ Task<void> RandomOps::VerifyTree(PosixCalls& client, std::string base, const Mod
   }
 }
 
-Task<void> RandomOps::VerifyFile(PosixCalls& client, std::string path, ModelNodePtr node) {
+Task<void> PosixWorkload::VerifyFile(PosixCalls& client, std::string path, ModelNodePtr node) {
   const std::string what = client.client() + ": at the end, " + path;
   const Result<Fd> fd = co_await client.Open(path, O_RDONLY);
   if (!fd) {
@@ -133,7 +118,7 @@ Task<void> RandomOps::VerifyFile(PosixCalls& client, std::string path, ModelNode
   if (!closed) Fail(what + ", close: " + closed.error().ToString());
 }
 
-Task<void> RandomOps::RemoveAll() {
+Task<void> PosixWorkload::Remove() {
   for (const auto& worker : workers_) {
     std::vector<std::pair<std::string, ModelNodePtr>> all = worker->model().All();
     for (auto entry = all.rbegin(); entry != all.rend(); ++entry) {
@@ -141,10 +126,10 @@ Task<void> RandomOps::RemoveAll() {
       const std::string full = worker->base() + entry->first;
       Task<Result<void>> removing = entry->second->is_directory ? client.Rmdir(full) : client.Unlink(full);
       const Result<void> removed = co_await std::move(removing);
-      if (!removed) Fail("removing " + full + ": " + removed.error().ToString());
+      Expect("removing " + full, removed);
     }
     const Result<void> removed = co_await clients_.back()->Rmdir(worker->base());
-    if (!removed) Fail("removing " + worker->base() + ": " + removed.error().ToString());
+    Expect("removing " + worker->base(), removed);
   }
 }
 

@@ -1,0 +1,44 @@
+// Which workloads there are.
+#include "tests/sim/workload/posix_workload.h"
+#include "tests/sim/workload/registers.h"
+#include "tests/sim/workload/workload.h"
+
+namespace gabion {
+namespace {
+
+struct Named {
+  std::string_view name;
+  std::unique_ptr<Workload> (*make)(SimCluster& cluster, int ops);
+};
+
+constexpr Named kWorkloads[] = {
+    {"posix",
+     [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> {
+       return std::make_unique<PosixWorkload>(cluster, PosixWorkloadOptions{.ops = ops});
+     }},
+    {"registers",
+     [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> {
+       return std::make_unique<Registers>(cluster, RegistersOptions{.ops = ops, .one_writer_each = true});
+     }},
+    {"contended",
+     [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> {
+       return std::make_unique<Registers>(cluster, RegistersOptions{.ops = ops, .one_writer_each = false});
+     }},
+};
+
+}  // namespace
+
+std::unique_ptr<Workload> MakeWorkload(std::string_view name, SimCluster& cluster, int ops) {
+  for (const Named& one : kWorkloads) {
+    if (one.name == name) return one.make(cluster, ops);
+  }
+  return nullptr;
+}
+
+std::vector<std::string> WorkloadNames() {
+  std::vector<std::string> names;
+  for (const Named& one : kWorkloads) names.emplace_back(one.name);
+  return names;
+}
+
+}  // namespace gabion
