@@ -20,10 +20,13 @@ void Garbage::Reported(std::size_t count) {
 Task<Result<void>> Garbage::RemoveOne(ChunkId chunk, std::vector<ExtentStore*>& touched) {
   Result<ExtentStore*> store = co_await stores_.Find(chunk);
   if (!store) co_return store.error();
-  if (*store == nullptr) co_return Result<void>();  // removed before, or never written here
-  Result<void> removed = co_await (*store)->Remove(chunk);
-  if (!removed) co_return removed;
-  if (std::find(touched.begin(), touched.end(), *store) == touched.end()) touched.push_back(*store);
+  // From all of them, also if it was never here: a late write is not to make it anew, on whichever disk.
+  for (ExtentStore* each : stores_.opened()) {
+    if (each != *store && !each->core().CheckOnline()) continue;
+    Result<void> removed = co_await each->Remove(chunk);
+    if (!removed) co_return removed;
+    if (std::find(touched.begin(), touched.end(), each) == touched.end()) touched.push_back(each);
+  }
   co_return Result<void>();
 }
 

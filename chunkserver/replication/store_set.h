@@ -32,6 +32,9 @@ class StoreSet {
   Task<Result<void>> Open(bool had_data);
   Task<void> Stop();
 
+  /// The stores that opened; some may be offline by now.
+  const std::vector<ExtentStore*>& opened() const { return opened_; }
+
   /// How often the server was started on these stores.
   std::uint64_t starts() const { return starts_; }
 

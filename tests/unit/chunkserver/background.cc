@@ -23,26 +23,26 @@ Identity IdentityOf(std::uint64_t server) {
 
 }  // namespace
 
-PendingCall::PendingCall(TestCluster& cluster, int server, proto::Method method, std::string header,
-                         std::string payload, Duration limit, std::uint64_t role_number, std::nullptr_t)
+BackgroundCall::BackgroundCall(TestCluster& cluster, int server, proto::Method method, std::string header,
+                               std::string payload, Duration limit, std::uint64_t role_number, std::nullptr_t)
     : cluster_(cluster), client_(TestEnv(cluster), ServerEndpoint(server), IdentityOf(role_number)) {
   Payload bytes;
   if (!payload.empty()) bytes = Payload(Slice::CopyOf(payload));
   Spawn(cluster_, Run(*this, method, std::move(header), std::move(bytes), cluster.In(limit)));
 }
 
-PendingCall::~PendingCall() {
+BackgroundCall::~BackgroundCall() {
   Wait();
   cluster_.world().RunUntilDone(client_.Stop());
 }
 
-Task<void> PendingCall::Run(PendingCall& call, proto::Method method, std::string header, Payload payload,
-                            TimePoint deadline) {
+Task<void> BackgroundCall::Run(BackgroundCall& call, proto::Method method, std::string header, Payload payload,
+                               TimePoint deadline) {
   Result<RpcReply> reply = co_await call.client_.Call(method, std::move(header), std::move(payload), deadline);
   call.outcome_ = reply ? ErrorCode::kOk : reply.error().code();
 }
 
-ErrorCode PendingCall::Wait() {
+ErrorCode BackgroundCall::Wait() {
   CHECK(cluster_.world().RunUntil([this] { return done(); }));
   return *outcome_;
 }

@@ -15,26 +15,26 @@ namespace gabion {
 // must end before the cluster does.
 
 /// One call that is under way.
-class PendingCall {
+class BackgroundCall {
  public:
   /// `role_number`: as that chunkserver; 0: as a client.
   template <typename Request>
-  PendingCall(TestCluster& cluster, int server, proto::Method method, const Request& request, std::string payload,
-              Duration limit, std::uint64_t role_number = 0)
-      : PendingCall(cluster, server, method, request.SerializeAsString(), std::move(payload), limit, role_number,
-                    nullptr) {}
-  ~PendingCall();
-  PendingCall(const PendingCall&) = delete;
-  PendingCall& operator=(const PendingCall&) = delete;
+  BackgroundCall(TestCluster& cluster, int server, proto::Method method, const Request& request, std::string payload,
+                 Duration limit, std::uint64_t role_number = 0)
+      : BackgroundCall(cluster, server, method, request.SerializeAsString(), std::move(payload), limit, role_number,
+                       nullptr) {}
+  ~BackgroundCall();
+  BackgroundCall(const BackgroundCall&) = delete;
+  BackgroundCall& operator=(const BackgroundCall&) = delete;
 
   bool done() const { return outcome_.has_value(); }
   /// Waits for its end.
   ErrorCode Wait();
 
  private:
-  PendingCall(TestCluster& cluster, int server, proto::Method method, std::string header, std::string payload,
-              Duration limit, std::uint64_t role_number, std::nullptr_t encoded);
-  static Task<void> Run(PendingCall& call, proto::Method method, std::string header, Payload payload,
+  BackgroundCall(TestCluster& cluster, int server, proto::Method method, std::string header, std::string payload,
+                 Duration limit, std::uint64_t role_number, std::nullptr_t encoded);
+  static Task<void> Run(BackgroundCall& call, proto::Method method, std::string header, Payload payload,
                         TimePoint deadline);
 
   TestCluster& cluster_;

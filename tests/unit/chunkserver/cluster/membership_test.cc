@@ -91,6 +91,7 @@ TEST(EpochTest, CallsOfOtherEpochsAreRefused) {
   cluster.metaserver().MapChanged();
   cluster.world().RunFor(seconds(2));
   request = cluster.WriteRequest(7, 0, "data");
+  request.mutable_target()->set_epoch(1);
   EXPECT_EQ(code(), ErrorCode::kStaleEpoch) << "the epoch of before";
   request.mutable_target()->set_epoch(2);
   EXPECT_EQ(code(), ErrorCode::kOk);

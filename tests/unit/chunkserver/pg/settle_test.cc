@@ -21,27 +21,27 @@ constexpr std::uint32_t kLength = 50'000;
 enum class Kind { kWrite, kFirstWrite, kZero, kTrim, kCopy };
 
 /// A change of chunk 7 (kFirstWrite: of chunk 8) as a call.
-std::unique_ptr<PendingCall> Begin(TestCluster& cluster, Kind kind, Duration limit) {
+std::unique_ptr<BackgroundCall> Begin(TestCluster& cluster, Kind kind, Duration limit) {
   std::string bytes = Pattern(20'000, 99);
   switch (kind) {
     case Kind::kWrite:
     case Kind::kFirstWrite:
-      return std::make_unique<PendingCall>(cluster, 1, proto::METHOD_WRITE_CHUNK,
-                                           cluster.WriteRequest(kind == Kind::kWrite ? 7 : 8, 10'000, bytes), bytes,
-                                           limit);
+      return std::make_unique<BackgroundCall>(cluster, 1, proto::METHOD_WRITE_CHUNK,
+                                              cluster.WriteRequest(kind == Kind::kWrite ? 7 : 8, 10'000, bytes), bytes,
+                                              limit);
     case Kind::kZero: {
       proto::ZeroChunkRequest request;
       *request.mutable_target() = cluster.Target(7);
       request.set_offset_bytes(5000);
       request.set_length_bytes(10'000);
-      return std::make_unique<PendingCall>(cluster, 1, proto::METHOD_ZERO_CHUNK, request, "", limit);
+      return std::make_unique<BackgroundCall>(cluster, 1, proto::METHOD_ZERO_CHUNK, request, "", limit);
     }
     case Kind::kTrim: {
       proto::TrimChunkRequest request;
       *request.mutable_target() = cluster.Target(7);
       request.set_length_bytes(3000);
       request.set_generation(5);
-      return std::make_unique<PendingCall>(cluster, 1, proto::METHOD_TRIM_CHUNK, request, "", limit);
+      return std::make_unique<BackgroundCall>(cluster, 1, proto::METHOD_TRIM_CHUNK, request, "", limit);
     }
     case Kind::kCopy: {
       proto::CopyChunkRequest request;
@@ -49,7 +49,7 @@ std::unique_ptr<PendingCall> Begin(TestCluster& cluster, Kind kind, Duration lim
       request.set_source_chunk_id(6);
       request.set_offset_bytes(4096);
       request.set_length_bytes(30'000);
-      return std::make_unique<PendingCall>(cluster, 1, proto::METHOD_COPY_CHUNK, request, "", limit);
+      return std::make_unique<BackgroundCall>(cluster, 1, proto::METHOD_COPY_CHUNK, request, "", limit);
     }
   }
   return nullptr;
@@ -103,7 +103,7 @@ TEST_P(SettleKindTest, ChangeThatReachedOneMemberIsMadeEverywhereOrNowhere) {
     WriteContents(cluster);
     cluster.world().network().Cut("cs1", "cs3");
     proto::WriteChunkRequest late = cluster.WriteRequest(7, 0, "late");
-    std::unique_ptr<PendingCall> change = Begin(cluster, GetParam(), seconds(20));
+    std::unique_ptr<BackgroundCall> change = Begin(cluster, GetParam(), seconds(20));
     cluster.world().RunFor(milliseconds(200));
     ASSERT_FALSE(change->done()) << "one member has not answered";
     ASSERT_FALSE(cluster.Unsettled(2).empty());
@@ -117,7 +117,7 @@ TEST_P(SettleKindTest, ChangeThatReachedOneMemberIsMadeEverywhereOrNowhere) {
     if (next == 2) expected.Change(GetParam());
     expected.ExpectIn(cluster);
     late.mutable_target()->set_replica(true);
-    PendingCall refused(cluster, 2, proto::METHOD_WRITE_CHUNK, late, "late", seconds(5), 1);
+    BackgroundCall refused(cluster, 2, proto::METHOD_WRITE_CHUNK, late, "late", seconds(5), 1);
     EXPECT_EQ(refused.Wait(), ErrorCode::kStaleEpoch);
 
     // The one that died has the change, whatever became of it: it joins, and is made equal.
@@ -133,7 +133,7 @@ TEST_P(SettleKindTest, PrimaryThatIsCutOffTakesItsChangeBack) {
   TestCluster cluster;
   WriteContents(cluster);
   for (const char* other : {"meta", "cs2", "cs3"}) cluster.world().network().Cut("cs1", other);
-  std::unique_ptr<PendingCall> change = Begin(cluster, GetParam(), seconds(20));
+  std::unique_ptr<BackgroundCall> change = Begin(cluster, GetParam(), seconds(20));
   cluster.world().RunFor(seconds(6));
   EXPECT_FALSE(cluster.Unsettled(1).empty()) << "it has made the change itself";
   Result<std::string> stale = cluster.Read(1, 7, 0, 4096);
@@ -227,7 +227,7 @@ TEST(SettleTest, NobodyReadsAChangeThatIsTakenBack) {
     cluster.world().RunFor(milliseconds(100));
     for (const char* member : {"cs2", "cs3"}) cluster.world().network().Cut("cs1", member);
     proto::WriteChunkRequest request = cluster.WriteRequest(7, 0, "new");
-    PendingCall write(cluster, 1, proto::METHOD_WRITE_CHUNK, request, "new", seconds(1));
+    BackgroundCall write(cluster, 1, proto::METHOD_WRITE_CHUNK, request, "new", seconds(1));
     cluster.world().RunFor(seconds(2));
     EXPECT_EQ(write.Wait(), ErrorCode::kUnavailable);
     EXPECT_EQ(CodeOf(cluster.Read(1, 7, 0, 4096)), ErrorCode::kUnavailable);
@@ -248,7 +248,7 @@ TEST(SettleTest, WhatWasReadIsNotTakenBackLater) {
     ASSERT_EQ(CodeOf(cluster.Write(7, 0, "old")), ErrorCode::kOk);
     SteadyReader reader(cluster, 1, 7);
     proto::WriteChunkRequest request = cluster.WriteRequest(7, 0, "new");
-    PendingCall write(cluster, 1, proto::METHOD_WRITE_CHUNK, request, "new", seconds(5));
+    BackgroundCall write(cluster, 1, proto::METHOD_WRITE_CHUNK, request, "new", seconds(5));
     cluster.world().RunFor(std::chrono::microseconds(150 * seed));
     cluster.Kill(1);
     const bool seen = reader.seen().contains("new");
