@@ -18,6 +18,41 @@ Result<void> CheckReadable(DataContext& context, const Membership::Serving& serv
   return {};
 }
 
+struct ReadOutcome {
+  RpcResponse response;
+  bool beside_a_change = false;  // of the primary: what a change under way has put there may be in it
+};
+
+/// Reads, if this copy may answer before and after: a disk may take longer than a lease, and the copy may be old by
+/// then.
+Task<Result<ReadOutcome>> ReadOnce(DataContext& context, const proto::ReadChunkRequest& request,
+                                   const RpcRequest& call) {
+  ChunkId chunk(request.target().chunk_id());
+  Result<Membership::Serving> serving = context.membership.CheckRead(request.target(), call.env->clock.Now());
+  if (!serving) co_return serving.error();
+  const bool is_primary = serving->group->primary == serving->self;
+  CO_TRY(CheckReadable(context, *serving, chunk));
+  Result<ExtentStore*> store = co_await context.stores.Find(chunk);
+  if (!store) co_return store.error();
+  ReadOutcome outcome;
+  proto::ReadChunkReply reply;
+  if (*store != nullptr) {
+    Result<ChunkRead> read = co_await ReadVerified(**store, chunk, request.offset_bytes(), request.length_bytes());
+    if (!read) co_return read.error();
+    reply.mutable_checksums()->Assign(read->checksums.begin(), read->checksums.end());
+    outcome.response.payload = std::move(read->payload);
+  }
+  // Before the last look: a change that has failed by then has stopped the PG from serving before it let go of its
+  // pages.
+  PageRange pages = PageRange::Covering(request.offset_bytes(), request.length_bytes());
+  outcome.beside_a_change = is_primary && context.order.IsLocked(chunk, pages);
+  serving = context.membership.CheckRead(request.target(), call.env->clock.Now());
+  if (!serving) co_return serving.error();
+  CO_TRY(CheckReadable(context, *serving, chunk));
+  outcome.response.header = reply.SerializeAsString();
+  co_return outcome;
+}
+
 }  // namespace
 
 Task<Result<RpcResponse>> ReadChunk(DataContext& context, RpcRequest call) {
@@ -28,37 +63,18 @@ Task<Result<RpcResponse>> ReadChunk(DataContext& context, RpcRequest call) {
   CO_TRY(CheckChunkRange(request.offset_bytes(), request.length_bytes()));
   Result<Admission::Ticket> ticket = context.admission.Admit(request.length_bytes(), bool(CallingServer(call)));
   if (!ticket) co_return ticket.error();
+  Result<ReadOutcome> read = co_await ReadOnce(context, request, call);
+  if (!read) co_return read.error();
+  if (!read->beside_a_change) co_return std::move(read->response);
+  // Once more, with the pages locked: readers that only waited would take each other's waiting for changes, for ever.
   ChunkId chunk(request.target().chunk_id());
   PageRange pages = PageRange::Covering(request.offset_bytes(), request.length_bytes());
-  for (;;) {
-    Result<Membership::Serving> serving = context.membership.CheckRead(request.target(), call.env->clock.Now());
-    if (!serving) co_return serving.error();
-    CO_TRY(CheckReadable(context, *serving, chunk));
-    Result<ExtentStore*> store = co_await context.stores.Find(chunk);
-    if (!store) co_return store.error();
-    RpcResponse response;
-    proto::ReadChunkReply reply;
-    if (*store != nullptr) {
-      Result<ChunkRead> read = co_await ReadVerified(**store, chunk, request.offset_bytes(), request.length_bytes());
-      if (!read) co_return read.error();
-      reply.mutable_checksums()->Assign(read->checksums.begin(), read->checksums.end());
-      response.payload = std::move(read->payload);
-    }
-    // What a change under way has put there may be taken back: another look, after its end. A member that is not the
-    // primary finds the chunk unsettled now.
-    if (serving->group->primary == serving->self && context.order.IsLocked(chunk, pages)) {
-      if (call.env->clock.Now() >= call.deadline)
-        co_return Error(ErrorCode::kDeadlineExceeded, "changes of the same pages took too long");
-      RangeLocks::Guard wait = co_await context.order.Lock(chunk, pages);
-      continue;
-    }
-    // A disk may take longer than a lease: the copy may be old by now.
-    serving = context.membership.CheckRead(request.target(), call.env->clock.Now());
-    if (!serving) co_return serving.error();
-    CO_TRY(CheckReadable(context, *serving, chunk));
-    response.header = reply.SerializeAsString();
-    co_return response;
-  }
+  RangeLocks::Guard guard = co_await context.order.Lock(chunk, pages);
+  if (call.env->clock.Now() >= call.deadline)
+    co_return Error(ErrorCode::kDeadlineExceeded, "changes of the same pages took too long");
+  read = co_await ReadOnce(context, request, call);
+  if (!read) co_return read.error();
+  co_return std::move(read->response);
 }
 
 }  // namespace gabion

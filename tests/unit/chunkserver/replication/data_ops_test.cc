@@ -1,9 +1,11 @@
 // What the data calls do on three chunkservers when nothing fails.
+#include "tests/unit/chunkserver/background.h"
 #include "tests/unit/chunkserver/test_cluster.h"
 
 namespace gabion {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 ErrorCode CodeOf(const Result<void>& result) {
@@ -97,6 +99,30 @@ TEST(WriteChunkTest, IsOrderedByThePrimaryOnly) {
   ASSERT_FALSE(reply.has_value());
   EXPECT_EQ(reply.error().code(), ErrorCode::kInvalidArgument) << "a client that plays primary";
   EXPECT_EQ(cluster.ReadAll(7, 0, 4096), "");
+}
+
+// Each waits for the change, and none for the others' waiting: of bytes that are in memory, as those of small durable
+// writes, that would go on for ever without time passing.
+TEST(ReadChunkTest, ReadersThatWaitForAChangeAllEnd) {
+  TestCluster cluster;
+  ASSERT_EQ(CodeOf(cluster.Write(7, 0, "before", true)), ErrorCode::kOk);
+  cluster.machine(2).Pause();
+  proto::WriteChunkRequest change = cluster.WriteRequest(7, 0, "after!");
+  change.set_sync(true);
+  BackgroundCall write(cluster, 1, proto::METHOD_WRITE_CHUNK, change, "after!", seconds(5));
+  cluster.world().RunFor(milliseconds(100));
+  proto::ReadChunkRequest request;
+  *request.mutable_target() = cluster.Target(7);
+  request.set_length_bytes(kBlockBytes);
+  std::vector<std::unique_ptr<BackgroundCall>> reads;
+  for (int i = 0; i < 5; ++i) {
+    reads.push_back(std::make_unique<BackgroundCall>(cluster, 1, proto::METHOD_READ_CHUNK, request, "", seconds(5)));
+  }
+  cluster.world().RunFor(milliseconds(100));
+  for (const auto& read : reads) EXPECT_FALSE(read->done()) << "what it would see may be taken back";
+  cluster.machine(2).Resume();
+  EXPECT_EQ(write.Wait(), ErrorCode::kOk);
+  for (const auto& read : reads) EXPECT_EQ(read->Wait(), ErrorCode::kOk);
 }
 
 TEST(ReadChunkTest, EndsWhereTheChunkEnds) {
