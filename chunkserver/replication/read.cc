@@ -66,10 +66,10 @@ Task<Result<RpcResponse>> ReadChunk(DataContext& context, RpcRequest call) {
   Result<ReadOutcome> read = co_await ReadOnce(context, request, call);
   if (!read) co_return read.error();
   if (!read->beside_a_change) co_return std::move(read->response);
-  // Once more, with the pages locked: readers that only waited would take each other's waiting for changes, for ever.
+  // Once more, with the pages locked: later changes wait for it, other readers do not.
   ChunkId chunk(request.target().chunk_id());
   PageRange pages = PageRange::Covering(request.offset_bytes(), request.length_bytes());
-  RangeLocks::Guard guard = co_await context.order.Lock(chunk, pages);
+  RangeLocks::Guard guard = co_await context.order.LockShared(chunk, pages);
   if (call.env->clock.Now() >= call.deadline)
     co_return Error(ErrorCode::kDeadlineExceeded, "changes of the same pages took too long");
   read = co_await ReadOnce(context, request, call);

@@ -25,19 +25,19 @@ RangeLocks::~RangeLocks() {
 
 bool RangeLocks::MustWait(const Queue& queue, Queue::const_iterator entry) {
   for (auto earlier = queue.begin(); earlier != entry; ++earlier) {
-    if (earlier->range.Overlaps(entry->range)) return true;
+    if (earlier->range.Overlaps(entry->range) && !(earlier->shared && entry->shared)) return true;
   }
   return false;
 }
 
-Task<RangeLocks::Guard> RangeLocks::Lock(ChunkId chunk, PageRange range) {
+Task<RangeLocks::Guard> RangeLocks::Acquire(ChunkId chunk, PageRange range, bool shared) {
   Guard guard;
   guard.chunk_ = chunk;
   bool granted = false;
   {
     std::lock_guard lock(mutex_);
     Queue& queue = queues_[chunk];
-    guard.entry_ = queue.insert(queue.end(), Entry{range, false, nullptr});
+    guard.entry_ = queue.insert(queue.end(), Entry{range, shared, false, nullptr});
     granted = !MustWait(queue, guard.entry_);
     guard.entry_->granted = granted;
   }
@@ -64,7 +64,8 @@ bool RangeLocks::IsLocked(ChunkId chunk, PageRange range) const {
   auto found = queues_.find(chunk);
   if (found == queues_.end()) return false;
   const Queue& queue = found->second;
-  return std::any_of(queue.begin(), queue.end(), [&](const Entry& entry) { return entry.range.Overlaps(range); });
+  return std::any_of(queue.begin(), queue.end(),
+                     [&](const Entry& entry) { return !entry.shared && entry.range.Overlaps(range); });
 }
 
 void RangeLocks::Unlock(ChunkId chunk, Queue::iterator entry) {

@@ -24,14 +24,15 @@ struct PageRange {
   static PageRange WholeChunk();
 };
 
-/// Exclusive locks on page ranges of chunks, to hold across suspensions. First come, first served: a request waits for
+/// Locks on page ranges of chunks, to hold across suspensions. First come, first served: a request waits for
 /// every overlapping one before it, granted or not, so that overlapping operations run in the order of their Lock calls
-/// and others at the same time. Any thread; a waiter goes on on its own executor. Without a competitor Lock does not
-/// suspend.
+/// and others at the same time. Shared ones do not wait for each other. Any thread; a waiter goes on on its own
+/// executor. Without a competitor Lock does not suspend.
 class RangeLocks {
  private:
   struct Entry {
     PageRange range;
+    bool shared = false;
     bool granted = false;
     std::function<void()> resume;  // set while its coroutine sleeps
   };
@@ -68,11 +69,13 @@ class RangeLocks {
 
   /// Whoever holds several locks has one a chunk, and takes them in ascending order of chunk. (Two in one chunk are a
   /// deadlock as soon as a request over both comes in between: it waits for the first, and the second waits for it.)
-  Task<Guard> Lock(ChunkId chunk, PageRange range);
-  /// Whether anybody has, or waits for, any of these pages.
+  Task<Guard> Lock(ChunkId chunk, PageRange range) { return Acquire(chunk, range, false); }
+  Task<Guard> LockShared(ChunkId chunk, PageRange range) { return Acquire(chunk, range, true); }
+  /// Whether anybody has, or waits for, any of these pages, and does not share them.
   bool IsLocked(ChunkId chunk, PageRange range) const;
 
  private:
+  Task<Guard> Acquire(ChunkId chunk, PageRange range, bool shared);
   void Unlock(ChunkId chunk, Queue::iterator entry);
   static bool MustWait(const Queue& queue, Queue::const_iterator entry);
 

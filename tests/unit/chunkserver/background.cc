@@ -107,8 +107,8 @@ void SteadyWriter::ExpectIn(int server) {
   }
 }
 
-SteadyReader::SteadyReader(TestCluster& cluster, int server, std::uint64_t chunk)
-    : cluster_(cluster), client_(TestEnv(cluster), ServerEndpoint(server), IdentityOf(0)) {
+SteadyReader::SteadyReader(TestCluster& cluster, int server, std::uint64_t chunk, Duration pause)
+    : cluster_(cluster), pause_(pause), client_(TestEnv(cluster), ServerEndpoint(server), IdentityOf(0)) {
   proto::ReadChunkRequest request;
   *request.mutable_target() = cluster.Target(chunk);
   request.set_length_bytes(kBlockBytes);
@@ -130,7 +130,7 @@ Task<void> SteadyReader::Run(SteadyReader& reader, proto::ReadChunkRequest reque
       reader.seen_.insert(block.substr(0, block.find('\0')));
       ++reader.answers_;
     }
-    co_await TestEnv(reader.cluster_).clock.SleepFor(milliseconds(1));
+    co_await TestEnv(reader.cluster_).clock.SleepFor(reader.pause_);
   }
   reader.stopped_ = true;
 }

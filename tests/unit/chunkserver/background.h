@@ -80,7 +80,7 @@ class SteadyWriter {
 /// Reads a chunk's first block from a server, again and again, in the epoch in which it began.
 class SteadyReader {
  public:
-  SteadyReader(TestCluster& cluster, int server, std::uint64_t chunk);
+  SteadyReader(TestCluster& cluster, int server, std::uint64_t chunk, Duration pause = std::chrono::milliseconds(1));
   ~SteadyReader() { Stop(); }
   SteadyReader(const SteadyReader&) = delete;
   SteadyReader& operator=(const SteadyReader&) = delete;
@@ -94,6 +94,7 @@ class SteadyReader {
   static Task<void> Run(SteadyReader& reader, proto::ReadChunkRequest request);
 
   TestCluster& cluster_;
+  const Duration pause_;
   RpcClient client_;
   std::set<std::string> seen_;
   int answers_ = 0;

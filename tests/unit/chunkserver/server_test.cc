@@ -93,7 +93,7 @@ Task<void> WorkOn(Env& env, std::vector<Endpoint> servers, std::uint64_t seed, T
       // A member that has not heard yet that the chunk is the same everywhere sends its callers to the primary.
       Payload none;
       auto reply = co_await CallUntilServed<proto::ReadChunkReply>(
-          env, *clients[i % clients.size()], proto::METHOD_READ_CHUNK, request, std::move(none), 1);
+          env, *clients[i % clients.size()], proto::METHOD_READ_CHUNK, request, std::move(none), 0);
       if (reply) continue;
       Payload nothing;
       reply = co_await CallUntilServed<proto::ReadChunkReply>(env, *clients[0], proto::METHOD_READ_CHUNK, request,

@@ -135,6 +135,18 @@ TEST(ReadChunkTest, EndsWhereTheChunkEnds) {
   EXPECT_EQ(cluster.ReadAll(7, 8192, 4096), "");
 }
 
+TEST(ReadChunkTest, ReadersAndWritersOfTheSamePagesAllGetOn) {
+  TestCluster cluster;
+  constexpr Duration kPause = std::chrono::microseconds(10);
+  std::vector<std::unique_ptr<SteadyWriter>> writers;
+  for (int i = 0; i < 3; ++i) writers.push_back(std::make_unique<SteadyWriter>(cluster, 1, kPause));
+  std::vector<std::unique_ptr<SteadyReader>> readers;
+  for (int i = 0; i < 8; ++i) readers.push_back(std::make_unique<SteadyReader>(cluster, 1, 1, kPause));
+  cluster.world().RunFor(std::chrono::milliseconds(300));
+  for (const auto& writer : writers) EXPECT_GT(writer->written(), 20);
+  for (const auto& reader : readers) EXPECT_GT(reader->answers(), 20);
+}
+
 TEST(ReadChunkTest, RefusesWhatIsIllFormed) {
   TestCluster cluster;
   EXPECT_EQ(cluster.Read(1, 7, 1, 4096).error().code(), ErrorCode::kInvalidArgument);

@@ -15,7 +15,15 @@ class RangeLocksTest : public testing::Test {
  protected:
   // Notes its name when it has the lock, and keeps it for a while.
   static Task<void> Hold(RangeLocksTest& test, char name, ChunkId chunk, PageRange range, int seconds) {
-    RangeLocks::Guard guard = co_await test.locks_.Lock(chunk, range);
+    Task<RangeLocks::Guard> lock = test.locks_.Lock(chunk, range);
+    return HoldThis(test, name, std::move(lock), seconds);
+  }
+  static Task<void> Share(RangeLocksTest& test, char name, PageRange range, int seconds) {
+    Task<RangeLocks::Guard> lock = test.locks_.LockShared(kChunk, range);
+    return HoldThis(test, name, std::move(lock), seconds);
+  }
+  static Task<void> HoldThis(RangeLocksTest& test, char name, Task<RangeLocks::Guard> lock, int seconds) {
+    RangeLocks::Guard guard = co_await std::move(lock);
     test.order_ += name;
     co_await test.machine_.env().clock.SleepFor(std::chrono::seconds(seconds));
     test.order_ += static_cast<char>(name - 'a' + 'A');
@@ -68,6 +76,29 @@ TEST_F(RangeLocksTest, TellsWhatIsHeldOrWaitedFor) {
   EXPECT_FALSE(locks_.IsLocked(ChunkId(2), PageRange::WholeChunk()));
   world_.RunUntilDone(tasks.Join());
   EXPECT_FALSE(locks_.IsLocked(kChunk, PageRange::WholeChunk()));
+}
+
+TEST_F(RangeLocksTest, SharedOnesWaitForOthersOnly) {
+  std::vector<Task<void>> tasks;
+  tasks.push_back(Share(*this, 'a', {0, 10}, 4));
+  tasks.push_back(Share(*this, 'b', {10, 20}, 2));
+  tasks.push_back(Hold(*this, 'c', kChunk, {5, 15}, 1));
+  tasks.push_back(Share(*this, 'd', {0, 20}, 2));  // not before c, so that c comes to its turn
+  tasks.push_back(Share(*this, 'e', {0, 20}, 1));
+  Run(std::move(tasks));
+  EXPECT_EQ(order_, "abBAcCdeED");
+}
+
+TEST_F(RangeLocksTest, SharedOnesDoNotCountAsLocked) {
+  TaskGroup tasks;
+  tasks.Spawn(machine_.env().executor, Share(*this, 'a', {0, 10}, 5));
+  world_.RunFor(std::chrono::seconds(1));
+  EXPECT_FALSE(locks_.IsLocked(kChunk, {0, 10}));
+  tasks.Spawn(machine_.env().executor, Hold(*this, 'b', kChunk, {5, 5}, 1));
+  world_.RunFor(std::chrono::seconds(1));
+  EXPECT_TRUE(locks_.IsLocked(kChunk, {0, 10})) << "one waits that is not shared";
+  EXPECT_FALSE(locks_.IsLocked(kChunk, {0, 4}));
+  world_.RunUntilDone(tasks.Join());
 }
 
 TEST(PageRangeTest, CoversBytes) {
