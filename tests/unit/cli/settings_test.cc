@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <map>
@@ -19,8 +20,9 @@ EnvironmentLookup EnvironmentOf(std::map<std::string, std::string> variables) {
   };
 }
 
+// A file of this process alone: ctest runs the cases beside each other.
 std::string WriteConfig(const std::string& text) {
-  const std::string path = testing::TempDir() + "gabion_settings_test.toml";
+  const std::string path = testing::TempDir() + "gabion_settings_test." + std::to_string(getpid()) + ".toml";
   std::ofstream(path) << text;
   return path;
 }
