@@ -28,7 +28,10 @@ target_compile_options(gabion_options INTERFACE
   -Woverloaded-virtual -Werror
   # False in GCC 12's optimised builds: it inlines the allocation of a coroutine frame but not its end and takes Asio's pair
   # for a mismatch; and it sees overlaps in its own std::string (PR 105651).
-  -Wno-mismatched-new-delete -Wno-restrict)
+  -Wno-mismatched-new-delete -Wno-restrict
+  # Several sources are compiled as one (CMAKE_UNITY_BUILD in CMakePresets.json: most of what a file costs is Asio's and
+  # Protobuf's headers), where GCC takes each of them for a header and its unnamed namespace for a mistake.
+  -Wno-subobject-linkage)
 if(GABION_SANITIZER)
   # GCC 12 reports false positives of these under sanitizers.
   target_compile_options(gabion_options INTERFACE -Wno-maybe-uninitialized -Wno-tsan)

@@ -6,7 +6,7 @@ namespace gabion {
 namespace {
 
 // A look at an index, or some blocks.
-constexpr Duration kCallLimit = std::chrono::seconds(5);
+constexpr Duration kMemberCallLimit = std::chrono::seconds(5);
 // Disks may have seconds of writes to flush.
 constexpr Duration kSyncLimit = std::chrono::seconds(30);
 
@@ -54,7 +54,7 @@ Task<Result<proto::ListChunksReply>> MemberCalls::List(proto::ListChunksRequest 
   Aim(*request.mutable_pg());
   Payload none;
   return Call<proto::ListChunksReply>(proto::METHOD_LIST_CHUNKS, request.SerializeAsString(), std::move(none),
-                                      kCallLimit);
+                                      kMemberCallLimit);
 }
 
 Task<Result<proto::DigestChunkReply>> MemberCalls::Digest(ChunkId chunk, std::uint32_t first_page,
@@ -65,14 +65,14 @@ Task<Result<proto::DigestChunkReply>> MemberCalls::Digest(ChunkId chunk, std::ui
   request.set_page_count(page_count);
   Payload none;
   return Call<proto::DigestChunkReply>(proto::METHOD_DIGEST_CHUNK, request.SerializeAsString(), std::move(none),
-                                       kCallLimit);
+                                       kMemberCallLimit);
 }
 
 Task<Result<void>> MemberCalls::Adopt(proto::AdoptChunksRequest request) {
   Aim(*request.mutable_pg());
   Payload none;
   return CallForNothing<proto::AdoptChunksReply>(proto::METHOD_ADOPT_CHUNKS, request.SerializeAsString(),
-                                                 std::move(none), kCallLimit);
+                                                 std::move(none), kMemberCallLimit);
 }
 
 Task<Result<void>> MemberCalls::Settled() {
@@ -80,7 +80,7 @@ Task<Result<void>> MemberCalls::Settled() {
   Aim(*request.mutable_pg());
   Payload none;
   return CallForNothing<proto::PgSettledReply>(proto::METHOD_PG_SETTLED, request.SerializeAsString(), std::move(none),
-                                               kCallLimit);
+                                               kMemberCallLimit);
 }
 
 Task<Result<void>> MemberCalls::ClearUnsettled(std::vector<ChunkId> chunks) {
@@ -89,7 +89,7 @@ Task<Result<void>> MemberCalls::ClearUnsettled(std::vector<ChunkId> chunks) {
   for (ChunkId chunk : chunks) request.add_chunk_ids(chunk.value());
   Payload none;
   return CallForNothing<proto::ClearUnsettledReply>(proto::METHOD_CLEAR_UNSETTLED, request.SerializeAsString(),
-                                                    std::move(none), kCallLimit);
+                                                    std::move(none), kMemberCallLimit);
 }
 
 Task<Result<void>> MemberCalls::Sync() {
@@ -107,7 +107,7 @@ Task<Result<void>> MemberCalls::Write(ChunkId chunk, std::uint32_t offset_bytes,
   request.set_offset_bytes(offset_bytes);
   request.mutable_checksums()->Assign(checksums.begin(), checksums.end());
   return CallForNothing<proto::WriteChunkReply>(proto::METHOD_WRITE_CHUNK, request.SerializeAsString(),
-                                                std::move(payload), kCallLimit);
+                                                std::move(payload), kMemberCallLimit);
 }
 
 Task<Result<void>> MemberCalls::Zero(ChunkId chunk, std::uint32_t offset_bytes, std::uint32_t length_bytes) {
@@ -117,7 +117,7 @@ Task<Result<void>> MemberCalls::Zero(ChunkId chunk, std::uint32_t offset_bytes, 
   request.set_length_bytes(length_bytes);
   Payload none;
   return CallForNothing<proto::ZeroChunkReply>(proto::METHOD_ZERO_CHUNK, request.SerializeAsString(), std::move(none),
-                                               kCallLimit);
+                                               kMemberCallLimit);
 }
 
 }  // namespace gabion

@@ -9,7 +9,7 @@
 namespace gabion {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kBlockAllocatorVersion = 1;
 constexpr std::uint8_t kFlagShared = 1;
 constexpr std::uint8_t kFlagFull = 2;
 
@@ -61,7 +61,7 @@ std::uint32_t CountBits(const std::array<std::uint64_t, kBlocksPerSegment / 64>&
 std::string EncodeSegmentRecord(const SegmentRecord& record) {
   bool full = CountBits(record.allocated) == kBlocksPerSegment;
   RecordWriter writer;
-  writer.U8(kVersion);
+  writer.U8(kBlockAllocatorVersion);
   writer.U8(static_cast<std::uint8_t>((record.has_shared ? kFlagShared : 0) | (full ? kFlagFull : 0)));
   if (!full) {
     for (std::uint64_t word : record.allocated) writer.U64(word);
@@ -71,7 +71,7 @@ std::string EncodeSegmentRecord(const SegmentRecord& record) {
 
 Result<SegmentRecord> DecodeSegmentRecord(std::string_view value) {
   RecordReader reader(value);
-  if (std::uint8_t version = reader.U8(); reader.ok() && version != kVersion) {
+  if (std::uint8_t version = reader.U8(); reader.ok() && version != kBlockAllocatorVersion) {
     return Error(ErrorCode::kVersionMismatch,
                  "segment record of version " + std::to_string(version) + "; this program knows version 1 only");
   }

@@ -6,13 +6,13 @@
 namespace gabion {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kChunkRecordVersion = 1;
 
 }  // namespace
 
 std::string EncodeChunkRecord(const ChunkRecord& record) {
   RecordWriter writer;
-  writer.U8(kVersion);
+  writer.U8(kChunkRecordVersion);
   writer.U32(record.pg.value());
   writer.U32(record.last_write_epoch.value());
   writer.U32(record.length_bytes);
@@ -22,7 +22,7 @@ std::string EncodeChunkRecord(const ChunkRecord& record) {
 
 Result<ChunkRecord> DecodeChunkRecord(std::string_view value) {
   RecordReader reader(value);
-  if (std::uint8_t version = reader.U8(); reader.ok() && version != kVersion) {
+  if (std::uint8_t version = reader.U8(); reader.ok() && version != kChunkRecordVersion) {
     return Error(ErrorCode::kVersionMismatch,
                  "chunk record of version " + std::to_string(version) + "; this program knows version 1 only");
   }

@@ -6,14 +6,14 @@
 namespace gabion {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kInlineBlocksVersion = 1;
 
 }  // namespace
 
 std::string EncodeInlineBlock(const InlineBlock& block) {
   RecordWriter writer;
   writer.Reserve(9 + block.data.size());
-  writer.U8(kVersion);
+  writer.U8(kInlineBlocksVersion);
   writer.U64(block.checksum);
   writer.Bytes({reinterpret_cast<const char*>(block.data.data()), block.data.size()});
   return std::move(writer).Take();
@@ -21,7 +21,7 @@ std::string EncodeInlineBlock(const InlineBlock& block) {
 
 Result<InlineBlock> DecodeInlineBlock(std::string_view value) {
   RecordReader reader(value);
-  if (std::uint8_t version = reader.U8(); reader.ok() && version != kVersion) {
+  if (std::uint8_t version = reader.U8(); reader.ok() && version != kInlineBlocksVersion) {
     return Error(ErrorCode::kVersionMismatch,
                  "inline block of version " + std::to_string(version) + "; this program knows version 1 only");
   }

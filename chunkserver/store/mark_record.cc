@@ -5,17 +5,17 @@
 namespace gabion {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kMarkRecordVersion = 1;
 
 }  // namespace
 
 std::string EncodeMark() {
-  return std::string(1, static_cast<char>(kVersion));
+  return std::string(1, static_cast<char>(kMarkRecordVersion));
 }
 
 Result<void> DecodeMark(std::string_view value) {
   RecordReader reader(value);
-  if (std::uint8_t version = reader.U8(); reader.ok() && version != kVersion) {
+  if (std::uint8_t version = reader.U8(); reader.ok() && version != kMarkRecordVersion) {
     return Error(ErrorCode::kVersionMismatch,
                  "mark of version " + std::to_string(version) + "; this program knows version 1 only");
   }

@@ -7,7 +7,7 @@
 namespace gabion {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kPageRecordVersion = 1;
 
 Error Corrupt(const char* what) {
   return {ErrorCode::kCorrupt, std::string("page record: ") + what};
@@ -29,7 +29,7 @@ std::string EncodePageRecord(const PageRecord& record) {
   }
   RecordWriter writer;
   writer.Reserve(16 + kBlocksPerPage * 8);
-  writer.U8(kVersion);
+  writer.U8(kPageRecordVersion);
   writer.U16(present);
   for (const BlockRun& run : runs) {
     writer.U8(static_cast<std::uint8_t>(run.count));
@@ -43,7 +43,7 @@ std::string EncodePageRecord(const PageRecord& record) {
 
 Result<PageRecord> DecodePageRecord(std::string_view value) {
   RecordReader reader(value);
-  if (std::uint8_t version = reader.U8(); reader.ok() && version != kVersion) {
+  if (std::uint8_t version = reader.U8(); reader.ok() && version != kPageRecordVersion) {
     return Error(ErrorCode::kVersionMismatch,
                  "page record of version " + std::to_string(version) + "; this program knows version 1 only");
   }

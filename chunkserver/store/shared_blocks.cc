@@ -6,7 +6,7 @@
 namespace gabion {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kSharedBlocksVersion = 1;
 
 }  // namespace
 
@@ -48,7 +48,7 @@ std::string SharedBlocks::Encode() const {
     run = end;
   }
   RecordWriter writer;
-  writer.U8(kVersion);
+  writer.U8(kSharedBlocksVersion);
   writer.Varint(run_count);
   writer.Bytes(std::move(runs).Take());
   return std::move(writer).Take();
@@ -56,7 +56,7 @@ std::string SharedBlocks::Encode() const {
 
 Result<SharedBlocks> SharedBlocks::Decode(std::string_view value) {
   RecordReader reader(value);
-  if (std::uint8_t version = reader.U8(); reader.ok() && version != kVersion) {
+  if (std::uint8_t version = reader.U8(); reader.ok() && version != kSharedBlocksVersion) {
     return Error(ErrorCode::kVersionMismatch, "reference count record of version " + std::to_string(version) +
                                                   "; this program knows version 1 only");
   }

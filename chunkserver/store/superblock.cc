@@ -6,14 +6,14 @@
 namespace gabion {
 namespace {
 
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kSuperblockVersion = 2;
 constexpr std::size_t kBootIdBytesMax = 256;
 
 }  // namespace
 
 std::string EncodeSuperblock(const Superblock& superblock) {
   RecordWriter writer;
-  writer.U8(kVersion);
+  writer.U8(kSuperblockVersion);
   writer.U64(superblock.store_id);
   writer.U64(superblock.slab_bytes);
   writer.U32(superblock.slab_count);
@@ -27,10 +27,11 @@ std::string EncodeSuperblock(const Superblock& superblock) {
 
 Result<Superblock> DecodeSuperblock(std::string_view value) {
   RecordReader reader(value);
-  if (std::uint8_t version = reader.U8(); reader.ok() && version != kVersion) {
+  if (std::uint8_t version = reader.U8(); reader.ok() && version != kSuperblockVersion) {
     std::string text = "the store has format version " + std::to_string(version) + "; this program knows version " +
-                       std::to_string(kVersion) + " only: ";
-    text += version > kVersion ? "start the newer program" : "no release made such a store; use an empty directory";
+                       std::to_string(kSuperblockVersion) + " only: ";
+    text += version > kSuperblockVersion ? "start the newer program"
+                                         : "no release made such a store; use an empty directory";
     return Error(ErrorCode::kVersionMismatch, std::move(text));
   }
   Superblock superblock;

@@ -13,7 +13,7 @@
 namespace gabion {
 namespace {
 
-struct Options {
+struct DrainOptions {
   std::uint32_t server_id = 0;
   bool undo = false;
 };
@@ -26,14 +26,14 @@ std::string Answer(const proto::ServerEntry& server, bool undo) {
       server.server_id(), FormatCountOf(server.pgs(), "placement group"));
 }
 
-Result<void> RunServerDrain(CommandContext& context, const Options& options) {
+Result<void> RunServerDrain(CommandContext& context, const DrainOptions& options) {
   TRY_ASSIGN(const proto::ServerDrainReply reply, context.api.DrainServer(options.server_id, options.undo));
   context.console.out << (context.json ? DumpJson(ServerJson(reply.server())) : Answer(reply.server(), options.undo));
   return {};
 }
 
 void AddCommand(CLI::App& parent, Command* chosen, const char* name, const char* help, bool undo) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DrainOptions>();
   options->undo = undo;
   CLI::App* command = parent.add_subcommand(name, help);
   command->add_option("ID", options->server_id, "The chunkserver's number, as server list prints it")->required();

@@ -12,12 +12,12 @@ namespace {
 constexpr std::uint32_t kDefaultReplicas = 3;
 constexpr std::uint32_t kMaxReplicas = 16;  // a mistyped number should not reach the cluster
 
-struct Options {
+struct CreateOptions {
   std::string name;
   std::uint32_t replicas = kDefaultReplicas;
 };
 
-Result<void> RunVolumeCreate(CommandContext& context, const Options& options) {
+Result<void> RunVolumeCreate(CommandContext& context, const CreateOptions& options) {
   TRY_ASSIGN(const proto::VolumeCreateReply reply, context.api.CreateVolume(options.name, options.replicas));
   if (context.json) {
     context.console.out << DumpJson(VolumeJson(reply.volume()));
@@ -31,7 +31,7 @@ Result<void> RunVolumeCreate(CommandContext& context, const Options& options) {
 }  // namespace
 
 void AddVolumeCreateCommand(CLI::App& parent, Command* chosen) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CreateOptions>();
   CLI::App* command = parent.add_subcommand("create", "Make an empty volume");
   command->add_option("NAME", options->name, "The new volume's name")->required();
   command->add_option("--replicas", options->replicas, "Copies of every file, each on another chunkserver")

@@ -12,7 +12,7 @@
 namespace gabion {
 namespace {
 
-struct Options {
+struct DeleteOptions {
   std::string name;
   bool force = false;
   bool yes = false;
@@ -33,7 +33,7 @@ Result<void> Confirm(CommandContext& context, const proto::VolumeEntry& volume) 
   return {};
 }
 
-Result<void> RunVolumeDelete(CommandContext& context, const Options& options) {
+Result<void> RunVolumeDelete(CommandContext& context, const DeleteOptions& options) {
   if (!options.yes) {
     TRY_ASSIGN(const proto::VolumeShowReply shown, context.api.ShowVolume(options.name));
     TRY(Confirm(context, shown.volume()));
@@ -55,7 +55,7 @@ Result<void> RunVolumeDelete(CommandContext& context, const Options& options) {
 }  // namespace
 
 void AddVolumeDeleteCommand(CLI::App& parent, Command* chosen) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DeleteOptions>();
   CLI::App* command = parent.add_subcommand("delete", "Delete a volume; asks first");
   command->add_option("NAME", options->name, "The volume's name")->required();
   command->add_flag("--force", options->force, "Delete it even if it has files");

@@ -5,7 +5,7 @@ namespace gabion {
 
 namespace {
 
-constexpr std::size_t kRecordsPerStep = 128;
+constexpr std::size_t kChunkRecordsPerStep = 128;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Task<Result<void>> Duties::ReclaimChunks() {
         Volume::Decision decide = [ino, &finished](Txn& txn, OpContext& context) -> Result<void> {
           finished = !context.state.reclaims.contains(ino);
           if (finished) return {};
-          return ReclaimStep(txn, context, ino, kRecordsPerStep);
+          return ReclaimStep(txn, context, ino, kChunkRecordsPerStep);
         };
         Result<void> stepped = co_await volume->Run(std::move(decide), nullptr, env_);
         CO_TRY(stepped);

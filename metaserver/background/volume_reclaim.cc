@@ -9,7 +9,7 @@ namespace gabion {
 
 namespace {
 
-constexpr std::size_t kRecordsPerStep = 128;
+constexpr std::size_t kVolumeRecordsPerStep = 128;
 constexpr int kMaxLoadRounds = 8;
 
 // The order matters to a restart in between: inodes and chunk maps lead to chunks and go first.
@@ -43,12 +43,12 @@ Task<Result<Found>> FindSome(KvStore& kv, Table table, VolumeId volume) {
     Result<void> taken;
     Result<void> scanned = kv.Scan(first, last, [&](std::string_view key, std::string_view value) {
       taken = Take(table, key, value, found);
-      return taken.has_value() && found.keys.size() < kRecordsPerStep;
+      return taken.has_value() && found.keys.size() < kVolumeRecordsPerStep;
     });
     CO_TRY(taken);
     if (scanned) co_return found;
     if (scanned.error().code() != ErrorCode::kWouldBlock) co_return scanned.error();
-    Result<void> loaded = co_await kv.LoadRange(first, last, kRecordsPerStep);
+    Result<void> loaded = co_await kv.LoadRange(first, last, kVolumeRecordsPerStep);
     CO_TRY(loaded);
   }
   co_return Error(ErrorCode::kUnavailable, "the metadata store does not keep in memory what it loaded");

@@ -111,7 +111,7 @@ Task<Result<void>> Cluster::LoadServers(TimePoint now) {
 
 Task<Result<void>> Cluster::LoadGroups(TimePoint now) {
   RecordVisitor take_group = [&](std::string_view key, std::string_view value) -> Result<void> {
-    TRY_ASSIGN(PgId id, DecodeGroupKey(key));
+    TRY_ASSIGN(PgId id, DecodePgKey(key));
     TRY_ASSIGN(const records::Group record, DecodeRecord<records::Group>(key, value));
     const std::lock_guard lock(mutex_);
     groups_.emplace(id, GroupOf(record, now));
@@ -214,7 +214,7 @@ bool Cluster::MakeGroups(std::uint32_t replicas, Random& random, WriteBatch& bat
       group.members.push_back(member);
     }
     const PgId id(number++);
-    batch.Put(GroupKey(id), EncodeRecord(ToRecord(group)));
+    batch.Put(PgKey(id), EncodeRecord(ToRecord(group)));
     groups_.emplace(id, std::move(group));
   }
   LogInfo("made {} placement groups with {} replicas over {} chunkservers", planned.size(), replicas, servers.size());

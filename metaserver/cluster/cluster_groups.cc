@@ -41,10 +41,6 @@ void CountShifts(const PlacementGroup& was, const PlacementGroup& is, Shifts& sh
   }
 }
 
-bool IsWhole(const PlacementGroup& group) {
-  return group.Count(MemberState::kInSync) >= group.replicas;
-}
-
 }  // namespace
 
 ClusterFacts Cluster::FactsAt(TimePoint now) const {
@@ -70,7 +66,7 @@ bool Cluster::AdvanceGroups(Env& env, WriteBatch& batch) {
   const std::uint32_t degraded_before = CountDegraded();
   NoteGroupChanges(next, env, batch);
   for (const auto& [id, group] : next) {
-    batch.Put(GroupKey(id), EncodeRecord(ToRecord(group)));
+    batch.Put(PgKey(id), EncodeRecord(ToRecord(group)));
     groups_[id] = group;
     reports_.erase(id);  // it was of the epoch that has ended
   }
@@ -92,7 +88,7 @@ std::uint32_t Cluster::CountGroupsOf(ServerId server) const {
 
 std::uint32_t Cluster::CountDegraded() const {
   return static_cast<std::uint32_t>(
-      std::count_if(groups_.begin(), groups_.end(), [](const auto& entry) { return !IsWhole(entry.second); }));
+      std::count_if(groups_.begin(), groups_.end(), [](const auto& entry) { return !entry.second.IsWhole(); }));
 }
 
 void Cluster::NoteGroupChanges(const Groups& next, Env& env, WriteBatch& batch) {

@@ -40,6 +40,8 @@ struct PlacementGroup {
 
   const GroupMember* Find(ServerId id) const;
   std::uint32_t Count(MemberState state) const;
+  /// As many members are in sync as the group should have.
+  bool IsWhole() const { return Count(MemberState::kInSync) >= replicas; }
   /// Members that have to be made from nothing.
   std::uint32_t CountRebuilds() const;
 

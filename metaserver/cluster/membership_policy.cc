@@ -101,10 +101,6 @@ void DropSurplus(PlacementGroup& group, const ClusterFacts& facts) {
   std::erase_if(group.members, [](const GroupMember& member) { return member.state != MemberState::kInSync; });
 }
 
-bool IsWhole(const PlacementGroup& group) {
-  return group.Count(MemberState::kInSync) >= group.replicas;
-}
-
 /// One that has not lost anything, if possible the present one, else one of a server that leads few. With `balance` a
 /// server that leads fewer groups gets this one as well: its share, after it was away.
 void ElectPrimary(PlacementGroup& group, bool balance, const ClusterFacts& facts, PrimaryCounts& primaries) {
@@ -155,7 +151,7 @@ Groups NextGroups(const Groups& groups, const Reports& reports, const ClusterFac
     }
     if (draft != group || HasToStartAnew(group, said, facts)) {
       // When a group becomes whole it changes anyway, and there are no more joiners whose progress would be lost.
-      ElectPrimary(draft, IsWhole(draft) && !IsWhole(group), facts, primaries);
+      ElectPrimary(draft, draft.IsWhole() && !group.IsWhole(), facts, primaries);
       changed.insert(id);
     }
     drafts.emplace(id, std::move(draft));

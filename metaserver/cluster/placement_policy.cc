@@ -12,15 +12,15 @@ namespace gabion {
 
 namespace {
 
-struct Load {
+struct ServerLoad {
   std::uint32_t groups = 0;
   std::uint32_t primaries = 0;
 };
-using Loads = std::map<ServerId, Load>;
+using ServerLoads = std::map<ServerId, ServerLoad>;
 
 /// Chooses the members of one group, `must` among them if given.
-GroupMembers ChooseMembers(const std::vector<PlacementServer>& servers, const Loads& loads, std::uint32_t replicas,
-                           const PlacementServer* must, Random& random) {
+GroupMembers ChooseMembers(const std::vector<PlacementServer>& servers, const ServerLoads& loads,
+                           std::uint32_t replicas, const PlacementServer* must, Random& random) {
   std::vector<const PlacementServer*> chosen;
   if (must != nullptr) chosen.push_back(must);
   while (chosen.size() < replicas) {
@@ -33,7 +33,7 @@ GroupMembers ChooseMembers(const std::vector<PlacementServer>& servers, const Lo
       auto is_same = [&](const PlacementServer* other) { return other->id == server.id; };
       if (std::any_of(chosen.begin(), chosen.end(), is_same)) continue;
       auto shares_host = [&](const PlacementServer* other) { return other->host == server.host; };
-      const Load& load = loads.at(server.id);
+      const ServerLoad& load = loads.at(server.id);
       const Rank rank{std::any_of(chosen.begin(), chosen.end(), shares_host), load.groups, load.primaries,
                       random.Next()};
       if (best == nullptr || rank < best_rank) {
@@ -52,7 +52,7 @@ GroupMembers ChooseMembers(const std::vector<PlacementServer>& servers, const Lo
   return group;
 }
 
-void Count(const GroupMembers& group, Loads& loads) {
+void Count(const GroupMembers& group, ServerLoads& loads) {
   for (ServerId member : group.members) {
     if (auto load = loads.find(member); load != loads.end()) ++load->second.groups;
   }
@@ -66,8 +66,8 @@ std::vector<GroupMembers> PlanGroups(const std::vector<PlacementServer>& servers
                                      std::uint32_t groups_per_policy, Random& random) {
   std::vector<GroupMembers> planned;
   if (replicas == 0 || servers.size() < replicas) return planned;
-  Loads loads;
-  for (const PlacementServer& server : servers) loads.emplace(server.id, Load{});
+  ServerLoads loads;
+  for (const PlacementServer& server : servers) loads.emplace(server.id, ServerLoad{});
   for (const GroupMembers& group : existing) Count(group, loads);
 
   auto add = [&](const PlacementServer* must) {

@@ -9,16 +9,16 @@ namespace gabion {
 
 namespace {
 
-struct Load {
+struct RebuildLoad {
   std::uint32_t groups = 0;
   std::uint32_t rebuilds_to = 0;
   std::uint32_t rebuilds_from = 0;
 };
-using Loads = std::map<ServerId, Load>;
+using RebuildLoads = std::map<ServerId, RebuildLoad>;
 
-void Count(const PlacementGroup& group, Loads& loads) {
+void Count(const PlacementGroup& group, RebuildLoads& loads) {
   for (const GroupMember& member : group.members) {
-    Load& load = loads[member.id];
+    RebuildLoad& load = loads[member.id];
     ++load.groups;
     if (member.state == MemberState::kJoining && !member.since) ++load.rebuilds_to;
   }
@@ -36,7 +36,7 @@ bool IsCondemned(const GroupMember& member, const ClusterFacts& facts) {
 }
 
 /// The server that becomes a member; none if no server can.
-ServerId ChooseTarget(const PlacementGroup& group, const Loads& loads, const ClusterFacts& facts) {
+ServerId ChooseTarget(const PlacementGroup& group, const RebuildLoads& loads, const ClusterFacts& facts) {
   // Least of: a host that another member is on, groups, space in use.
   using Rank = std::tuple<bool, std::uint32_t, std::uint64_t, ServerId>;
   std::optional<Rank> best;
@@ -44,7 +44,7 @@ ServerId ChooseTarget(const PlacementGroup& group, const Loads& loads, const Clu
     if (!server.alive || server.incarnation == 0 || server.full || server.draining || group.Find(id) != nullptr)
       continue;
     const auto found = loads.find(id);
-    const Load load = found == loads.end() ? Load() : found->second;
+    const RebuildLoad load = found == loads.end() ? RebuildLoad() : found->second;
     if (load.rebuilds_to >= kMaxRebuildsPerServer) continue;
     const bool shares_host = std::any_of(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
       return !IsCondemned(member, facts) && facts.servers.at(member.id).host == server.host;
@@ -89,7 +89,7 @@ std::set<PgId> PlanRebuilds(const Groups& groups, Groups& drafts, const ClusterF
   }
   std::set<PgId> changed;
   if (needy.empty()) return changed;
-  Loads loads;
+  RebuildLoads loads;
   for (const auto& [id, group] : groups) Count(drafts.contains(id) ? drafts.at(id) : group, loads);
   std::sort(needy.begin(), needy.end());
   for (const auto& [in_sync, id] : needy) {

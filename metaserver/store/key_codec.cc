@@ -148,7 +148,7 @@ std::string VolumeKey(VolumeId volume) {
 std::string ServerKey(ServerId server) {
   return KeyWriter(Table::kServer, 5).Add(server).Take();
 }
-std::string GroupKey(PgId pg) {
+std::string PgKey(PgId pg) {
   return KeyWriter(Table::kGroup, 5).Add(pg).Take();
 }
 std::string GarbageKey(ServerId server, ChunkId chunk) {
@@ -222,7 +222,7 @@ Result<VolumeId> DecodeVolumeKey(std::string_view key) {
 Result<ServerId> DecodeServerKey(std::string_view key) {
   return DecodeIdKey<ServerId>(Table::kServer, key);
 }
-Result<PgId> DecodeGroupKey(std::string_view key) {
+Result<PgId> DecodePgKey(std::string_view key) {
   return DecodeIdKey<PgId>(Table::kGroup, key);
 }
 

@@ -47,7 +47,7 @@ std::string ClusterKey();
 std::string CounterKey(Counter counter);
 std::string VolumeKey(VolumeId volume);
 std::string ServerKey(ServerId server);
-std::string GroupKey(PgId pg);
+std::string PgKey(PgId pg);
 std::string GarbageKey(ServerId server, ChunkId chunk);
 std::string EventKey(std::uint64_t number);
 std::string InodeKey(VolumeId volume, Ino ino);
@@ -102,7 +102,7 @@ struct OpReplyKeyParts {
 Result<Counter> DecodeCounterKey(std::string_view key);
 Result<VolumeId> DecodeVolumeKey(std::string_view key);
 Result<ServerId> DecodeServerKey(std::string_view key);
-Result<PgId> DecodeGroupKey(std::string_view key);
+Result<PgId> DecodePgKey(std::string_view key);
 Result<GarbageKeyParts> DecodeGarbageKey(std::string_view key);
 Result<std::uint64_t> DecodeEventKey(std::string_view key);
 Result<InodeKeyParts> DecodeInodeKey(Table table, std::string_view key);

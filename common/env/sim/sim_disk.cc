@@ -12,7 +12,7 @@
 namespace gabion {
 namespace {
 
-constexpr std::uint64_t kMillion = 1'000'000;
+constexpr std::uint64_t kChanceScale = 1'000'000;
 
 }  // namespace
 
@@ -193,7 +193,8 @@ class SimDiskFile final : public DiskFile {
     return scheduler_.SleepFor(Duration(static_cast<std::int64_t>(drawn)));
   }
   bool Fails(std::uint64_t per_million) {
-    return !life_->alive || platter_.dead_ || (per_million > 0 && scheduler_.random().Chance(per_million, kMillion));
+    return !life_->alive || platter_.dead_ ||
+           (per_million > 0 && scheduler_.random().Chance(per_million, kChanceScale));
   }
   bool Change(std::uint64_t offset_bytes, Slice bytes) {
     if (bytes.empty()) return true;

@@ -40,7 +40,7 @@ void StoredMeta::Read(const std::string& key, const std::string& value) {
       return;
     }
     case Table::kGroup:
-      return parse(groups[*DecodeGroupKey(key)]);
+      return parse(groups[*DecodePgKey(key)]);
     case Table::kServer: {
       records::Server server;
       parse(server);

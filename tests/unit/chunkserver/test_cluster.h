@@ -15,6 +15,7 @@
 #include "common/rpc/rpc_server.h"
 #include "proto/cluster.pb.h"
 #include "proto/data.pb.h"
+#include "tests/unit/code_of.h"
 
 namespace gabion {
 

@@ -18,14 +18,9 @@
 #include "metaserver/op/ops.h"
 #include "metaserver/session/session_ops.h"
 #include "metaserver/store/scan_all.h"
+#include "tests/unit/code_of.h"
 
 namespace gabion {
-
-/// The code of a failure, kOk of a success.
-template <typename T>
-ErrorCode CodeOf(const Result<T>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
 
 struct Caller {
   std::uint32_t uid = 0;

@@ -10,13 +10,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-ErrorCode CodeOf(const Result<void>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-ErrorCode CodeOf(const Result<std::string>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-
 TEST(LeaseTest, EndsBeforeTheMetaserverThinksSo) {
   TimePoint sent{1'000'000'000};
   EXPECT_LT(LeaseEnd(sent, seconds(5)), sent + seconds(5));

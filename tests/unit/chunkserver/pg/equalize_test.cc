@@ -8,13 +8,6 @@ namespace {
 
 using std::chrono::seconds;
 
-ErrorCode CodeOf(const Result<void>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-ErrorCode CodeOf(const Result<std::string>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-
 constexpr std::uint32_t kRange = 4 * kMiB;
 
 /// What a chunk is to be, as changes of one that has not been.

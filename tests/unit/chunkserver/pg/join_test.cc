@@ -9,13 +9,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-ErrorCode CodeOf(const Result<void>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-ErrorCode CodeOf(const Result<std::string>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-
 constexpr std::uint32_t kChunkLength = 256 * 1024;
 
 std::map<std::uint64_t, std::string> WriteChunks(TestCluster& cluster, std::uint64_t count) {

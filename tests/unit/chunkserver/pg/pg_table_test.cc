@@ -4,6 +4,8 @@
 
 #include <optional>
 
+#include "tests/unit/chunkserver/pg/chunk_ids.h"
+
 namespace gabion {
 namespace {
 
@@ -21,10 +23,6 @@ struct Bench {
   }
 };
 
-std::vector<ChunkId> Chunks(std::initializer_list<std::uint64_t> ids) {
-  return {ids.begin(), ids.end()};
-}
-
 TEST(PgTableTest, ChangesCountUntilTheyEnd) {
   Bench bench;
   PgTable& table = bench.table;
@@ -32,14 +30,14 @@ TEST(PgTableTest, ChangesCountUntilTheyEnd) {
   std::optional<PgTable::Change> second(table.BeginChange(kPg, ChunkId(9), true));
   PgTable::Change moved = table.BeginChange(kPg, ChunkId(3), true);
   PgTable::Change third(std::move(moved));
-  EXPECT_EQ(table.ChangesOf(kPg), Chunks({3, 9}));
+  EXPECT_EQ(table.ChangesOf(kPg), ChunkIds({3, 9}));
   EXPECT_TRUE(table.ChangesOf(kOther).empty());
   EXPECT_FALSE(table.IsChanging(kOther, ChunkId(9)));
   first.reset();
   EXPECT_TRUE(table.IsChanging(kPg, ChunkId(9))) << "there is another";
   second.reset();
   EXPECT_FALSE(table.IsChanging(kPg, ChunkId(9)));
-  EXPECT_EQ(table.ChangesOf(kPg), Chunks({3}));
+  EXPECT_EQ(table.ChangesOf(kPg), ChunkIds({3}));
 }
 
 TEST(PgTableTest, TouchedIsWhatAPrimaryBeganToChange) {
@@ -49,7 +47,7 @@ TEST(PgTableTest, TouchedIsWhatAPrimaryBeganToChange) {
   { PgTable::Change change = table.BeginChange(kPg, ChunkId(2), false); }
   EXPECT_TRUE(table.WasTouched(kPg, ChunkId(1))) << "also when it has ended";
   EXPECT_FALSE(table.WasTouched(kPg, ChunkId(2)));
-  EXPECT_EQ(table.TakeTouched(kPg), Chunks({1}));
+  EXPECT_EQ(table.TakeTouched(kPg), ChunkIds({1}));
   EXPECT_FALSE(table.WasTouched(kPg, ChunkId(1)));
   EXPECT_TRUE(table.TakeTouched(kPg).empty());
   EXPECT_TRUE(table.TakeTouched(kOther).empty());

@@ -9,13 +9,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-ErrorCode CodeOf(const Result<void>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-ErrorCode CodeOf(const Result<std::string>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-
 constexpr std::uint32_t kLength = 50'000;
 
 enum class Kind { kWrite, kFirstWrite, kZero, kTrim, kCopy };

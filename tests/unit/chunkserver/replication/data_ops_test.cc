@@ -8,10 +8,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-ErrorCode CodeOf(const Result<void>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-
 TEST(WriteChunkTest, ReachesAllReplicas) {
   TestCluster cluster;
   std::string bytes = Pattern(3 * 4096 + 100, 1);

@@ -11,13 +11,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-ErrorCode CodeOf(const Result<void>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-ErrorCode CodeOf(const Result<std::string>& result) {
-  return result ? ErrorCode::kOk : result.error().code();
-}
-
 TEST(MemberFailureTest, WriteFailsWhileAMemberIsDownAndConvergesWhenRepeated) {
   TestCluster cluster;
   ASSERT_EQ(CodeOf(cluster.Write(7, 0, Pattern(50'000, 1))), ErrorCode::kOk);

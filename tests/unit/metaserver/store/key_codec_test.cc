@@ -22,7 +22,7 @@ TEST(KeyCodecTest, BytesAreAsDocumented) {
   EXPECT_EQ(CounterKey(Counter::kSessionId), "\x02\x02"s);
   EXPECT_EQ(VolumeKey(kVolume), "\x03\x01\x02\x03\x04"s);
   EXPECT_EQ(ServerKey(ServerId(5)), "\x04\0\0\0\x05"s);
-  EXPECT_EQ(GroupKey(PgId(6)), "\x05\0\0\0\x06"s);
+  EXPECT_EQ(PgKey(PgId(6)), "\x05\0\0\0\x06"s);
   EXPECT_EQ(GarbageKey(ServerId(5), ChunkId(7)), "\x06\0\0\0\x05\0\0\0\0\0\0\0\x07"s);
   EXPECT_EQ(EventKey(258), "\x07\0\0\0\0\0\0\x01\x02"s);
   const std::string place = "\x01\x02\x03\x04\x11\x12\x13\x14\x15\x16\x17\x18"s;
@@ -65,7 +65,7 @@ TEST(KeyCodecTest, EveryDecoderTurnsBackItsEncoder) {
   EXPECT_EQ(*DecodeCounterKey(CounterKey(Counter::kPgId)), Counter::kPgId);
   EXPECT_EQ(*DecodeVolumeKey(VolumeKey(kVolume)), kVolume);
   EXPECT_EQ(*DecodeServerKey(ServerKey(ServerId(8))), ServerId(8));
-  EXPECT_EQ(*DecodeGroupKey(GroupKey(PgId(8))), PgId(8));
+  EXPECT_EQ(*DecodePgKey(PgKey(PgId(8))), PgId(8));
   EXPECT_EQ(DecodeGarbageKey(GarbageKey(ServerId(1), ChunkId(2)))->chunk, ChunkId(2));
   EXPECT_EQ(*DecodeEventKey(EventKey(7)), 7u);
   EXPECT_EQ(DecodeInodeKey(Table::kInode, InodeKey(kVolume, kIno))->ino, kIno);
@@ -90,7 +90,7 @@ std::vector<Decoder> Decoders() {
       {"counter", CounterKey(Counter::kPgId), false, [](auto key) { return DecodeCounterKey(key).has_value(); }},
       {"volume", VolumeKey(kVolume), false, [](auto key) { return DecodeVolumeKey(key).has_value(); }},
       {"server", ServerKey(ServerId(1)), false, [](auto key) { return DecodeServerKey(key).has_value(); }},
-      {"group", GroupKey(PgId(1)), false, [](auto key) { return DecodeGroupKey(key).has_value(); }},
+      {"group", PgKey(PgId(1)), false, [](auto key) { return DecodePgKey(key).has_value(); }},
       {"garbage", GarbageKey(ServerId(1), ChunkId(1)), false,
        [](auto key) { return DecodeGarbageKey(key).has_value(); }},
       {"event", EventKey(1), false, [](auto key) { return DecodeEventKey(key).has_value(); }},
