@@ -22,19 +22,20 @@ constexpr Duration kWatchInterval = std::chrono::milliseconds(500);
 // Chunks of one SyncChunks, 256 GiB of a file: far within what one header may hold.
 constexpr int kMaxTargetsPerSync = 4096;
 
-/// A chunk that was removed with its file, or replaced when another client cut the file, takes no change any more, and
-/// none is missed: whoever commits what was written there learns that the file has changed, and stores it again where
-/// it belongs.
-Result<void> OutcomeOf(const Result<RpcReply>& reply) {
-  if (reply || reply.error().code() == ErrorCode::kStale) return {};
-  return reply.error();
-}
-
 bool IsDamage(ErrorCode code) {
   return code == ErrorCode::kCorrupt || code == ErrorCode::kIo;
 }
 
 }  // namespace
+
+/// The epoch that a change was answered in. A chunk that was removed with its file, or replaced when another client cut
+/// the file, takes no change any more, and none is missed: whoever commits what was written there learns that the file
+/// has changed, and stores it again where it belongs.
+Result<Epoch> ChunkCalls::EpochOf(const Result<Answer>& answer) {
+  if (answer) return answer->epoch;
+  if (answer.error().code() == ErrorCode::kStale) return Epoch();
+  return answer.error();
+}
 
 /// Paces the tries of one request and decides when to ask for a newer map.
 class ChunkCalls::Retry {
@@ -87,9 +88,9 @@ Task<void> ChunkCalls::Watch(ClientLoop* loop) {
   loop->StopWatching();
 }
 
-Task<Result<RpcReply>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
-                                             const google::protobuf::MessageLite& request, proto::ChunkTarget& target,
-                                             Payload payload) {
+Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
+                                                       const google::protobuf::MessageLite& request,
+                                                       proto::ChunkTarget& target, Payload payload) {
   target.set_chunk_id(place.chunk.value());
   target.set_pg_id(place.pg.value());
   Retry retry(*this, loop, place.pg);
@@ -107,7 +108,8 @@ Task<Result<RpcReply>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place,
       Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(copy), retry.NextDeadline());
       if (reply) {
         retry.Succeeded();
-        co_return reply;
+        Answer answer{std::move(*reply), pg->epoch};
+        co_return answer;
       }
       failure = reply.error();
     }
@@ -115,15 +117,15 @@ Task<Result<RpcReply>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place,
   }
 }
 
-Task<Result<void>> ChunkCalls::Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
-                                     std::vector<BlockChecksum> checksums, bool sync) {
+Task<Result<Epoch>> ChunkCalls::Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
+                                      std::vector<BlockChecksum> checksums, bool sync) {
   proto::WriteChunkRequest request;
   request.set_offset_bytes(offset_bytes);
   request.mutable_checksums()->Assign(checksums.begin(), checksums.end());
   request.set_sync(sync);
-  Result<RpcReply> reply = co_await ToPrimary(loop, place, proto::METHOD_WRITE_CHUNK, request,
-                                              *request.mutable_target(), std::move(payload));
-  co_return OutcomeOf(reply);
+  Result<Answer> answer = co_await ToPrimary(loop, place, proto::METHOD_WRITE_CHUNK, request, *request.mutable_target(),
+                                             std::move(payload));
+  co_return EpochOf(answer);
 }
 
 Task<Result<void>> ChunkCalls::Trim(ClientLoop* loop, ChunkPlace place, std::uint32_t length_bytes,
@@ -132,30 +134,32 @@ Task<Result<void>> ChunkCalls::Trim(ClientLoop* loop, ChunkPlace place, std::uin
   request.set_length_bytes(length_bytes);
   request.set_generation(generation);
   Payload none;
-  Result<RpcReply> reply =
+  Result<Answer> answer =
       co_await ToPrimary(loop, place, proto::METHOD_TRIM_CHUNK, request, *request.mutable_target(), std::move(none));
-  co_return OutcomeOf(reply);
+  Result<Epoch> epoch = EpochOf(answer);
+  if (!epoch) co_return epoch.error();
+  co_return Result<void>();
 }
 
-Task<Result<void>> ChunkCalls::Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes,
-                                    std::uint32_t length_bytes) {
+Task<Result<Epoch>> ChunkCalls::Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes,
+                                     std::uint32_t length_bytes) {
   proto::ZeroChunkRequest request;
   request.set_offset_bytes(offset_bytes);
   request.set_length_bytes(length_bytes);
   Payload none;
-  Result<RpcReply> reply =
+  Result<Answer> answer =
       co_await ToPrimary(loop, place, proto::METHOD_ZERO_CHUNK, request, *request.mutable_target(), std::move(none));
-  co_return OutcomeOf(reply);
+  co_return EpochOf(answer);
 }
 
 Task<Result<proto::StatChunkReply>> ChunkCalls::Stat(ClientLoop* loop, ChunkPlace place) {
   proto::StatChunkRequest request;
   Payload none;
-  Result<RpcReply> reply =
+  Result<Answer> answer =
       co_await ToPrimary(loop, place, proto::METHOD_STAT_CHUNK, request, *request.mutable_target(), std::move(none));
-  if (!reply) co_return reply.error();
+  if (!answer) co_return answer.error();
   proto::StatChunkReply stat;
-  if (!stat.ParseFromString(reply->header)) {
+  if (!stat.ParseFromString(answer->reply.header)) {
     co_return Error(ErrorCode::kProtocol, "METHOD_STAT_CHUNK: the answer does not parse");
   }
   co_return stat;
@@ -238,19 +242,25 @@ Task<Result<Slice>> ChunkCalls::Read(ClientLoop* loop, ChunkPlace place, std::ui
   }
 }
 
-Task<Result<void>> ChunkCalls::Sync(ClientLoop* loop, std::vector<ChunkPlace> places) {
-  if (places.empty()) co_return Result<void>();
-  Retry retry(*this, loop, places.front().pg);
+Task<Result<std::vector<ChunkPlace>>> ChunkCalls::Sync(ClientLoop* loop, std::vector<UnsyncedChunk> chunks) {
+  std::vector<ChunkPlace> lost;
+  if (chunks.empty()) co_return lost;
+  Retry retry(*this, loop, chunks.front().place.pg);
   for (;;) {
     ClusterViewPtr map = session_.map();
-    Result<std::vector<ChunkPlace>> left = co_await SyncRound(loop, places, map, retry.NextDeadline());
-    if (left && left->empty()) {
-      retry.Succeeded();
-      co_return Result<void>();
-    }
+    Result<std::vector<UnsyncedChunk>> left = co_await SyncRound(loop, chunks, map, retry.NextDeadline());
     Error failure(ErrorCode::kUnavailable, "a placement group has no primary");
     if (left) {
-      places = std::move(*left);
+      // Told by the map that the primary agreed with: it synced what it has, which is what was left of ours.
+      for (const UnsyncedChunk& chunk : chunks) {
+        const ClusterView::Pg* pg = map->FindPg(chunk.place.pg);
+        if (pg != nullptr && chunk.since && chunk.since < pg->lost_before) lost.push_back(chunk.place);
+      }
+      if (left->empty()) {
+        retry.Succeeded();
+        co_return lost;
+      }
+      chunks = std::move(*left);
     } else {
       failure = left.error();
     }
@@ -258,23 +268,23 @@ Task<Result<void>> ChunkCalls::Sync(ClientLoop* loop, std::vector<ChunkPlace> pl
   }
 }
 
-/// Asks each primary once; what could not be asked for. All places are asked for again after a failure: it costs the
+/// Asks each primary once; what could not be asked for. All chunks are asked for again after a failure: it costs the
 /// servers nothing to sync what is synced.
-Task<Result<std::vector<ChunkPlace>>> ChunkCalls::SyncRound(ClientLoop* loop, std::vector<ChunkPlace> places,
-                                                            ClusterViewPtr map, TimePoint deadline) {
+Task<Result<std::vector<UnsyncedChunk>>> ChunkCalls::SyncRound(ClientLoop* loop, std::vector<UnsyncedChunk> chunks,
+                                                               ClusterViewPtr map, TimePoint deadline) {
   std::map<ServerId, std::vector<proto::SyncChunksRequest>> requests;
-  std::vector<ChunkPlace> left;
-  for (const ChunkPlace& place : places) {
-    const ClusterView::Pg* pg = map->FindPg(place.pg);
+  std::vector<UnsyncedChunk> left;
+  for (const UnsyncedChunk& chunk : chunks) {
+    const ClusterView::Pg* pg = map->FindPg(chunk.place.pg);
     if (pg == nullptr || map->FindServer(pg->primary) == nullptr) {
-      left.push_back(place);
+      left.push_back(chunk);
       continue;
     }
     std::vector<proto::SyncChunksRequest>& batches = requests[pg->primary];
     if (batches.empty() || batches.back().targets_size() >= kMaxTargetsPerSync) batches.emplace_back();
     proto::ChunkTarget& target = *batches.back().add_targets();
-    target.set_chunk_id(place.chunk.value());
-    target.set_pg_id(place.pg.value());
+    target.set_chunk_id(chunk.place.chunk.value());
+    target.set_pg_id(chunk.place.pg.value());
     target.set_epoch(pg->epoch.value());
   }
   for (const auto& [server, batches] : requests) {

@@ -27,34 +27,43 @@ class ChunkCalls {
   /// `session` outlives it.
   explicit ChunkCalls(MetaSession& session) : session_(session) {}
 
-  /// Stores the payload in all in-sync members; durably with `sync`. `checksums` as in WriteChunkRequest.
-  Task<Result<void>> Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
-                           std::vector<BlockChecksum> checksums, bool sync);
+  /// Stores the payload in all in-sync members; durably with `sync`. `checksums` as in WriteChunkRequest. Returns the
+  /// epoch that it was answered in.
+  Task<Result<Epoch>> Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
+                            std::vector<BlockChecksum> checksums, bool sync);
 
   /// Blocks as some in-sync member has them, verified; shorter where the chunk ends. Offset and length in whole blocks.
   /// A copy that is bad or out of reach is passed over, the primary's is the first choice.
   Task<Result<Slice>> Read(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, std::uint32_t length_bytes);
 
-  Task<Result<void>> Sync(ClientLoop* loop, std::vector<ChunkPlace> places);
+  /// Makes what the chunks hold durable on all in-sync members. Returns those of which that is less than was answered:
+  /// all members lost power between a change and its sync.
+  Task<Result<std::vector<ChunkPlace>>> Sync(ClientLoop* loop, std::vector<UnsyncedChunk> chunks);
   Task<Result<void>> Trim(ClientLoop* loop, ChunkPlace place, std::uint32_t length_bytes, std::uint64_t generation);
-  Task<Result<void>> Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, std::uint32_t length_bytes);
+  /// Returns the epoch that it was answered in.
+  Task<Result<Epoch>> Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, std::uint32_t length_bytes);
   Task<Result<proto::StatChunkReply>> Stat(ClientLoop* loop, ChunkPlace place);
 
  private:
   class Retry;
+  struct Answer {
+    RpcReply reply;
+    Epoch epoch;
+  };
 
+  static Result<Epoch> EpochOf(const Result<Answer>& answer);
   /// Begins a wait for a chunkserver's answer, and has somebody look after those who wait.
   ClientLoop::Waiting Wait(ClientLoop* loop);
   Task<void> Watch(ClientLoop* loop);
 
   /// `target` is inside `request`; both are the awaiting caller's.
-  Task<Result<RpcReply>> ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
-                                   const google::protobuf::MessageLite& request, proto::ChunkTarget& target,
-                                   Payload payload);
+  Task<Result<Answer>> ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
+                                 const google::protobuf::MessageLite& request, proto::ChunkTarget& target,
+                                 Payload payload);
   Task<Result<Slice>> ReadFrom(ClientLoop* loop, ClusterView::Server server, proto::ReadChunkRequest request,
                                TimePoint deadline);
-  Task<Result<std::vector<ChunkPlace>>> SyncRound(ClientLoop* loop, std::vector<ChunkPlace> places, ClusterViewPtr map,
-                                                  TimePoint deadline);
+  Task<Result<std::vector<UnsyncedChunk>>> SyncRound(ClientLoop* loop, std::vector<UnsyncedChunk> chunks,
+                                                     ClusterViewPtr map, TimePoint deadline);
   void ReportBadCopy(ServerId server, ChunkId chunk, const Error& error);
 
   MetaSession& session_;

@@ -19,6 +19,12 @@ struct ChunkPlace {
   static ChunkPlace From(const proto::ChunkRef& ref) { return {ChunkId(ref.chunk_id()), PgId(ref.pg_id())}; }
 };
 
+/// A chunk that is to be synced.
+struct UnsyncedChunk {
+  ChunkPlace place;
+  Epoch since;  // of the oldest of our changes that were not synced; none: there are none of ours
+};
+
 /// What is known of a file's chunks, by index. Pure; guarded by the file's mutex. Forgotten as a whole when the file's
 /// content changed elsewhere.
 class ChunkTable {

@@ -76,6 +76,12 @@ bool OpenInode::EndOwnChange(std::uint64_t base_version, const proto::Attr* repl
   return alone;
 }
 
+void OpenInode::NoteUnsynced(std::uint64_t index, ChunkPlace place, Epoch epoch) {
+  UnsyncedChunk& chunk = unsynced[index];
+  if (!(chunk.place == place)) chunk = {place, epoch};
+  if (epoch && (!chunk.since || epoch < chunk.since)) chunk.since = epoch;
+}
+
 void OpenInode::CutTo(std::uint64_t size_bytes) {
   std::uint64_t first_gone = RoundUp(size_bytes, kChunkBytes) / kChunkBytes;
   chunks.ForgetFrom(first_gone);

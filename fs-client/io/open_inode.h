@@ -77,6 +77,8 @@ class OpenInode {
   /// The request is over. `reply` is null if it failed. Whether nobody else changed the content meanwhile.
   bool EndOwnChange(std::uint64_t base_version, const proto::Attr* reply);
 
+  /// A change of the chunk at `index` was answered in `epoch` (none: it does not matter any more).
+  void NoteUnsynced(std::uint64_t index, ChunkPlace place, Epoch epoch);
   /// Our own cut at (or extension to) `size_bytes` is done: what lay behind it is forgotten.
   void CutTo(std::uint64_t size_bytes);
   /// The kernel's pages of `version` and before are gone.
@@ -100,8 +102,8 @@ class OpenInode {
   std::uint64_t committing_since = UINT64_MAX;  // the same of those that are being committed
   std::int64_t write_time_ns = 0;               // of the newest write
   ChunkTable chunks;
-  std::map<std::uint64_t, ChunkPlace> unsynced;  // chunks by index, written and not synced since
-  bool foreign_unsynced = true;                  // others, or handles closed before, may have written and not synced
+  std::map<std::uint64_t, UnsyncedChunk> unsynced;  // chunks by index, changed by us and not synced since
+  bool foreign_unsynced = true;                     // others, or handles closed before, may have written and not synced
   bool meta_unsynced = true;     // where the data is, and how much, may not be durable at the metaserver
   bool kill_privileges = false;  // one who is not root wrote: suid, sgid and capabilities go with the next commit
   WriteErrors errors;

@@ -39,6 +39,7 @@ void AppendZeros(std::uint64_t size, Payload& payload) {
 }
 
 Task<Result<Payload>> Reader::Read(ClientLoop* loop, OpenHandlePtr handle, std::uint64_t offset, std::uint32_t size) {
+  CO_TRY(co_await AwaitCut(loop, handle->inode, offset + size));
   Target target;
   target.offset_bytes = offset;
   std::uint64_t end = 0;
@@ -51,7 +52,8 @@ Task<Result<Payload>> Reader::Read(ClientLoop* loop, OpenHandlePtr handle, std::
     if (offset >= file_bytes) co_return target.payload;
     end = offset + std::min<std::uint64_t>(size, file_bytes - offset);
     if (!inode.dirty.empty()) overlay = inode.dirty.Overlay(offset, end);
-    if ((handle->flags & O_DIRECT) == 0 && !tasks_.closed())
+    // Up to its last block's end a cut chunk may still have what was cut off, which nobody is to keep.
+    if ((handle->flags & O_DIRECT) == 0 && !tasks_.closed() && !inode.known.trim)
       started = handle->stream.OnRead(offset, end - offset, file_bytes, memory_);
   }
   for (ReadSegmentPtr& segment : started) {
@@ -64,6 +66,16 @@ Task<Result<Payload>> Reader::Read(ClientLoop* loop, OpenHandlePtr handle, std::
   }
   CO_TRY(co_await ReadUpTo(loop, handle, end, target));
   co_return std::move(target.payload);
+}
+
+/// While a cut is pending the chunks still have what was cut off. Nobody has read it as long as the file ended there;
+/// with bytes gathered behind the cut it would show as if the file had never been shorter.
+Task<Result<void>> Reader::AwaitCut(ClientLoop* loop, OpenInodePtr inode, std::uint64_t end) {
+  {
+    std::lock_guard lock(inode->mutex);
+    if (!inode->known.trim || std::min(end, inode->Size()) <= inode->known.size) co_return Result<void>();
+  }
+  co_return co_await places_.FinishKnownTrim(loop, std::move(inode));
 }
 
 Task<Result<void>> Reader::ReadUpTo(ClientLoop* loop, OpenHandlePtr handle, std::uint64_t end, Target& target) {

@@ -29,6 +29,7 @@ class Reader {
     std::uint64_t offset_bytes = 0;  // of the next byte
   };
 
+  Task<Result<void>> AwaitCut(ClientLoop* loop, OpenInodePtr inode, std::uint64_t end_bytes);
   Task<Result<void>> ReadUpTo(ClientLoop* loop, OpenHandlePtr handle, std::uint64_t end_bytes, Target& target);
   Task<Result<Payload>> ReadStored(ClientLoop* loop, OpenHandlePtr handle, std::uint64_t begin, std::uint64_t end);
   Task<void> Load(ClientLoop* loop, OpenHandlePtr handle, ReadSegmentPtr segment);

@@ -1,5 +1,7 @@
 #include "fs-client/io/write_back.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -106,7 +108,7 @@ Task<void> WriteBack::Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr f
       inode->landed_since = std::min(inode->landed_since, sent_since);
       // What was read ahead while it was on its way may be from before it.
       inode->DropReadAhead(frame->offset_bytes, frame->end_bytes());
-      if (durability == Durability::kApplied) inode->unsynced[stored->index] = stored->place;
+      if (durability == Durability::kApplied) inode->NoteUnsynced(stored->index, stored->place, stored->epoch);
     } else {
       parts_.memory.Give(inode->dirty.Dropped(frame));
       inode->errors.Add(stored.error());
@@ -141,8 +143,8 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
     checksums.insert(checksums.end(), pieces.begin(), pieces.end());
     at += slice.size();
   }
-  CO_TRY(co_await parts_.chunks.Write(loop, stored.place, in_chunk, std::move(payload), std::move(checksums),
-                                      durability == Durability::kDurable));
+  CO_TRY_ASSIGN(stored.epoch, co_await parts_.chunks.Write(loop, stored.place, in_chunk, std::move(payload),
+                                                           std::move(checksums), durability == Durability::kDurable));
   co_return stored;
 }
 
@@ -273,7 +275,7 @@ Task<Result<void>> WriteBack::StoreAgain(ClientLoop* loop, OpenInodePtr inode) {
     Result<Stored> stored = co_await Store(loop, inode, part.offset_bytes, std::move(payload), Durability::kApplied);
     if (!stored) co_return stored.error();
     std::lock_guard lock(inode->mutex);
-    inode->unsynced[stored->index] = stored->place;
+    inode->NoteUnsynced(stored->index, stored->place, stored->epoch);
   }
   co_return Result<void>();
 }
@@ -306,31 +308,39 @@ Task<Result<void>> WriteBack::SyncMeta(ClientLoop* loop, OpenInodePtr inode, boo
 
 Task<Result<void>> WriteBack::SyncChunks(ClientLoop* loop, OpenInodePtr inode) {
   AsyncMutex::Guard guard = co_await inode->syncing.Lock();
-  std::map<std::uint64_t, ChunkPlace> unsynced;
+  std::map<std::uint64_t, UnsyncedChunk> unsynced;
   bool foreign = false;
   {
     std::lock_guard lock(inode->mutex);
     unsynced.swap(inode->unsynced);
     foreign = std::exchange(inode->foreign_unsynced, false);
   }
-  std::vector<ChunkPlace> places;
-  for (const auto& [index, place] : unsynced) places.push_back(place);
-  Result<void> synced;
+  std::vector<UnsyncedChunk> chunks;
+  for (const auto& [index, chunk] : unsynced) chunks.push_back(chunk);
+  Result<std::vector<ChunkPlace>> lost = std::vector<ChunkPlace>();
   if (foreign) {
     Result<std::vector<ChunkPlace>> all = co_await AllPlaces(loop, inode);
     if (all) {
-      places = std::move(*all);
+      for (const ChunkPlace& place : *all) chunks.push_back({place, Epoch()});
     } else {
-      synced = all.error();
+      lost = all.error();
     }
   }
-  if (synced && !places.empty()) synced = co_await parts_.chunks.Sync(loop, std::move(places));
-  if (!synced) {
-    std::lock_guard lock(inode->mutex);
-    inode->unsynced.merge(unsynced);
+  if (lost && !chunks.empty()) lost = co_await parts_.chunks.Sync(loop, std::move(chunks));
+  std::lock_guard lock(inode->mutex);
+  if (!lost) {
+    for (const auto& [index, chunk] : unsynced) inode->NoteUnsynced(index, chunk.place, chunk.since);
     inode->foreign_unsynced |= foreign;
+    co_return lost.error();
   }
-  co_return synced;
+  if (!lost->empty()) {
+    const Error error(ErrorCode::kIo,
+                      fmt::format("all copies of chunk {} lost power before what was written was synced",
+                                  lost->front().chunk.value()));
+    LogError("inode {}: written bytes may be gone: {}", inode->ino().value(), error.message());
+    inode->errors.Add(error);
+  }
+  co_return Result<void>();
 }
 
 /// Every chunk that the file has.

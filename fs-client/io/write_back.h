@@ -71,6 +71,7 @@ class WriteBack {
   struct Stored {
     std::uint64_t index = 0;
     ChunkPlace place;
+    Epoch epoch;  // that it was answered in
   };
 
   Task<void> FlushWith(ClientLoop* loop, OpenInodePtr inode, std::uint64_t up_to_write, Durability durability);

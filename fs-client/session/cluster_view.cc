@@ -18,7 +18,7 @@ ClusterView::ClusterView(const proto::ClusterMap& map) : version_(map.version())
     servers_[id] = Server{id, std::move(*endpoint), entry.alive()};
   }
   for (const proto::PgEntry& entry : map.pgs()) {
-    Pg pg{PgId(entry.pg_id()), Epoch(entry.epoch()), ServerId(entry.primary()), {}};
+    Pg pg{PgId(entry.pg_id()), Epoch(entry.epoch()), ServerId(entry.primary()), {}, Epoch(entry.lost_before_epoch())};
     if (pg.primary) pg.in_sync.push_back(pg.primary);
     for (std::uint32_t member : entry.in_sync()) {
       if (ServerId(member) != pg.primary) pg.in_sync.emplace_back(member);

@@ -24,6 +24,7 @@ class ClusterView {
     Epoch epoch;
     ServerId primary;               // none: writes wait
     std::vector<ServerId> in_sync;  // primary first
+    Epoch lost_before;              // what was answered before it, and not synced, may be gone; none: nothing
   };
 
   /// An empty map: version 0.

@@ -70,10 +70,11 @@ Task<Result<void>> VolumeVfs::ZeroRange(ClientLoop* loop, OpenInodePtr inode, st
     Result<ChunkPlace> place = co_await parts_.places.ForReading(loop, inode, index, true);
     if (!place) co_return place.error();
     if (!place->hole()) {
-      CO_TRY(co_await parts_.chunks.Zero(loop, *place, static_cast<std::uint32_t>(begin % kChunkBytes),
-                                         static_cast<std::uint32_t>(stop - begin)));
+      Result<Epoch> epoch = co_await parts_.chunks.Zero(loop, *place, static_cast<std::uint32_t>(begin % kChunkBytes),
+                                                        static_cast<std::uint32_t>(stop - begin));
+      if (!epoch) co_return epoch.error();
       std::lock_guard lock(inode->mutex);
-      inode->unsynced[index] = *place;
+      inode->NoteUnsynced(index, *place, *epoch);
       inode->DropReadAhead(begin, stop);
     }
     begin = stop;

@@ -309,6 +309,7 @@ proto::ClusterMap Cluster::MapLocked() const {
     entry->set_epoch(group.epoch.value());
     entry->set_replicas(group.replicas);
     entry->set_min_replicas(MinReplicas(group.replicas));
+    entry->set_lost_before_epoch(group.lost_before.value());
     for (const GroupMember& member : group.members) {
       entry->add_members(member.id.value());
       if (member.state == MemberState::kInSync) entry->add_in_sync(member.id.value());

@@ -25,6 +25,7 @@ records::Group ToRecord(const PlacementGroup& group) {
   record.set_epoch(group.epoch.value());
   record.set_replicas(group.replicas);
   record.set_primary(group.primary.value());
+  record.set_lost_before_epoch(group.lost_before.value());
   for (const GroupMember& member : group.members) {
     record.add_members(member.id.value());
     if (member.state == MemberState::kInSync) record.add_in_sync(member.id.value());
@@ -33,6 +34,7 @@ records::Group ToRecord(const PlacementGroup& group) {
     state->set_joining(member.state == MemberState::kJoining);
     state->set_added_epoch(member.added.value());
     state->set_incarnation(member.incarnation);
+    state->set_lost_before_epoch(member.lost_before.value());
     state->set_full(member.full);
     state->set_pause_ms(
         static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(member.pause).count()));
@@ -45,6 +47,7 @@ PlacementGroup GroupOf(const records::Group& record, TimePoint now) {
   group.epoch = Epoch(record.epoch());
   group.replicas = record.replicas();
   group.primary = ServerId(record.primary());
+  group.lost_before = Epoch(record.lost_before_epoch());
   for (int i = 0; i < record.members_size(); ++i) {
     GroupMember member;
     member.id = ServerId(record.members(i));
@@ -55,6 +58,7 @@ PlacementGroup GroupOf(const records::Group& record, TimePoint now) {
     member.since = Epoch(state.since_epoch());
     member.added = Epoch(state.added_epoch());
     member.incarnation = state.incarnation();
+    member.lost_before = Epoch(state.lost_before_epoch());
     member.full = state.full();
     member.pause = std::chrono::milliseconds(state.pause_ms());
     if (member.state == MemberState::kAway) {

@@ -23,6 +23,7 @@ struct GroupMember {
   Epoch since;  // the last epoch in which it was in sync; none: it has nothing that counts, or it is in sync
   Epoch added;  // the epoch in which it was made a member; none: with the group
   std::uint64_t incarnation = 0;  // of its server's process when the group's epoch began; 0: unknown
+  Epoch lost_before;              // may have lost what was changed before this epoch and not synced; none: nothing
   bool full = false;              // it went away for want of space
   Duration pause{0};              // after the last time it went away though its server was alive
   TimePoint join_after;           // end of that pause
@@ -37,6 +38,8 @@ struct PlacementGroup {
   std::uint32_t replicas = 0;
   std::vector<GroupMember> members;
   ServerId primary;
+  Epoch
+      lost_before;  // the last epoch that began with such a loss: a change of before that nobody had synced may be gone
 
   const GroupMember* Find(ServerId id) const;
   std::uint32_t Count(MemberState state) const;

@@ -82,6 +82,7 @@ void AdvanceMember(GroupMember& member, Epoch epoch, const GroupReports& reports
       } else if (reports.caught_up.contains(member.id) && !WasRestarted(member, facts)) {
         member.state = MemberState::kInSync;
         member.since = Epoch();
+        member.lost_before = Epoch();
       }
       break;
     case MemberState::kAway:
@@ -101,22 +102,32 @@ void DropSurplus(PlacementGroup& group, const ClusterFacts& facts) {
   std::erase_if(group.members, [](const GroupMember& member) { return member.state != MemberState::kInSync; });
 }
 
-/// One that has not lost anything, if possible the present one, else one of a server that leads few. With `balance` a
-/// server that leads fewer groups gets this one as well: its share, after it was away.
+/// Notes what restarts before the epoch that begins now may have cost. A member that lost something gets it back from
+/// the primary when the epoch settles. Whether an epoch did settle is not known here: a member that becomes the primary
+/// later is taken to lack it still, so that nobody is told of a sync that was none.
+void NoteLosses(PlacementGroup& group, const ClusterFacts& facts) {
+  for (GroupMember& member : group.members) {
+    if (member.state != MemberState::kInSync || !WasRestarted(member, facts)) continue;
+    if (FactsOf(member.id, facts).lost_unsynced) member.lost_before = group.epoch.next();
+  }
+}
+
+/// One that has lost nothing or lost it longest ago, if possible the present one, else one of a server that leads few.
+/// With `balance` a server that leads fewer groups gets this one as well: its share, after it was away.
 void ElectPrimary(PlacementGroup& group, bool balance, const ClusterFacts& facts, PrimaryCounts& primaries) {
-  using Rank = std::tuple<bool, bool, std::uint32_t, ServerId>;
+  using Rank = std::tuple<Epoch, bool, std::uint32_t, ServerId>;
   std::optional<Rank> best;
   for (const GroupMember& member : group.members) {
     if (!IsInSyncAndAlive(member, facts)) continue;
     const bool takes_over = balance && primaries[member.id] + 1 < primaries[group.primary];
-    const Rank rank{FactsOf(member.id, facts).lost_unsynced, member.id != group.primary && !takes_over,
-                    primaries[member.id], member.id};
+    const Rank rank{member.lost_before, member.id != group.primary && !takes_over, primaries[member.id], member.id};
     if (!best || rank < *best) best = rank;
   }
   if (!best) return;
   --primaries[group.primary];
   group.primary = std::get<ServerId>(*best);
   ++primaries[group.primary];
+  group.lost_before = std::max(group.lost_before, group.Find(group.primary)->lost_before);
 }
 
 /// Whether the group needs a new epoch although its members stay what they are.
@@ -150,6 +161,7 @@ Groups NextGroups(const Groups& groups, const Reports& reports, const ClusterFac
       DropSurplus(draft, facts);
     }
     if (draft != group || HasToStartAnew(group, said, facts)) {
+      NoteLosses(draft, facts);
       // When a group becomes whole it changes anyway, and there are no more joiners whose progress would be lost.
       ElectPrimary(draft, draft.IsWhole() && !group.IsWhole(), facts, primaries);
       changed.insert(id);

@@ -175,5 +175,16 @@ TEST_F(CoherenceTest, SymlinkLeadsBothToTheSamePlace) {
   EXPECT_EQ(*target, "some/where");
 }
 
+TEST_F(CoherenceTest, WhatWasCutOffDoesNotShowBehindALaterWrite) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.WriteFile("/file", std::string(300'000, 'o')))));
+  const Result<Fd> fd = cluster_.Do(one_.Open("/file", O_RDWR));
+  ASSERT_TRUE(IsOk(fd));
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Ftruncate(*fd, 1'000))));
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(*fd, 280'000, "end"))));
+  const Result<std::string> read = cluster_.Do(one_.Pread(*fd, 0, 300'000));
+  ASSERT_TRUE(IsOk(read));
+  EXPECT_EQ(*read, std::string(1'000, 'o') + std::string(279'000, '\0') + "end");
+}
+
 }  // namespace
 }  // namespace gabion

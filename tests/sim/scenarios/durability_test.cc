@@ -159,6 +159,40 @@ TEST_P(DurabilityTest, SyncSpansARestartOfEveryServer) {
   EXPECT_EQ(*read, bytes);
 }
 
+TEST_P(DurabilityTest, SyncTellsOfWhatAllCopiesLost) {
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.WriteFileDurably("/file", std::string(300'000, 'o')))));
+  const Result<Fd> kept = cluster_.Do(client_.Open("/file", O_RDWR));
+  ASSERT_TRUE(IsOk(kept));
+  const Result<Fd> fd = cluster_.Do(client_.Open("/file", O_WRONLY));
+  ASSERT_TRUE(IsOk(fd));
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Pwrite(*fd, 0, std::string(300'000, 'n')))));
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Close(*fd))));
+  for (const std::string& name : cluster_.chunkservers()) cluster_.LosePower(name);
+  cluster_.world().RunFor(seconds(1));
+  cluster_.StartEverything();
+  EXPECT_EQ(NameOf(cluster_.Do(client_.Fsync(*kept))), "IO") << "what was written may be gone";
+  EXPECT_TRUE(IsOk(cluster_.Do(client_.Fsync(*kept)))) << "it is said once";
+}
+
+TEST_P(DurabilityTest, SyncCoversWhatOneCopyKept) {
+  const Result<Fd> kept = cluster_.Do(client_.Open("/file", O_CREAT | O_RDWR));
+  ASSERT_TRUE(IsOk(kept));
+  const Result<Fd> fd = cluster_.Do(client_.Open("/file", O_WRONLY));
+  ASSERT_TRUE(IsOk(fd));
+  const std::string bytes = Pattern(300'000, 5);
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Pwrite(*fd, 0, bytes))));
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Close(*fd))));
+  const std::vector<std::string> names = cluster_.chunkservers();
+  for (std::size_t i = 1; i < names.size(); ++i) cluster_.LosePower(names[i]);
+  cluster_.world().RunFor(seconds(1));
+  cluster_.StartEverything();
+  EXPECT_TRUE(IsOk(cluster_.Do(client_.Fsync(*kept))));
+  LosePowerAndStart();
+  const Result<std::string> read = cluster_.Do(client_.ReadFile("/file"));
+  ASSERT_TRUE(IsOk(read));
+  EXPECT_EQ(*read, bytes);
+}
+
 TEST_P(DurabilityTest, EndOfACutFileStaysCut) {
   const std::string bytes = Pattern(100'000, 4);
   ASSERT_TRUE(IsOk(cluster_.Do(client_.WriteFileDurably("/file", bytes))));

@@ -9,7 +9,7 @@ const ChunkPlace kPlace{ChunkId(70), PgId(1)};
 
 class ChunkCallsTest : public CoreFixture {
  protected:
-  Result<void> Store(const std::string& bytes, bool sync = false) {
+  Result<Epoch> Store(const std::string& bytes, bool sync = false) {
     Slice slice = Slice::CopyOf(bytes);
     std::vector<BlockChecksum> sums = PieceChecksums(0, slice.span());
     return Run(chunks_.Write(&loop_, kPlace, 0, Payload(slice), sums, sync));
@@ -68,17 +68,36 @@ TEST_F(ChunkCallsTest, BrokenDiskIsNotTriedForEver) {
 }
 
 TEST_F(ChunkCallsTest, LargeFilesAreSyncedInPieces) {
-  std::vector<ChunkPlace> places;
-  for (std::uint64_t id = 1; id <= 10'000; ++id) places.push_back({ChunkId(id), PgId(1)});
+  std::vector<UnsyncedChunk> chunks;
+  for (std::uint64_t id = 1; id <= 10'000; ++id) chunks.push_back({{ChunkId(id), PgId(1)}, Epoch(1)});
   std::size_t synced = 0;
   chunk1_.On<proto::SyncChunksRequest, proto::SyncChunksReply>(
       proto::METHOD_SYNC_CHUNKS, [&synced](const proto::SyncChunksRequest& request) -> Result<proto::SyncChunksReply> {
         synced += static_cast<std::size_t>(request.targets_size());
         return proto::SyncChunksReply();
       });
-  ASSERT_TRUE(Run(chunks_.Sync(&loop_, places)).has_value());
+  ASSERT_TRUE(Run(chunks_.Sync(&loop_, chunks)).has_value());
   EXPECT_EQ(synced, 10'000u);
   EXPECT_EQ(chunk1_.calls(proto::METHOD_SYNC_CHUNKS), 3u);
+}
+
+TEST_F(ChunkCallsTest, TellsWhatWasLostBeforeItWasSynced) {
+  Result<Epoch> before = Store("bytes");
+  ASSERT_TRUE(before.has_value());
+  chunk1_.epoch = 2;
+  meta_.map().set_version(meta_.map().version() + 1);
+  meta_.map().mutable_pgs(0)->set_epoch(2);
+  meta_.map().mutable_pgs(0)->set_lost_before_epoch(2);
+  Result<Epoch> after = Store("bytes");
+  ASSERT_TRUE(after.has_value());
+  std::vector<UnsyncedChunk> chunks{{kPlace, *before}};
+  Result<std::vector<ChunkPlace>> lost = Run(chunks_.Sync(&loop_, chunks));
+  ASSERT_TRUE(lost.has_value());
+  EXPECT_EQ(*lost, std::vector<ChunkPlace>{kPlace});
+  chunks = {{kPlace, *after}, {kPlace, Epoch()}};
+  lost = Run(chunks_.Sync(&loop_, chunks));
+  ASSERT_TRUE(lost.has_value());
+  EXPECT_TRUE(lost->empty());
 }
 
 TEST_F(ChunkCallsTest, ReadsThePrimary) {

@@ -77,8 +77,8 @@ TEST_F(OpenInodeTest, FailedChangeChangesNothing) {
 }
 
 TEST_F(OpenInodeTest, CutForgetsWhatLiesBehind) {
-  inode_.unsynced[0] = {ChunkId(9), PgId(1)};
-  inode_.unsynced[3] = {ChunkId(33), PgId(1)};
+  inode_.NoteUnsynced(0, {ChunkId(9), PgId(1)}, Epoch(1));
+  inode_.NoteUnsynced(3, {ChunkId(33), PgId(1)}, Epoch(1));
   inode_.meta_unsynced = false;
   inode_.CutTo(2 * kChunkBytes + 1);
   EXPECT_TRUE(inode_.chunks.Find(3) == std::nullopt);

@@ -12,11 +12,14 @@ PlacementGroup ThreeStates() {
   group.epoch = Epoch(9);
   group.replicas = 3;
   group.primary = ServerId(2);
+  group.lost_before = Epoch(6);
   GroupMember member;
   member.id = ServerId(2);
   member.incarnation = 77;
+  member.lost_before = Epoch(6);
   group.members.push_back(member);
   member.id = ServerId(1);
+  member.lost_before = Epoch();
   member.state = MemberState::kJoining;
   member.since = Epoch(4);
   member.added = Epoch(3);

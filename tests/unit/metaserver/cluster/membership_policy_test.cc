@@ -61,6 +61,11 @@ class Bench {
                                                     : "away since " + since;
   }
 
+  void Restart(unsigned number, bool lost_unsynced) {
+    ++server(number).incarnation;
+    server(number).lost_unsynced = lost_unsynced;
+  }
+
   /// How many groups changed.
   std::size_t Step(Duration later = Duration(0)) {
     facts.now = facts.now + later;
@@ -185,6 +190,51 @@ TEST(MembershipPolicyTest, ARestartedServersGroupsStartAnew) {
   EXPECT_EQ(bench.Step(), 1u);
   EXPECT_EQ(bench.group().Count(MemberState::kInSync), 3u);
   EXPECT_EQ(bench.group().primary, ServerId(2)) << "1 may lack what was not synced";
+}
+
+TEST(MembershipPolicyTest, NothingIsLostWhileAMemberThatKeptItLeads) {
+  Bench bench(3);
+  bench.AddGroup(kPg, {1, 2, 3});
+  bench.Restart(1, true);
+  bench.Step();
+  EXPECT_EQ(bench.group().primary, ServerId(2));
+  EXPECT_EQ(bench.group().lost_before, Epoch());
+  bench.Restart(2, true);
+  bench.Restart(3, true);
+  bench.Step();
+  EXPECT_EQ(bench.group().primary, ServerId(1)) << "it has had the time to get back what it lacked";
+  EXPECT_EQ(bench.group().lost_before, Epoch(8)) << "but nobody knows whether it did";
+}
+
+TEST(MembershipPolicyTest, WhatAllCopiesLostIsSaid) {
+  Bench bench(2);
+  bench.AddGroup(kPg, {1, 2});
+  bench.Restart(1, true);
+  bench.Restart(2, true);
+  bench.Step();
+  EXPECT_EQ(bench.group().epoch, Epoch(8));
+  EXPECT_EQ(bench.group().lost_before, Epoch(8));
+  bench.Restart(1, false);
+  bench.Step();
+  EXPECT_EQ(bench.group().lost_before, Epoch(8)) << "a process that ends takes nothing with it";
+}
+
+TEST(MembershipPolicyTest, AMemberThatWasBroughtInSyncLacksNothing) {
+  Bench bench(2);
+  bench.AddGroup(kPg, {1, 2});
+  bench.Restart(2, true);
+  bench.Step();
+  bench.server(2).alive = false;
+  bench.Step();
+  bench.server(2).alive = true;
+  bench.Step();
+  bench.said().caught_up.insert(ServerId(2));
+  bench.Step();
+  bench.said().caught_up.clear();
+  bench.server(1).alive = false;
+  bench.Step();
+  EXPECT_EQ(bench.group().primary, ServerId(2));
+  EXPECT_EQ(bench.group().lost_before, Epoch());
 }
 
 TEST(MembershipPolicyTest, ARestartedJoinerHasNotCaughtUp) {
