@@ -20,8 +20,9 @@ void PrintTo(const Combination& one, std::ostream* out) {
 }
 
 constexpr Combination kCombinations[] = {
-    {"posix", "calm", 2},     {"posix", "kill", 2},     {"posix", "network", 2},     {"posix", "slow", 2},
-    {"registers", "calm", 2}, {"registers", "kill", 2}, {"registers", "network", 2}, {"registers", "slow", 2},
+    {"posix", "calm", 2},        {"posix", "kill", 2},     {"posix", "network", 2},   {"posix", "slow", 2},
+    {"posix", "power", 2},       {"posix", "all", 2},      {"registers", "calm", 2},  {"registers", "kill", 2},
+    {"registers", "network", 2}, {"registers", "slow", 2}, {"registers", "power", 2}, {"registers", "all", 2},
 };
 
 class SimRunsTest : public testing::TestWithParam<Combination> {};
