@@ -20,6 +20,7 @@ constexpr std::uint16_t kMetaServerPort = 9470;
 /// fsync, hole punching and reads that miss the page cache: enough for a disk to have something to reorder.
 constexpr unsigned kThreadsPerDisk = 4;
 constexpr std::uint64_t kMinSlabBytes = 16 * kMiB;
+constexpr std::uint64_t kMaxScrubIntervalS = 366 * 86'400;
 constexpr std::uint64_t kMaxSlabBytes = 64 * 1024 * kMiB;
 /// How often to look whether the metaserver has told the cluster's name.
 constexpr Duration kClusterIdPoll = std::chrono::milliseconds(500);
@@ -73,6 +74,10 @@ class ChunkServerDaemon final : public Daemon {
                 });
     set.AddText("host", "NAME", "Servers with the same name fail together (default: this machine's name)",
                 &server_options_.host);
+    set.AddNumber(
+        "scrub-interval-s",
+        "Seconds in which every copy of every chunk is read and compared once, 0 for never (default 604800: a week)", 0,
+        kMaxScrubIntervalS, &scrub_interval_s_);
     set.AddNumber("slab-bytes", "Size of new slab files, a multiple of 1 MiB (default 1 GiB)", kMinSlabBytes,
                   kMaxSlabBytes, &server_options_.slab_bytes);
   }
@@ -80,6 +85,7 @@ class ChunkServerDaemon final : public Daemon {
   Result<void> Open(const DaemonOptions& options) override {
     TRY(CheckOptions(options));
     server_options_.listen = options.listen;
+    server_options_.scrub_interval = std::chrono::seconds(scrub_interval_s_);
     if (server_options_.host.empty()) server_options_.host = HostName();
     TRY_ASSIGN(server_options_.host_id, ReadBootId());
     TRY(OpenSeats());
@@ -166,6 +172,7 @@ class ChunkServerDaemon final : public Daemon {
   }
 
   std::vector<std::string> data_;
+  std::uint64_t scrub_interval_s_ = 7 * 86'400;
   ChunkServerOptions server_options_ = DefaultOptions();
   std::vector<Seat> seats_;
   std::unique_ptr<ChunkServer> server_;

@@ -5,6 +5,7 @@
 #include "chunkserver/cluster/registration.h"
 #include "chunkserver/pg/member_ops.h"
 #include "chunkserver/pg/pg_duties.h"
+#include "chunkserver/pg/scrubber.h"
 #include "chunkserver/replication/data_ops.h"
 #include "common/base/log.h"
 #include "common/rpc/rpc_server.h"
@@ -31,8 +32,9 @@ class ChunkServer::Impl {
         pgs_([this](PgId pg) { duties_.Restart(pg); }),
         context_{membership_, stores_, peers_, fences_, pgs_, joiners_, admission_, order_, tasks_},
         duties_(context_, env_),
+        scrubber_(context_, env_, options_.scrub_interval),
         garbage_(env_, stores_),
-        registration_(env_, options_, context_, garbage_, duties_),
+        registration_(env_, options_, context_, garbage_, duties_, scrubber_),
         rpc_(std::move(loops), Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}) {
     RegisterDataOps(rpc_, context_);
     RegisterMemberOps(rpc_, context_);
@@ -45,6 +47,7 @@ class ChunkServer::Impl {
     CO_TRY(rpc_.Start(options_.listen));
     LogInfo("chunkserver listens on {}", rpc_.endpoint().ToString());
     duties_.Start();
+    scrubber_.Start();
     registration_.Start(rpc_.endpoint());
     co_return Result<void>();
   }
@@ -55,6 +58,8 @@ class ChunkServer::Impl {
     Task<void> leave = registration_.Stop();
     co_await asio::co_spawn(env_.executor, std::move(leave), asio::use_awaitable);
     co_await peers_.Stop();
+    Task<void> scrub = scrubber_.Stop();
+    co_await asio::co_spawn(env_.executor, std::move(scrub), asio::use_awaitable);
     Task<void> rest = duties_.Stop();
     co_await asio::co_spawn(env_.executor, std::move(rest), asio::use_awaitable);
     co_await rpc_.Stop();
@@ -80,6 +85,7 @@ class ChunkServer::Impl {
   Joiners joiners_;
   DataContext context_;
   PgDuties duties_;
+  Scrubber scrubber_;
   Garbage garbage_;
   Registration registration_;
   RpcServer rpc_;

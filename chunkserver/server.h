@@ -19,6 +19,7 @@ struct ChunkServerOptions {
   std::string cluster_id;   // empty before the first registration
   std::uint64_t slab_bytes = 1ull << 30;
   Duration heartbeat = std::chrono::milliseconds(500);
+  Duration scrub_interval = std::chrono::hours(7 * 24);  // between the beginnings of two passes; 0: never
 };
 
 /// One disk's directory and the index that goes with it.

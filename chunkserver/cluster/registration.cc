@@ -15,7 +15,7 @@ constexpr Duration kHurryDistance = std::chrono::milliseconds(20);
 }  // namespace
 
 Registration::Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage,
-                           PgDuties& duties)
+                           PgDuties& duties, const Scrubber& scrubber)
     : env_(env),
       options_(std::move(options)),
       context_(context),
@@ -23,6 +23,7 @@ Registration::Registration(Env& env, ChunkServerOptions options, DataContext& co
       stores_(context.stores),
       garbage_(garbage),
       duties_(duties),
+      scrubber_(scrubber),
       incarnation_(env.random.Next() | 1),
       metaserver_(env, options_.metaserver, Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}),
       backoff_(kBackoffFirst, kBackoffLongest) {}
@@ -142,6 +143,7 @@ Task<Result<void>> Registration::Heartbeat() {
   std::size_t reported = garbage_.removed().size();
   for (ChunkId chunk : garbage_.removed()) request.add_deleted_chunks(chunk.value());
   duties_.Report(request);
+  *request.mutable_scrub() = scrubber_.report();
   TimePoint sent_at = env_.clock.Now();
   Payload none;
   auto reply = co_await CallTyped<proto::HeartbeatReply>(metaserver_, proto::METHOD_HEARTBEAT, request, std::move(none),

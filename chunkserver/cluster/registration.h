@@ -5,6 +5,7 @@
 #include "chunkserver/cluster/garbage.h"
 #include "chunkserver/cluster/membership.h"
 #include "chunkserver/pg/pg_duties.h"
+#include "chunkserver/pg/scrubber.h"
 #include "chunkserver/server.h"
 #include "common/coro/task_group.h"
 #include "common/rpc/backoff.h"
@@ -18,7 +19,8 @@ namespace gabion {
 class Registration {
  public:
   /// All outlive it. `options` as the server's.
-  Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage, PgDuties& duties);
+  Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage, PgDuties& duties,
+               const Scrubber& scrubber);
 
   /// `endpoint`: where this server is reached.
   void Start(Endpoint endpoint);
@@ -43,6 +45,7 @@ class Registration {
   StoreSet& stores_;
   Garbage& garbage_;
   PgDuties& duties_;
+  const Scrubber& scrubber_;
   const std::uint64_t incarnation_;  // of this process, not 0
   RpcClient metaserver_;
   Endpoint endpoint_;

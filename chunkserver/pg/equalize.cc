@@ -35,8 +35,8 @@ std::vector<BlockSpan> Differences(const std::vector<BlockChecksum>& mine,
 
 class Equalizer {
  public:
-  Equalizer(DataContext& context, MemberCalls& member, ChunkId chunk, ServerId& at_fault)
-      : context_(context), member_(member), chunk_(chunk), at_fault_(at_fault) {}
+  Equalizer(DataContext& context, MemberCalls& member, ChunkId chunk, bool of_bytes, ServerId& at_fault)
+      : context_(context), member_(member), chunk_(chunk), of_bytes_(of_bytes), at_fault_(at_fault) {}
 
   Task<Result<Equalized>> Run(bool unsettled) {
     for (std::uint32_t page = 0; page < kPagesPerChunk; page += kPagesPerDigestMax) {
@@ -45,6 +45,7 @@ class Equalizer {
       if (!more) co_return more.error();
       if (!*more) break;
     }
+    if (of_bytes_ && same_shape_ && sent_bytes_ == 0) co_return Equalized{};  // nothing to put right
     co_return co_await Finish(unsettled);
   }
 
@@ -63,8 +64,10 @@ class Equalizer {
     if (!mine) co_return Own(mine.error());
     std::uint64_t begin = first_page * kPageBytes;
     if (!mine->exists || begin >= mine->length_bytes) co_return false;
-    Result<proto::DigestChunkReply> theirs = co_await member_.Digest(chunk_, first_page, kPagesPerDigestMax);
+    Result<proto::DigestChunkReply> theirs = co_await member_.Digest(chunk_, first_page, kPagesPerDigestMax, of_bytes_);
     if (!theirs) co_return theirs.error();
+    same_shape_ = theirs->exists() && theirs->length_bytes() == mine->length_bytes &&
+                  theirs->trim_generation() == mine->trim_generation;
     for (const BlockSpan& span : Differences(mine->checksums, theirs->checksums())) {
       Result<void> sent = co_await Send(span, begin);
       if (!sent) co_return sent.error();
@@ -106,16 +109,18 @@ class Equalizer {
   DataContext& context_;
   MemberCalls& member_;
   const ChunkId chunk_;
+  const bool of_bytes_;
   ServerId& at_fault_;
+  bool same_shape_ = false;  // at the last look
   std::uint64_t sent_bytes_ = 0;
 };
 
 }  // namespace
 
 Task<Result<Equalized>> Equalize(DataContext& context, MemberCalls& member, ChunkId chunk, bool unsettled,
-                                 ServerId& at_fault) {
+                                 ServerId& at_fault, bool of_bytes) {
   at_fault = member.member();
-  Equalizer equalizer(context, member, chunk, at_fault);
+  Equalizer equalizer(context, member, chunk, of_bytes, at_fault);
   co_return co_await equalizer.Run(unsettled);
 }
 

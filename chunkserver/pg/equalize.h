@@ -22,9 +22,11 @@ struct Equalized {
 ///
 /// A chunk that the primary does not have is removed there; one that was removed there with its file stays away.
 ///
+/// `of_bytes`: by what the member's disk gives back, so that blocks which went bad there are replaced, too.
+///
 /// Errors: as MemberCalls and StoreSet; `at_fault` says of which of the two servers: a bad block of this one's own is
 /// not the member's failure.
 Task<Result<Equalized>> Equalize(DataContext& context, MemberCalls& member, ChunkId chunk, bool unsettled,
-                                 ServerId& at_fault);
+                                 ServerId& at_fault, bool of_bytes = false);
 
 }  // namespace gabion

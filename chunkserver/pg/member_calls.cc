@@ -58,14 +58,32 @@ Task<Result<proto::ListChunksReply>> MemberCalls::List(proto::ListChunksRequest 
 }
 
 Task<Result<proto::DigestChunkReply>> MemberCalls::Digest(ChunkId chunk, std::uint32_t first_page,
-                                                          std::uint32_t page_count) {
+                                                          std::uint32_t page_count, bool of_bytes) {
   proto::DigestChunkRequest request;
   Aim(chunk, *request.mutable_target());
   request.set_first_page(first_page);
   request.set_page_count(page_count);
+  request.set_of_bytes(of_bytes);
   Payload none;
   return Call<proto::DigestChunkReply>(proto::METHOD_DIGEST_CHUNK, request.SerializeAsString(), std::move(none),
                                        kMemberCallLimit);
+}
+
+Task<Result<Slice>> MemberCalls::ReadBlock(ChunkId chunk, std::uint32_t offset_bytes) {
+  proto::ReadChunkRequest request;
+  Aim(chunk, *request.mutable_target());
+  request.set_offset_bytes(offset_bytes);
+  request.set_length_bytes(kBlockBytes);
+  Payload none;
+  Result<RpcReply> reply =
+      co_await context_.peers.Call(env_, member_, proto::METHOD_READ_CHUNK, request.SerializeAsString(),
+                                   std::move(none), env_.clock.Now() + kMemberCallLimit);
+  if (!reply) co_return reply.error();
+  Slice block = reply->payload.Joined();
+  if (block.size() != kBlockBytes) {
+    co_return Error(ErrorCode::kProtocol, "METHOD_READ_CHUNK: not the block that was asked for");
+  }
+  co_return block;
 }
 
 Task<Result<void>> MemberCalls::Adopt(proto::AdoptChunksRequest request) {

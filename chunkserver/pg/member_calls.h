@@ -24,7 +24,11 @@ class MemberCalls {
 
   /// `request` without its target.
   Task<Result<proto::ListChunksReply>> List(proto::ListChunksRequest request);
-  Task<Result<proto::DigestChunkReply>> Digest(ChunkId chunk, std::uint32_t first_page, std::uint32_t page_count);
+  /// `of_bytes`: the member reads its blocks for it.
+  Task<Result<proto::DigestChunkReply>> Digest(ChunkId chunk, std::uint32_t first_page, std::uint32_t page_count,
+                                               bool of_bytes = false);
+  /// One block as the member's clients get it, verified.
+  Task<Result<Slice>> ReadBlock(ChunkId chunk, std::uint32_t offset_bytes);
   /// `request` without its target.
   Task<Result<void>> Adopt(proto::AdoptChunksRequest request);
   Task<Result<void>> Settled();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "chunkserver/pg/read_digest.h"
 #include "chunkserver/replication/mutation.h"
 #include "chunkserver/replication/register_op.h"
 
@@ -88,6 +89,7 @@ Task<Result<proto::DigestChunkReply>> DigestChunk(DataContext& context, proto::D
   CO_TRY(CheckAsked(context, request.target(), call));
   Result<ChunkDigest> digest = co_await context.stores.Digest(chunk, request.first_page(), request.page_count());
   if (!digest) co_return digest.error();
+  if (request.of_bytes()) CO_TRY(co_await ReadIntoDigest(context.stores, chunk, request.first_page(), *digest));
   proto::DigestChunkReply reply;
   reply.set_exists(digest->exists);
   reply.set_length_bytes(digest->length_bytes);

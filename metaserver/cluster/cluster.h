@@ -114,6 +114,7 @@ class Cluster {
     std::uint64_t chunks = 0;
     std::uint32_t disks_online = 0;
     std::uint32_t disks_failed = 0;
+    proto::ScrubReport scrub;  // as it said last
 
     ServerSpace space() const { return {heard, capacity_bytes, used_bytes}; }
   };
@@ -130,6 +131,7 @@ class Cluster {
   Result<std::uint64_t> TakeIdsLocked(Counter counter, std::uint64_t count, WriteBatch& batch);
   void RaiseMapVersion(WriteBatch& batch);
   void Note(records::Event event, Env& env, WriteBatch& batch);
+  void TakeScrubReport(Server& server, const proto::ScrubReport& report, Env& env, WriteBatch& batch);
   Result<Server*> FindOrAddServer(const proto::RegisterServerRequest& request, WriteBatch& batch);
   /// From now on it has a lease. Whether it was away.
   bool Revive(Server& server, Env& env, WriteBatch& batch);

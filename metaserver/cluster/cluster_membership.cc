@@ -147,6 +147,25 @@ Task<Result<proto::RegisterServerReply>> Cluster::Register(proto::RegisterServer
   co_return reply;
 }
 
+void Cluster::TakeScrubReport(Server& server, const proto::ScrubReport& report, Env& env, WriteBatch& batch) {
+  const proto::ScrubReport before = std::exchange(server.scrub, report);
+  if (report.repaired_bytes() > before.repaired_bytes()) {
+    Note(EventAbout(server.id, "scrub-repaired",
+                    fmt::format("scrub on chunkserver {} replaced {} bytes of copies that had gone bad",
+                                server.id.value(), report.repaired_bytes() - before.repaired_bytes()),
+                    true),
+         env, batch);
+  }
+  if (report.failed_chunks() > before.failed_chunks()) {
+    Note(EventAbout(
+             server.id, "scrub-failed",
+             fmt::format("scrub on chunkserver {} could not read or repair a copy of {} chunks: its log names them",
+                         server.id.value(), report.failed_chunks() - before.failed_chunks()),
+             true),
+         env, batch);
+  }
+}
+
 Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest request, Env& env) {
   if (request.disks_size() > kMaxDisksPerServer ||
       request.deleted_chunks_size() > static_cast<int>(kMaxDeletesPerHeartbeat)) {
@@ -164,6 +183,7 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
     Server& server = found->second;
     WriteBatch batch;
     bool changed = TakeReports(server, request.disks());
+    TakeScrubReport(server, request.scrub(), env, batch);
     const bool is_back = Revive(server, env, batch);
     if (is_back) {
       Note(EventAbout(id, "server-back",

@@ -161,6 +161,7 @@ std::unique_ptr<ChunkServer> TestCluster::MakeServer(int server, const std::vect
   options.server_uuid = host.name();
   options.cluster_id = cluster_ids_[server];
   options.slab_bytes = setup_.slab_bytes;
+  options.scrub_interval = setup_.scrub_interval;
   return std::make_unique<ChunkServer>(host.envs(), std::move(seats), std::move(options));
 }
 

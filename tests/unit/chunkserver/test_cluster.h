@@ -67,6 +67,7 @@ class TestCluster {
     unsigned disks = 1;
     std::uint64_t slab_bytes = 16 * kMiB;
     bool start = true;
+    Duration scrub_interval{0};
   };
 
   explicit TestCluster(Setup setup);
