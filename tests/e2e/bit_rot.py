@@ -6,11 +6,10 @@ import errno
 import os
 import random
 
-from e2e import MOUNT, STORE, cluster, expect, expect_eq, logs, raises, read_file, step, write_file
+from e2e import MOUNT, cluster, expect, expect_eq, logs, raises, read_file, step, write_file
+from spoil import BLOCK, flip_blocks
 
-BLOCK = 4096
 BLOCKS = 2048
-MARK_BYTES = 32
 
 
 def make_file(name, seed):
@@ -22,42 +21,6 @@ def make_file(name, seed):
     with open(path, "r+b") as file:
         os.fsync(file.fileno())
     return path, blocks
-
-
-def data_extents(descriptor, size):
-    """Where a sparse file has data."""
-    offset = 0
-    while offset < size:
-        try:
-            begin = os.lseek(descriptor, offset, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                return
-            raise
-        offset = os.lseek(descriptor, begin, os.SEEK_HOLE)
-        yield begin, offset
-
-
-def flip_blocks(server, blocks):
-    """Flips one bit in each stored copy of the blocks on one server; how many blocks it found."""
-    marks = {block[:MARK_BYTES]: number for number, block in enumerate(blocks)}
-    found = set()
-    for folder, _, names in os.walk(os.path.join(STORE, server)):
-        for name in names:
-            path = os.path.join(folder, name)
-            size = os.stat(path).st_size
-            if size < BLOCK:
-                continue
-            descriptor = os.open(path, os.O_RDWR)
-            for begin, end in data_extents(descriptor, size):
-                for offset in range(begin - begin % BLOCK, end, BLOCK):
-                    mark = os.pread(descriptor, MARK_BYTES, offset)
-                    if mark in marks:
-                        found.add(marks[mark])
-                        byte = os.pread(descriptor, 1, offset + 1234)
-                        os.pwrite(descriptor, bytes([byte[0] ^ 0x10]), offset + 1234)
-            os.close(descriptor)
-    return len(found)
 
 
 def main():
