@@ -5,6 +5,7 @@
 
 #include "chunkserver/pg/equalize.h"
 #include "chunkserver/pg/member_ops.h"
+#include "common/env/mutate.h"
 
 namespace gabion {
 namespace {
@@ -26,6 +27,7 @@ class Joining {
         progress_(progress) {}
 
   Task<Result<void>> Run() {
+    if (Mutated("chunk.join_at_once")) co_return Result<void>();
     Result<void> listed = co_await ListTheirs();
     if (!listed) co_return listed;
     // From here on what is changed reaches it, or is noted as missed: so the list of what was changed before is made

@@ -3,6 +3,7 @@
 
 #include "chunkserver/pg/pg_duties.h"
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 
 namespace gabion {
 namespace {
@@ -60,7 +61,9 @@ Task<std::set<ServerId>> PgDuties::SyncMembers(const std::map<PgId, std::vector<
     for (ServerId member : group.in_sync) {
       if (!tried.insert(member).second) continue;
       Result<void> done;
-      if (member == serving->self) {
+      if (Mutated("chunk.clear_unsynced")) {
+        done = Result<void>();
+      } else if (member == serving->self) {
         done = co_await context_.stores.Sync();
       } else {
         MemberCalls calls(context_, env_, pg, group.epoch, member);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 #include "fs-client/session/interruption.h"
 #include "fs-client/session/retry_limits.h"
 
@@ -51,6 +52,7 @@ class ChunkCalls::Retry {
     ErrorCode code = error.code();
     if (session.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
     bool damage = IsDamage(code) && ++damaged_ < kMaxTriesAfterDamage;
+    if (Mutated("client.no_retry")) co_return error;
     if (!IsRetryable(code) && !damage && code != ErrorCode::kCancelled) co_return error;
     calls_.outages_.Failed(pg_.value(), loop_->Now(), error);
 
@@ -99,7 +101,7 @@ Task<Result<RpcReply>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place,
     const ClusterView::Server* primary = pg == nullptr ? nullptr : map->FindServer(pg->primary);
     Error failure(ErrorCode::kUnavailable, fmt::format("placement group {} has no primary", place.pg.value()));
     if (primary != nullptr) {
-      target.set_epoch(pg->epoch.value());
+      target.set_epoch(Mutated("client.no_epoch") ? 0 : pg->epoch.value());
       std::string header = request.SerializeAsString();
       Payload copy = payload;  // slices; the bytes are shared
       RpcClient& client = loop->Chunkserver(primary->id, primary->endpoint);

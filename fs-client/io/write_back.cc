@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 #include "fs-client/session/interruption.h"
 
 namespace gabion {
@@ -279,6 +280,7 @@ Task<Result<void>> WriteBack::StoreAgain(ClientLoop* loop, OpenInodePtr inode) {
 }
 
 Task<Result<void>> WriteBack::Sync(ClientLoop* loop, OpenInodePtr inode, bool data_only) {
+  if (Mutated("client.fsync_nothing")) co_return Result<void>();
   std::uint64_t newest = 0;
   {
     std::lock_guard lock(inode->mutex);

@@ -1,5 +1,6 @@
 #include "fs-client/session/meta_call.h"
 
+#include "common/env/mutate.h"
 #include "fs-client/session/interruption.h"
 #include "fs-client/session/retry_limits.h"
 
@@ -15,7 +16,7 @@ class MetaCalls::OpNumber {
 
   /// Takes a number unless the op has one in this very session.
   void StayIn(const SessionState& state) {
-    if (ops_ == state.ops) return;
+    if (ops_ == state.ops && !Mutated("client.new_number")) return;
     Release();
     ops_ = state.ops;
     seq_ = ops_->Begin();

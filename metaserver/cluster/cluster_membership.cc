@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 #include "metaserver/cluster/cluster.h"
 #include "metaserver/store/record_codec.h"
 
@@ -202,7 +203,8 @@ Task<Result<void>> Cluster::ExpireLeases(Env& env) {
     WriteBatch batch;
     const TimePoint now = env.clock.Now();
     for (auto& [id, server] : servers_) {
-      if (!server.alive || now < server.lease_until) continue;
+      const Duration early = Mutated("meta.short_lease") ? options_.server_lease * 3 / 4 : Duration::zero();
+      if (!server.alive || now + early < server.lease_until) continue;
       server.alive = false;
       server.record.set_away_since_ns(env.clock.WallNowNs());
       batch.Put(ServerKey(id), EncodeRecord(server.record));

@@ -137,8 +137,9 @@ SimRunOutcome RunSimulation(const SimRunOptions& options) {
 }
 
 std::string ReplayCommand(const SimRunOptions& options) {
-  return fmt::format("gabion-sim --seed {} --workload {} --faults {} --ops {}", options.seed, options.workload,
-                     options.faults, options.ops);
+  const std::string mutation = options.mutation.empty() ? "" : " --mutate " + options.mutation;
+  return fmt::format("gabion-sim --seed {} --workload {} --faults {} --ops {}{}", options.seed, options.workload,
+                     options.faults, options.ops, mutation);
 }
 
 }  // namespace gabion

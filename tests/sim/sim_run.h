@@ -12,7 +12,8 @@ struct SimRunOptions {
   std::uint64_t seed = 1;
   std::string workload = "posix";
   std::string faults = "all";
-  int ops = 150;  // of each of the workload's workers
+  int ops = 150;         // of each of the workload's workers
+  std::string mutation;  // what this process has been told to do wrong (mutations.h), for the command that replays it
 };
 
 struct SimRunOutcome {
