@@ -19,7 +19,8 @@ constexpr std::size_t kChunksPerBatch = 256;
 
 Task<void> PgDuties::ClearRounds() {
   while (!stopping_) {
-    co_await clear_sleep_.Until(env_, env_.clock.Now() + kRoundInterval);
+    const Duration interval = env_.Buggified("chunk.clear_early") ? kRoundInterval / 100 : kRoundInterval;
+    co_await clear_sleep_.Until(env_, env_.clock.Now() + interval);
     if (!stopping_) co_await ClearRound();
   }
 }

@@ -49,6 +49,7 @@ void ForwardRound::Send(ServerId member, proto::Method method, std::string heade
 Task<void> ForwardRound::Run(ForwardRound& round, ServerId member, proto::Method method, std::string header,
                              Payload payload, std::optional<Optional> optional) {
   DataContext& context = round.context_;
+  if (round.env_.Buggified("chunk.slow_forward")) co_await round.env_.clock.SleepFor(std::chrono::milliseconds(50));
   Result<RpcReply> reply =
       co_await context.peers.Call(round.env_, member, method, std::move(header), std::move(payload), round.deadline_);
   if (!reply) {

@@ -90,6 +90,7 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
   serving = context.membership.CheckMutation(target, caller, now);
   if (!serving) co_return serving.error();
   CO_TRY(CheckFence(context, caller, target));
+  if (env.Buggified("chunk.slow_apply")) co_await env.clock.SleepFor(std::chrono::milliseconds(50));
   if (target.replica()) co_return co_await std::move(apply);
   CO_TRY(CheckMayChange(context, *serving->group));
 

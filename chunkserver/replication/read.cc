@@ -44,6 +44,7 @@ Task<Result<ReadOutcome>> ReadOnce(DataContext& context, const proto::ReadChunkR
     reply.mutable_checksums()->Assign(read->checksums.begin(), read->checksums.end());
     outcome.response.payload = std::move(read->payload);
   }
+  if (call.env->Buggified("chunk.slow_read")) co_await call.env->clock.SleepFor(std::chrono::milliseconds(50));
   // Before the last look: a change that has failed by then has stopped the PG from serving before it let go of its
   // pages.
   PageRange pages = PageRange::Covering(request.offset_bytes(), request.length_bytes());

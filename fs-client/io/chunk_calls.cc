@@ -42,7 +42,10 @@ class ChunkCalls::Retry {
  public:
   Retry(ChunkCalls& calls, ClientLoop* loop, PgId pg) : calls_(calls), loop_(loop), pg_(pg) {}
 
-  TimePoint NextDeadline() { return limit_.Next(loop_->Now()); }
+  TimePoint NextDeadline() {
+    if (loop_->env().Buggified("client.give_up_data")) return loop_->Now() + std::chrono::milliseconds(1);
+    return limit_.Next(loop_->Now());
+  }
 
   void Succeeded() { calls_.outages_.Succeeded(pg_.value(), loop_->Now()); }
 
@@ -56,7 +59,7 @@ class ChunkCalls::Retry {
     if (!IsRetryable(code) && !damage && code != ErrorCode::kCancelled) co_return error;
     calls_.outages_.Failed(pg_.value(), loop_->Now(), error);
 
-    co_await session.RefreshMap(loop_, seen->version());
+    if (!loop_->env().Buggified("client.old_map")) co_await session.RefreshMap(loop_, seen->version());
     ClusterViewPtr now = session.map();
     const ClusterView::Pg* before = seen->FindPg(pg_);
     const ClusterView::Pg* after = now->FindPg(pg_);
@@ -203,6 +206,8 @@ Task<Result<Slice>> ChunkCalls::Read(ClientLoop* loop, ChunkPlace place, std::ui
       return server->alive && !loop->Suspected(server->id);
     });
 
+    if (copies.size() > 1 && loop->env().Buggified("client.other_copy"))
+      std::rotate(copies.begin(), copies.begin() + 1, copies.end());
     Error failure(ErrorCode::kUnavailable, fmt::format("placement group {} has no copy in reach", place.pg.value()));
     bool may_come_back = copies.empty();
     for (std::size_t i = 0; i < copies.size(); ++i) {

@@ -78,7 +78,8 @@ void WriteBack::Stream(ClientLoop* loop, const OpenInodePtr& inode) {
   {
     std::lock_guard lock(inode->mutex);
     while (WriteFramePtr frame = inode->dirty.TakeForStreaming()) frames.push_back(std::move(frame));
-    commit = inode->dirty.landed_bytes() >= kMaxLandedBytes && !inode->own_change;
+    const bool is_much = inode->dirty.landed_bytes() >= kMaxLandedBytes || loop->env().Buggified("client.commit_early");
+    commit = is_much && !inode->own_change;
   }
   for (WriteFramePtr& frame : frames) {
     parts_.tasks.Spawn(loop->env().executor, SendAndStream(loop, inode, std::move(frame)));
@@ -386,7 +387,8 @@ Task<void> WriteBack::FlushMarked(ClientLoop* loop, OpenInodePtr inode) {
 Task<void> WriteBack::AgeUntilStopped(ClientLoop* loop) {
   while (!ageing_stopped_) {
     co_await age_sleep_.Until(loop->env(), loop->Now() + kMaxAge / 2);
-    TimePoint old = loop->Now() - kMaxAge;
+    const Duration limit = loop->env().Buggified("client.flush_early") ? Duration::zero() : kMaxAge;
+    TimePoint old = loop->Now() - limit;
     for (const OpenInodePtr& inode : dirty_list_.Snapshot()) {
       bool due = false;
       {

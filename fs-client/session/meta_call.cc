@@ -54,7 +54,9 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
     RpcClient& client = loop->Metaserver(state->metaserver);
     std::string header = request.SerializeAsString();
     Payload none;
-    Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(none), limit.Next(loop->Now()));
+    TimePoint deadline = limit.Next(loop->Now());
+    if (loop->env().Buggified("client.give_up_meta")) deadline = loop->Now() + std::chrono::milliseconds(1);
+    Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(none), deadline);
     auto key = static_cast<std::uint32_t>(state->metaserver);
     if (reply) {
       outages_.Succeeded(key, loop->Now());

@@ -153,6 +153,7 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
       request.deleted_chunks_size() > static_cast<int>(kMaxDeletesPerHeartbeat)) {
     co_return Error(ErrorCode::kInvalidArgument, "a heartbeat with too many disks or deleted chunks");
   }
+  if (env.Buggified("meta.slow_heartbeat")) co_await env.clock.SleepFor(std::chrono::milliseconds(300));
   proto::HeartbeatReply reply;
   const ServerId id(request.server_id());
   {

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/sim/coverage.h"
 #include "tests/sim/fault/fault_mix.h"
 #include "tests/sim/mutations.h"
 #include "tests/sim/sim_run.h"
@@ -35,6 +36,7 @@ struct Options {
   int ops = 150;
   std::string mutation;
   bool trace = false;
+  bool coverage = false;
   bool list = false;
 };
 
@@ -105,6 +107,7 @@ int ListMutations() {
 
 int RunSeeds(const Options& options) {
   Progress progress;
+  Coverage coverage;
   for (std::uint64_t i = 0; i < options.runs; ++i) {
     if (options.minutes > 0 && progress.Seconds() > options.minutes * 60) break;
     const SimRunOptions run = RunOf(options, options.seed + i);
@@ -117,9 +120,11 @@ int RunSeeds(const Options& options) {
       return 1;
     }
     if (options.runs == 1) fmt::print("trace hash {:016x}\n", outcome.trace_hash);
+    coverage.Add(outcome);
     progress.Done(run);
   }
   progress.Print("");
+  if (options.coverage) fmt::print("{}", coverage.Report());
   return 0;
 }
 
@@ -137,6 +142,7 @@ int Main(int argc, char** argv) {
   app.add_option("--ops", options.ops, "calls of each of a workload's workers")->capture_default_str();
   app.add_option("--mutate", options.mutation,
                  "have Gabion do something wrong, which must be found; list: what there is");
+  app.add_flag("--coverage", options.coverage, "print at the end which faults and rare paths there were");
   app.add_flag("--trace", options.trace, "print everything that happens");
   app.add_flag("--list", options.list, "print the names of workloads and faults");
   CLI11_PARSE(app, argc, argv);

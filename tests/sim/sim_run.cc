@@ -50,6 +50,7 @@ class SimRun {
   explicit SimRun(const SimRunOptions& options)
       : cluster_(ClusterOf(options.seed)), workload_(MakeWorkload(options.workload, cluster_, options.ops)) {
     CHECK(workload_ != nullptr);
+    cluster_.world().buggify().Enable();
     MakeHarder(cluster_);
     faults_ = std::make_unique<FaultMix>(options.faults, cluster_, *workload_);
   }
@@ -60,7 +61,7 @@ class SimRun {
       if (failure_.empty()) failure_ = workload_->failure();
       if (!failure_.empty()) break;
     }
-    return {failure_, cluster_.world().trace_hash(), faults_->counts()};
+    return {failure_, cluster_.world().trace_hash(), faults_->counts(), cluster_.world().buggify().counts()};
   }
 
  private:

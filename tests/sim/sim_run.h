@@ -20,6 +20,7 @@ struct SimRunOutcome {
   std::string failure;                // what went wrong first; empty if nothing did
   std::uint64_t trace_hash = 0;       // of everything that happened
   std::map<std::string, int> faults;  // how often each of them struck
+  SimBuggify::Counts rare;            // how often production code came to each of its rare paths
 };
 
 /// One life of a cluster, all of it drawn from the seed (docs/simulation.md):
