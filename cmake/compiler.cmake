@@ -37,3 +37,9 @@ if(GABION_SANITIZER)
   target_compile_options(gabion_options INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
 endif()
 target_include_directories(gabion_options INTERFACE ${CMAKE_SOURCE_DIR})
+
+# Faults of our own making that simulation has to find (common/env/mutate.h). Never in what is shipped.
+option(GABION_MUTATIONS "Compile in the mutations that gabion-sim --mutate chooses from" OFF)
+if(GABION_MUTATIONS)
+  target_compile_definitions(gabion_options INTERFACE GABION_MUTATIONS)
+endif()

@@ -15,6 +15,7 @@ Task<Result<Reply>> Ready(Result<Reply> reply) {
 Task<Result<proto::SyncMetaReply>> SyncMeta(VolumeTable& volumes, proto::SyncMetaRequest request, Env& env) {
   const std::shared_ptr<Volume> volume = volumes.Find(VolumeId(request.op().volume_id()));
   if (!volume) co_return Error(ErrorCode::kSessionExpired, "there is no such volume");
+  if (env.Buggified("meta.slow_sync")) co_await env.clock.SleepFor(std::chrono::milliseconds(200));
   Result<CommitSeq> durable = co_await volume->Sync(request.op(), env);
   if (!durable) co_return durable.error();
   proto::SyncMetaReply reply;

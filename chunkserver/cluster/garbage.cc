@@ -9,6 +9,7 @@ namespace gabion {
 void Garbage::Take(std::vector<ChunkId> chunks) {
   if (chunks.empty() || busy_ || stopping_ || !removed_.empty()) return;
   if (chunks.size() > kBatchMax) chunks.resize(kBatchMax);
+  if (env_.Buggified("chunk.short_garbage")) chunks.resize(1);
   busy_ = true;
   tasks_.Spawn(env_.executor, Remove(std::move(chunks)));
 }

@@ -69,6 +69,7 @@ Task<void> Registration::Run() {
       if (unknown) registered_ = false;
       next = env_.clock.Now() + backoff_.Next(env_.random);
     }
+    if (env_.Buggified("chunk.late_heartbeat")) next = next + options_.heartbeat;
     co_await sleep_.Until(env_, next);
     TimePoint soonest = last_attempt_ + kHurryDistance;
     while (!stopping_ && env_.clock.Now() < soonest) co_await sleep_.Until(env_, soonest);

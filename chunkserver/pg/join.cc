@@ -5,6 +5,7 @@
 
 #include "chunkserver/pg/equalize.h"
 #include "chunkserver/pg/member_ops.h"
+#include "common/env/mutate.h"
 
 namespace gabion {
 namespace {
@@ -26,6 +27,7 @@ class Joining {
         progress_(progress) {}
 
   Task<Result<void>> Run() {
+    if (Mutated("chunk.join_at_once")) co_return Result<void>();
     Result<void> listed = co_await ListTheirs();
     if (!listed) co_return listed;
     // From here on what is changed reaches it, or is noted as missed: so the list of what was changed before is made
@@ -56,7 +58,7 @@ class Joining {
     request.set_unsettled(true);
     request.set_by_epoch(true);
     request.set_after_epoch(joiner_.since.value());
-    request.set_max_entries(kChunksPerCallMax);
+    request.set_max_entries(env_.Buggified("chunk.short_join_list") ? 1 : kChunksPerCallMax);
     for (bool end = false; !end;) {
       Result<proto::ListChunksReply> reply = co_await member_.List(request);
       if (!reply) co_return reply.error();
@@ -76,7 +78,7 @@ class Joining {
     query.pg = group_.id;
     query.by_epoch = true;
     query.after_epoch = joiner_.since;
-    query.max_entries = kChunksPerCallMax;
+    query.max_entries = env_.Buggified("chunk.short_join_list") ? 1 : kChunksPerCallMax;
     for (bool end = false; !end;) {
       Result<ChunkPage> page = co_await context_.stores.List(query);
       if (!page) co_return page.error();
@@ -102,6 +104,7 @@ class Joining {
       --progress_.chunks_left;
       progress_.bytes_left -= length_bytes;
       progress_.bytes_sent += done->sent_bytes;
+      if (env_.Buggified("chunk.slow_join")) co_await env_.clock.SleepFor(std::chrono::milliseconds(500));
       if (context_.admission.client_calls() == clients) continue;
       Duration rest = std::min<Duration>((env_.clock.Now() - began) * kRestFactor, kRestMax);
       co_await env_.clock.SleepFor(rest);

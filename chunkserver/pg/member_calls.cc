@@ -29,6 +29,7 @@ void MemberCalls::Aim(ChunkId chunk, proto::ChunkTarget& target) const {
 
 template <typename Reply>
 Task<Result<Reply>> MemberCalls::Call(proto::Method method, std::string header, Payload payload, Duration limit) {
+  if (env_.Buggified("chunk.give_up_member")) limit = std::chrono::milliseconds(1);
   Result<RpcReply> reply = co_await context_.peers.Call(env_, member_, method, std::move(header), std::move(payload),
                                                         env_.clock.Now() + limit);
   if (!reply) {

@@ -3,6 +3,7 @@
 
 #include "chunkserver/pg/pg_duties.h"
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 
 namespace gabion {
 namespace {
@@ -18,7 +19,8 @@ constexpr std::size_t kChunksPerBatch = 256;
 
 Task<void> PgDuties::ClearRounds() {
   while (!stopping_) {
-    co_await clear_sleep_.Until(env_, env_.clock.Now() + kRoundInterval);
+    const Duration interval = env_.Buggified("chunk.clear_early") ? kRoundInterval / 100 : kRoundInterval;
+    co_await clear_sleep_.Until(env_, env_.clock.Now() + interval);
     if (!stopping_) co_await ClearRound();
   }
 }
@@ -60,7 +62,9 @@ Task<std::set<ServerId>> PgDuties::SyncMembers(const std::map<PgId, std::vector<
     for (ServerId member : group.in_sync) {
       if (!tried.insert(member).second) continue;
       Result<void> done;
-      if (member == serving->self) {
+      if (Mutated("chunk.clear_unsynced")) {
+        done = Result<void>();
+      } else if (member == serving->self) {
         done = co_await context_.stores.Sync();
       } else {
         MemberCalls calls(context_, env_, pg, group.epoch, member);

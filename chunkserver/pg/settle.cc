@@ -6,6 +6,7 @@
 #include "chunkserver/pg/equalize.h"
 #include "chunkserver/pg/member_ops.h"
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 
 namespace gabion {
 namespace {
@@ -32,7 +33,8 @@ class Settling {
 
   Task<std::optional<SettleFailure>> Run() {
     co_await ListAll();
-    if (!failure_) co_await EqualizeAll();
+    if (!failure_ && !Mutated("chunk.settle_nothing")) co_await EqualizeAll();
+    if (env_.Buggified("chunk.slow_settle")) co_await env_.clock.SleepFor(std::chrono::milliseconds(300));
     if (!failure_) co_await AdoptAll();
     if (!failure_) co_await TellAll();
     co_return failure_;
@@ -59,7 +61,7 @@ class Settling {
     ListQuery query;
     query.pg = group_.id;
     query.unsettled = true;
-    query.max_entries = kChunksPerCallMax;
+    query.max_entries = env_.Buggified("chunk.short_list") ? 1 : kChunksPerCallMax;
     for (bool end = false; !end;) {
       Result<ChunkPage> page = co_await context_.stores.List(query);
       if (!page) co_return Fail(serving_.self, page.error());
@@ -78,7 +80,7 @@ class Settling {
   Task<void> ListOf(MemberCalls& member) {
     proto::ListChunksRequest request;
     request.set_unsettled(true);
-    request.set_max_entries(kChunksPerCallMax);
+    request.set_max_entries(env_.Buggified("chunk.short_member_list") ? 1 : kChunksPerCallMax);
     for (bool end = false; !end;) {
       Result<proto::ListChunksReply> reply = co_await member.List(request);
       if (!reply) co_return Fail(member.member(), reply.error());

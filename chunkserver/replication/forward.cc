@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <asio/post.hpp>
 
+#include "common/env/mutate.h"
+
 namespace gabion {
 namespace {
 
@@ -47,12 +49,13 @@ void ForwardRound::Send(ServerId member, proto::Method method, std::string heade
 Task<void> ForwardRound::Run(ForwardRound& round, ServerId member, proto::Method method, std::string header,
                              Payload payload, std::optional<Optional> optional) {
   DataContext& context = round.context_;
+  if (round.env_.Buggified("chunk.slow_forward")) co_await round.env_.clock.SleepFor(std::chrono::milliseconds(50));
   Result<RpcReply> reply =
       co_await context.peers.Call(round.env_, member, method, std::move(header), std::move(payload), round.deadline_);
   if (!reply) {
     if (!OutcomeIsKnown(reply.error().code())) context.fences.Raise(member);
     bool counts = !optional || context.joiners.Missed(optional->pg, optional->epoch, member, optional->chunk);
-    if (counts && !round.error_) round.error_ = ForCaller(member, reply.error());
+    if (counts && !round.error_ && !Mutated("chunk.forget_failed")) round.error_ = ForCaller(member, reply.error());
   }
   if (--round.running_ == 0) round.done_.Resume();
 }

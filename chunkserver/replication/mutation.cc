@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "common/env/mutate.h"
+
 namespace gabion {
 
 ServerId CallingServer(const RpcRequest& call) {
@@ -44,6 +46,7 @@ void PassOn(DataContext& context, const Membership::Serving& serving, Mutation& 
     round.Send(member, mutation.method, mutation.request->SerializeAsString(), mutation.payload, optional);
   };
   for (ServerId member : group.in_sync) {
+    if (member == group.in_sync.back() && Mutated("chunk.skip_last")) continue;
     if (member != serving.self) send(member, std::nullopt);
   }
   ChunkId chunk(target.chunk_id());
@@ -58,7 +61,7 @@ void PassOn(DataContext& context, const Membership::Serving& serving, Mutation& 
 }  // namespace
 
 Result<void> CheckServes(DataContext& context, const MembershipView::Group& group) {
-  if (context.pgs.Serves(group.id, group.epoch)) return {};
+  if (context.pgs.Serves(group.id, group.epoch) || Mutated("chunk.serve_unsettled")) return {};
   return Error(ErrorCode::kUnavailable,
                fmt::format("placement group {} is being settled in epoch {}", group.id.value(), group.epoch.value()));
 }
@@ -87,6 +90,7 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
   serving = context.membership.CheckMutation(target, caller, now);
   if (!serving) co_return serving.error();
   CO_TRY(CheckFence(context, caller, target));
+  if (env.Buggified("chunk.slow_apply")) co_await env.clock.SleepFor(std::chrono::milliseconds(50));
   if (target.replica()) co_return co_await std::move(apply);
   CO_TRY(CheckMayChange(context, *serving->group));
 
@@ -96,7 +100,7 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
   Result<void> here = co_await std::move(apply);
   Result<void> there = co_await round.Join();
   if (here && there) co_return here;
-  context.pgs.Fail(serving->group->id, serving->group->epoch);
+  if (!Mutated("chunk.no_fail")) context.pgs.Fail(serving->group->id, serving->group->epoch);
   if (!here) co_return here;
   co_return there;
 }

@@ -1,6 +1,7 @@
 #include "chunkserver/replication/data_ops.h"
 #include "chunkserver/replication/mutation.h"
 #include "chunkserver/replication/read_verified.h"
+#include "common/env/mutate.h"
 
 namespace gabion {
 namespace {
@@ -9,6 +10,7 @@ namespace {
 Result<void> CheckReadable(DataContext& context, const Membership::Serving& serving, ChunkId chunk) {
   const MembershipView::Group& group = *serving.group;
   if (group.primary == serving.self) return CheckServes(context, group);
+  if (Mutated("chunk.read_any_copy")) return {};
   if (!context.pgs.IsSettled(group.id, group.epoch)) {
     return Error(ErrorCode::kUnavailable, "the primary has yet to say that this copy is the same as its own");
   }
@@ -42,10 +44,11 @@ Task<Result<ReadOutcome>> ReadOnce(DataContext& context, const proto::ReadChunkR
     reply.mutable_checksums()->Assign(read->checksums.begin(), read->checksums.end());
     outcome.response.payload = std::move(read->payload);
   }
+  if (call.env->Buggified("chunk.slow_read")) co_await call.env->clock.SleepFor(std::chrono::milliseconds(50));
   // Before the last look: a change that has failed by then has stopped the PG from serving before it let go of its
   // pages.
   PageRange pages = PageRange::Covering(request.offset_bytes(), request.length_bytes());
-  outcome.beside_a_change = is_primary && context.order.IsLocked(chunk, pages);
+  outcome.beside_a_change = is_primary && !Mutated("chunk.read_beside_change") && context.order.IsLocked(chunk, pages);
   serving = context.membership.CheckRead(request.target(), call.env->clock.Now());
   if (!serving) co_return serving.error();
   CO_TRY(CheckReadable(context, *serving, chunk));

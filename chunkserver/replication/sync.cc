@@ -3,6 +3,7 @@
 #include "chunkserver/replication/data_ops.h"
 #include "chunkserver/replication/forward.h"
 #include "chunkserver/replication/mutation.h"
+#include "common/env/mutate.h"
 
 namespace gabion {
 namespace {
@@ -37,7 +38,7 @@ Task<Result<proto::SyncChunksReply>> SyncChunks(DataContext& context, proto::Syn
     const MembershipView::Group& group = *serving->group;
     CO_TRY(CheckServes(context, group));
     for (ServerId member : group.in_sync) {
-      if (member != serving->self) pass_on(member, target);
+      if (member != serving->self && !Mutated("chunk.sync_primary_only")) pass_on(member, target);
     }
     for (ServerId joiner : context.joiners.RequiredIn(group.id, group.epoch)) pass_on(joiner, target);
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/env/mutate.h"
+
 namespace gabion {
 
 std::uint64_t CutStepBegin(std::uint64_t length_bytes, std::uint64_t down_to_bytes) {
@@ -38,7 +40,7 @@ Task<Result<void>> RemoveLocked(StoreCore& core, ChunkId chunk, bool leave_tombs
     ChunkChange change;
     change.chunk = chunk;
     change.remove = done;
-    if (leave_tombstone) change.tombstone_ns = core.WallNowNs();
+    if (leave_tombstone && !Mutated("chunk.no_tombstone")) change.tombstone_ns = core.WallNowNs();
     Result<void> cut = co_await CommitCut(*edit, begin, change);
     if (!cut) co_return cut;
   }

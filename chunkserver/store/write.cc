@@ -2,6 +2,7 @@
 // itself.
 #include "chunkserver/store/chunk_edit.h"
 #include "chunkserver/store/extent_store.h"
+#include "common/env/mutate.h"
 
 namespace gabion {
 namespace {
@@ -36,7 +37,7 @@ Task<Result<void>> ExtentStore::Write(ChunkWrite write) {
   change.pg = write.pg;
   change.epoch = write.epoch;
   change.grow_to_bytes = static_cast<std::uint32_t>(write.offset_bytes + bytes.size());
-  change.unsettled = !write.resync;
+  change.unsettled = !write.resync && !Mutated("chunk.write_settled");
   bool to_index = write.sync && bytes.size() <= core_.options().inline_write_bytes_max;
   ChunkEdit::Place place = to_index ? ChunkEdit::Place::kIndex : ChunkEdit::Place::kSlabs;
   Result<void> committed = co_await edit->Commit(change, place, write.resync ? Purpose::kResync : Purpose::kChange);

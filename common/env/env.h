@@ -1,6 +1,7 @@
 #pragma once
 
 #include "common/coro/task.h"
+#include "common/env/buggify.h"
 #include "common/env/clock.h"
 #include "common/env/random.h"
 #include "common/env/transport.h"
@@ -14,8 +15,11 @@ struct Env {
   Clock& clock;
   Transport& transport;
   Random& random;
-  unsigned loop_index = 0;  // of this process's loops
-  int cpu = -1;             // that the loop is pinned to; -1: none
+  unsigned loop_index = 0;     // of this process's loops
+  int cpu = -1;                // that the loop is pinned to; -1: none
+  Buggify* buggify = nullptr;  // null in production
+
+  bool Buggified(std::string_view point) const { return buggify != nullptr && buggify->Fires(point); }
 };
 
 }  // namespace gabion

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 #include "fs-client/session/interruption.h"
 #include "fs-client/session/retry_limits.h"
 
@@ -42,7 +43,10 @@ class ChunkCalls::Retry {
  public:
   Retry(ChunkCalls& calls, ClientLoop* loop, PgId pg) : calls_(calls), loop_(loop), pg_(pg) {}
 
-  TimePoint NextDeadline() { return limit_.Next(loop_->Now()); }
+  TimePoint NextDeadline() {
+    if (loop_->env().Buggified("client.give_up_data")) return loop_->Now() + std::chrono::milliseconds(1);
+    return limit_.Next(loop_->Now());
+  }
 
   void Succeeded() { calls_.outages_.Succeeded(pg_.value(), loop_->Now()); }
 
@@ -52,10 +56,11 @@ class ChunkCalls::Retry {
     ErrorCode code = error.code();
     if (session.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
     bool damage = IsDamage(code) && ++damaged_ < kMaxTriesAfterDamage;
+    if (Mutated("client.no_retry")) co_return error;
     if (!IsRetryable(code) && !damage && code != ErrorCode::kCancelled) co_return error;
     calls_.outages_.Failed(pg_.value(), loop_->Now(), error);
 
-    co_await session.RefreshMap(loop_, seen->version());
+    if (!loop_->env().Buggified("client.old_map")) co_await session.RefreshMap(loop_, seen->version());
     ClusterViewPtr now = session.map();
     const ClusterView::Pg* before = seen->FindPg(pg_);
     const ClusterView::Pg* after = now->FindPg(pg_);
@@ -100,7 +105,7 @@ Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPl
     const ClusterView::Server* primary = pg == nullptr ? nullptr : map->FindServer(pg->primary);
     Error failure(ErrorCode::kUnavailable, fmt::format("placement group {} has no primary", place.pg.value()));
     if (primary != nullptr) {
-      target.set_epoch(pg->epoch.value());
+      target.set_epoch(Mutated("client.no_epoch") ? 0 : pg->epoch.value());
       std::string header = request.SerializeAsString();
       Payload copy = payload;  // slices; the bytes are shared
       RpcClient& client = loop->Chunkserver(primary->id, primary->endpoint);
@@ -205,6 +210,8 @@ Task<Result<Slice>> ChunkCalls::Read(ClientLoop* loop, ChunkPlace place, std::ui
       return server->alive && !loop->Suspected(server->id);
     });
 
+    if (copies.size() > 1 && loop->env().Buggified("client.other_copy"))
+      std::rotate(copies.begin(), copies.begin() + 1, copies.end());
     Error failure(ErrorCode::kUnavailable, fmt::format("placement group {} has no copy in reach", place.pg.value()));
     bool may_come_back = copies.empty();
     for (std::size_t i = 0; i < copies.size(); ++i) {

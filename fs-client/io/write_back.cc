@@ -7,6 +7,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 #include "fs-client/session/interruption.h"
 
 namespace gabion {
@@ -79,7 +80,8 @@ void WriteBack::Stream(ClientLoop* loop, const OpenInodePtr& inode) {
   {
     std::lock_guard lock(inode->mutex);
     while (WriteFramePtr frame = inode->dirty.TakeForStreaming()) frames.push_back(std::move(frame));
-    commit = inode->dirty.landed_bytes() >= kMaxLandedBytes && !inode->own_change;
+    const bool is_much = inode->dirty.landed_bytes() >= kMaxLandedBytes || loop->env().Buggified("client.commit_early");
+    commit = is_much && !inode->own_change;
   }
   for (WriteFramePtr& frame : frames) {
     parts_.tasks.Spawn(loop->env().executor, SendAndStream(loop, inode, std::move(frame)));
@@ -281,6 +283,7 @@ Task<Result<void>> WriteBack::StoreAgain(ClientLoop* loop, OpenInodePtr inode) {
 }
 
 Task<Result<void>> WriteBack::Sync(ClientLoop* loop, OpenInodePtr inode, bool data_only) {
+  if (Mutated("client.fsync_nothing")) co_return Result<void>();
   std::uint64_t newest = 0;
   {
     std::lock_guard lock(inode->mutex);
@@ -394,7 +397,8 @@ Task<void> WriteBack::FlushMarked(ClientLoop* loop, OpenInodePtr inode) {
 Task<void> WriteBack::AgeUntilStopped(ClientLoop* loop) {
   while (!ageing_stopped_) {
     co_await age_sleep_.Until(loop->env(), loop->Now() + kMaxAge / 2);
-    TimePoint old = loop->Now() - kMaxAge;
+    const Duration limit = loop->env().Buggified("client.flush_early") ? Duration::zero() : kMaxAge;
+    TimePoint old = loop->Now() - limit;
     for (const OpenInodePtr& inode : dirty_list_.Snapshot()) {
       bool due = false;
       {

@@ -1,5 +1,6 @@
 #include "fs-client/session/meta_call.h"
 
+#include "common/env/mutate.h"
 #include "fs-client/session/interruption.h"
 #include "fs-client/session/retry_limits.h"
 
@@ -15,7 +16,7 @@ class MetaCalls::OpNumber {
 
   /// Takes a number unless the op has one in this very session.
   void StayIn(const SessionState& state) {
-    if (ops_ == state.ops) return;
+    if (ops_ == state.ops && !Mutated("client.new_number")) return;
     Release();
     ops_ = state.ops;
     seq_ = ops_->Begin();
@@ -53,7 +54,9 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
     RpcClient& client = loop->Metaserver(state->metaserver);
     std::string header = request.SerializeAsString();
     Payload none;
-    Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(none), limit.Next(loop->Now()));
+    TimePoint deadline = limit.Next(loop->Now());
+    if (loop->env().Buggified("client.give_up_meta")) deadline = loop->Now() + std::chrono::milliseconds(1);
+    Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(none), deadline);
     auto key = static_cast<std::uint32_t>(state->metaserver);
     if (reply) {
       outages_.Succeeded(key, loop->Now());

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 #include "metaserver/cluster/cluster.h"
 #include "metaserver/store/record_codec.h"
 
@@ -171,6 +172,7 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
       request.deleted_chunks_size() > static_cast<int>(kMaxDeletesPerHeartbeat)) {
     co_return Error(ErrorCode::kInvalidArgument, "a heartbeat with too many disks or deleted chunks");
   }
+  if (env.Buggified("meta.slow_heartbeat")) co_await env.clock.SleepFor(std::chrono::milliseconds(300));
   proto::HeartbeatReply reply;
   const ServerId id(request.server_id());
   {
@@ -222,7 +224,8 @@ Task<Result<void>> Cluster::ExpireLeases(Env& env) {
     WriteBatch batch;
     const TimePoint now = env.clock.Now();
     for (auto& [id, server] : servers_) {
-      if (!server.alive || now < server.lease_until) continue;
+      const Duration early = Mutated("meta.short_lease") ? options_.server_lease * 3 / 4 : Duration::zero();
+      if (!server.alive || now + early < server.lease_until) continue;
       server.alive = false;
       server.record.set_away_since_ns(env.clock.WallNowNs());
       batch.Put(ServerKey(id), EncodeRecord(server.record));

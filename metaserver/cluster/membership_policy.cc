@@ -4,6 +4,7 @@
 #include <optional>
 #include <tuple>
 
+#include "common/env/mutate.h"
 #include "metaserver/cluster/rebuild_policy.h"
 
 namespace gabion {
@@ -25,6 +26,7 @@ const GroupReports& ReportsOf(PgId id, const Reports& reports) {
 }
 
 bool IsServing(const GroupMember& member, const GroupReports& reports, const ClusterFacts& facts) {
+  if (Mutated("meta.no_release") && reports.failing.contains(member.id)) return false;
   return member.state == MemberState::kInSync && facts.IsAlive(member.id) && !reports.released.contains(member.id);
 }
 
@@ -87,7 +89,7 @@ void AdvanceMember(GroupMember& member, Epoch epoch, const GroupReports& reports
       break;
     case MemberState::kAway:
       if (!alive || facts.now < member.join_after) break;
-      member.state = MemberState::kJoining;
+      member.state = Mutated("meta.elect_any") ? MemberState::kInSync : MemberState::kJoining;
       member.full = false;
       break;
   }

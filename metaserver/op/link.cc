@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "common/env/mutate.h"
 #include "metaserver/op/access.h"
 #include "metaserver/op/inode.h"
 #include "metaserver/op/ops.h"
@@ -27,7 +28,7 @@ Result<proto::LinkReply> Link(Txn& txn, const proto::LinkRequest& request, OpCon
     txn.DeleteOrphan(ino);
     context.effects.orphans_removed.push_back(ino);
   }
-  inode.set_nlink(inode.nlink() + 1);
+  if (!Mutated("meta.link_nlink")) inode.set_nlink(inode.nlink() + 1);
   inode.set_ctime_ns(context.now_ns);
   txn.PutInode(ino, inode);
   records::Dentry dentry;

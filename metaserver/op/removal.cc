@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/env/mutate.h"
 #include "metaserver/op/inode.h"
 
 namespace gabion {
@@ -16,6 +17,7 @@ records::Garbage GarbageOf(const Placement& placement, PgId pg) {
 void MakeGarbage(Txn& txn, OpContext& context, const records::Chunk& chunk) {
   const PgId pg(chunk.pg_id());
   for (ServerId member : context.placement.MembersOf(pg)) {
+    if (Mutated("meta.lose_garbage")) break;
     txn.PutGarbage(member, ChunkId(chunk.chunk_id()), GarbageOf(context.placement, pg));
     ++context.effects.garbage_added;
   }
@@ -56,7 +58,7 @@ Result<void> DropLink(Txn& txn, OpContext& context, Ino ino, records::Inode& ino
     txn.PutInode(ino, inode);
     return {};
   }
-  if (!context.state.MayBeOpen(ino)) return RemoveInode(txn, context, ino, inode);
+  if (!context.state.MayBeOpen(ino) || Mutated("meta.remove_open")) return RemoveInode(txn, context, ino, inode);
   inode.set_linkable(false);
   txn.PutInode(ino, inode);
   txn.PutOrphan(ino);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "common/env/mutate.h"
 #include "metaserver/op/access.h"
 #include "metaserver/op/inode.h"
 #include "metaserver/op/ops.h"
@@ -135,7 +136,7 @@ Result<proto::RenameReply> Move(Txn& txn, OpContext& context, Place& source, Pla
 
   txn.DeleteDentry(source.parent, source.name);
   parents.from().set_entries(parents.from().entries() - 1);
-  if (!target.dentry) parents.to().set_entries(parents.to().entries() + 1);
+  if (!target.dentry || Mutated("meta.rename_entries")) parents.to().set_entries(parents.to().entries() + 1);
   if (source.is_directory()) {
     parents.from().set_nlink(parents.from().nlink() - 1);
     parents.to().set_nlink(parents.to().nlink() + 1);

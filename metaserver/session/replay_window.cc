@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/env/mutate.h"
+
 namespace gabion {
 
 bool IsFinalFailure(ErrorCode code) {
@@ -26,6 +28,7 @@ Result<ReplayWindow::Answer> ReplayWindow::Check(OpSeq seq, std::uint64_t acked_
     return Error(ErrorCode::kOverloaded,
                  fmt::format("op {} is more than {} ahead of the oldest unacknowledged one", number, kMaxWidth));
   }
+  if (Mutated("meta.replay_forgets")) return Answer{Verdict::kNew, std::nullopt};
   if (stored_.Contains(number)) return Answer{Verdict::kStored, std::nullopt};
   if (auto found = remembered_.find(number); found != remembered_.end()) {
     if (found->second.may_retry_with_groups && with_groups) return Answer{Verdict::kNew, std::nullopt};

@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/sim/coverage.h"
 #include "tests/sim/fault/fault_mix.h"
+#include "tests/sim/mutations.h"
 #include "tests/sim/sim_run.h"
 #include "tests/sim/workload/workload.h"
 
@@ -32,7 +34,9 @@ struct Options {
   std::string workload = "all";
   std::string faults = "each";
   int ops = 150;
+  std::string mutation;
   bool trace = false;
+  bool coverage = false;
   bool list = false;
 };
 
@@ -63,6 +67,7 @@ SimRunOptions RunOf(const Options& options, std::uint64_t seed) {
   run.workload = workloads[seed % workloads.size()];
   run.faults = mixes[seed / workloads.size() % mixes.size()];
   run.ops = options.ops;
+  run.mutation = options.mutation;
   return run;
 }
 
@@ -93,8 +98,16 @@ int List() {
   return 0;
 }
 
+int ListMutations() {
+  for (const Mutation& one : Mutations()) fmt::print("{:24} {}\n", one.name, one.what);
+  if (!Mutations().empty()) return 0;
+  fmt::print(stderr, "this build has no mutations; configure one with -DGABION_MUTATIONS=ON\n");
+  return 2;
+}
+
 int RunSeeds(const Options& options) {
   Progress progress;
+  Coverage coverage;
   for (std::uint64_t i = 0; i < options.runs; ++i) {
     if (options.minutes > 0 && progress.Seconds() > options.minutes * 60) break;
     const SimRunOptions run = RunOf(options, options.seed + i);
@@ -107,9 +120,11 @@ int RunSeeds(const Options& options) {
       return 1;
     }
     if (options.runs == 1) fmt::print("trace hash {:016x}\n", outcome.trace_hash);
+    coverage.Add(outcome);
     progress.Done(run);
   }
   progress.Print("");
+  if (options.coverage) fmt::print("{}", coverage.Report());
   return 0;
 }
 
@@ -125,10 +140,14 @@ int Main(int argc, char** argv) {
   app.add_option("--faults", options.faults, "a mix of faults, one fault, or each: one after the other")
       ->capture_default_str();
   app.add_option("--ops", options.ops, "calls of each of a workload's workers")->capture_default_str();
+  app.add_option("--mutate", options.mutation,
+                 "have Gabion do something wrong, which must be found; list: what there is");
+  app.add_flag("--coverage", options.coverage, "print at the end which faults and rare paths there were");
   app.add_flag("--trace", options.trace, "print everything that happens");
   app.add_flag("--list", options.list, "print the names of workloads and faults");
   CLI11_PARSE(app, argc, argv);
   if (options.list) return List();
+  if (options.mutation == "list") return ListMutations();
   const auto knows = [](const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
@@ -138,6 +157,10 @@ int Main(int argc, char** argv) {
   }
   if (options.faults != "each" && !knows(FaultMix::Names(), options.faults)) {
     fmt::print(stderr, "no faults {}; --list prints those there are\n", options.faults);
+    return 2;
+  }
+  if (!Mutate(options.mutation)) {
+    fmt::print(stderr, "no mutation {} in this build; --mutate list prints those there are\n", options.mutation);
     return 2;
   }
   if (options.trace) setenv("GABION_SIM_TRACE", "1", 1);

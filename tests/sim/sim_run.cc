@@ -50,6 +50,7 @@ class SimRun {
   explicit SimRun(const SimRunOptions& options)
       : cluster_(ClusterOf(options.seed)), workload_(MakeWorkload(options.workload, cluster_, options.ops)) {
     CHECK(workload_ != nullptr);
+    cluster_.world().buggify().Enable();
     MakeHarder(cluster_);
     faults_ = std::make_unique<FaultMix>(options.faults, cluster_, *workload_);
   }
@@ -60,7 +61,7 @@ class SimRun {
       if (failure_.empty()) failure_ = workload_->failure();
       if (!failure_.empty()) break;
     }
-    return {failure_, cluster_.world().trace_hash(), faults_->counts()};
+    return {failure_, cluster_.world().trace_hash(), faults_->counts(), cluster_.world().buggify().counts()};
   }
 
  private:
@@ -137,8 +138,9 @@ SimRunOutcome RunSimulation(const SimRunOptions& options) {
 }
 
 std::string ReplayCommand(const SimRunOptions& options) {
-  return fmt::format("gabion-sim --seed {} --workload {} --faults {} --ops {}", options.seed, options.workload,
-                     options.faults, options.ops);
+  const std::string mutation = options.mutation.empty() ? "" : " --mutate " + options.mutation;
+  return fmt::format("gabion-sim --seed {} --workload {} --faults {} --ops {}{}", options.seed, options.workload,
+                     options.faults, options.ops, mutation);
 }
 
 }  // namespace gabion

@@ -12,13 +12,15 @@ struct SimRunOptions {
   std::uint64_t seed = 1;
   std::string workload = "posix";
   std::string faults = "all";
-  int ops = 150;  // of each of the workload's workers
+  int ops = 150;         // of each of the workload's workers
+  std::string mutation;  // what this process has been told to do wrong (mutations.h), for the command that replays it
 };
 
 struct SimRunOutcome {
   std::string failure;                // what went wrong first; empty if nothing did
   std::uint64_t trace_hash = 0;       // of everything that happened
   std::map<std::string, int> faults;  // how often each of them struck
+  SimBuggify::Counts rare;            // how often production code came to each of its rare paths
 };
 
 /// One life of a cluster, all of it drawn from the seed (docs/simulation.md):

@@ -121,10 +121,41 @@ void SimPlatter::FlipBit(const std::string& file, std::uint64_t offset_bytes, un
   CountUsed();
 }
 
+std::function<void()> SimPlatter::FlipBitForNow(const std::string& file, std::uint64_t offset_bytes, unsigned bit) {
+  const std::uint64_t index = offset_bytes / kUnitBytes;
+  const auto unit_of = [index](const Units& units) {
+    const auto found = units.find(index);
+    return found == units.end() ? nullptr : found->second;
+  };
+  const File& before = *files_.at(file);
+  const auto current = unit_of(before.current);
+  const auto durable = unit_of(before.durable);
+  FlipBit(file, offset_bytes, bit);
+  const auto bad_current = unit_of(before.current);
+  const auto bad_durable = unit_of(before.durable);
+  return [=, this] {
+    File& now = *files_.at(file);
+    for (Units* units : {&now.current, &now.durable}) {
+      const auto unit = unit_of(*units);
+      if (unit == nullptr || (unit != bad_current && unit != bad_durable)) continue;
+      const auto good = unit == bad_current ? current : durable;
+      if (good == nullptr) units->erase(index);
+      if (good != nullptr) (*units)[index] = good;
+    }
+    CountUsed();
+  };
+}
+
 std::vector<std::string> SimPlatter::FileNames() const {
   std::vector<std::string> names;
   for (const auto& [name, file] : files_) names.push_back(name);
   return names;
+}
+
+std::vector<std::uint64_t> SimPlatter::UnitsOf(const std::string& file) const {
+  std::vector<std::uint64_t> offsets;
+  for (const auto& [index, unit] : files_.at(file)->current) offsets.push_back(index * kUnitBytes);
+  return offsets;
 }
 
 std::string SimPlatter::Contents(const std::string& file, std::uint64_t offset_bytes, std::size_t length) const {

@@ -3,9 +3,11 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/env/disk.h"
 #include "common/env/sim/sim_life.h"
@@ -42,10 +44,14 @@ class SimPlatter {
   void SetDead(bool dead) { dead_ = dead; }
   /// Turns over one bit of what is stored, readers and platter both. The file exists.
   void FlipBit(const std::string& file, std::uint64_t offset_bytes, unsigned bit);
+  /// The same, for a time: what is returned turns the bit back wherever nothing was written over it.
+  std::function<void()> FlipBitForNow(const std::string& file, std::uint64_t offset_bytes, unsigned bit);
 
   // What is stored, for tests.
 
   std::vector<std::string> FileNames() const;
+  /// Offsets of the units that are no holes, ascending.
+  std::vector<std::uint64_t> UnitsOf(const std::string& file) const;
   std::string Contents(const std::string& file, std::uint64_t offset_bytes, std::size_t length) const;
   std::uint64_t used_bytes() const { return used_bytes_; }
 

@@ -50,6 +50,7 @@ void SimMachine::StartProcess() {
     const std::string stream = fmt::format("{}/{}/{}", name_, processes_, loop);
     process->randoms.push_back(std::make_unique<SimRandom>(DeriveSeed(scheduler_.seed(), stream)));
     Env env{io_->get_executor(), clock(), *process->transport, *process->randoms.back(), loop};
+    env.buggify = &scheduler_.buggify();
     process->envs.push_back(std::make_unique<Env>(env));
   }
   ++processes_;

@@ -16,7 +16,10 @@
 namespace gabion {
 
 SimScheduler::SimScheduler(std::uint64_t seed)
-    : seed_(seed), random_(DeriveSeed(seed, "world")), prints_trace_(std::getenv("GABION_SIM_TRACE") != nullptr) {}
+    : seed_(seed),
+      random_(DeriveSeed(seed, "world")),
+      buggify_(seed),
+      prints_trace_(std::getenv("GABION_SIM_TRACE") != nullptr) {}
 
 void SimScheduler::DropEvents() {
   // Dropping an event may destroy a coroutine, whose locals may ask for another event.

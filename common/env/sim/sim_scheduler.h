@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/env/clock.h"
+#include "common/env/sim/sim_buggify.h"
 #include "common/env/sim/sim_random.h"
 
 namespace gabion {
@@ -29,6 +30,7 @@ class SimScheduler {
   TimePoint Now() const { return now_; }
   /// For what no machine decides: delays and faults.
   SimRandom& random() { return random_; }
+  SimBuggify& buggify() { return buggify_; }
 
   /// Runs `action` at `when` (at the earliest now).
   EventId At(TimePoint when, std::function<void()> action);
@@ -58,6 +60,7 @@ class SimScheduler {
  private:
   const std::uint64_t seed_;
   SimRandom random_;
+  SimBuggify buggify_;
   TimePoint now_;
   std::uint64_t next_sequence_ = 0;
   std::map<EventId, std::function<void()>> events_;

@@ -37,6 +37,7 @@ class SimWorld {
   SimMachine& AddMachine(std::string name, unsigned loops = 1);
   SimMachine& machine(const std::string& name);
   SimNetwork& network() { return network_; }
+  SimBuggify& buggify() { return scheduler_.buggify(); }
   /// Since the world began.
   Duration elapsed() const { return scheduler_.Now() - TimePoint{}; }
   /// For the test's own decisions, from the world's seed.

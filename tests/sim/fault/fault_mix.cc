@@ -14,8 +14,8 @@ struct NamedFault {
   std::unique_ptr<Fault> (*make)();
 };
 constexpr NamedFault kFaults[] = {
-    {"kill", MakeKill}, {"power", MakePower}, {"cut", MakeCut},   {"reset", MakeReset},
-    {"clog", MakeClog}, {"stall", MakeStall}, {"slow", MakeSlow},
+    {"kill", MakeKill},   {"power", MakePower}, {"cut", MakeCut}, {"reset", MakeReset}, {"clog", MakeClog},
+    {"stall", MakeStall}, {"slow", MakeSlow},   {"rot", MakeRot}, {"full", MakeFull},   {"eio", MakeEio},
 };
 
 struct NamedMix {
@@ -27,8 +27,8 @@ const std::vector<NamedMix>& Mixes() {
       {"calm", {}},
       {"crash", {"kill", "power", "stall", "slow"}},
       {"network", {"cut", "reset", "clog", "stall"}},
-      {"disk", {"slow"}},
-      {"all", {"kill", "power", "cut", "reset", "clog", "stall", "slow"}},
+      {"disk", {"slow", "rot", "full", "eio"}},
+      {"all", {"kill", "power", "cut", "reset", "clog", "stall", "slow", "rot", "full", "eio"}},
   };
   return mixes;
 }

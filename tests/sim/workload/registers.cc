@@ -126,9 +126,11 @@ Task<void> Registers::WriteSpan(unsigned client, Fd fd, Span span) {
   Result<void> done = co_await clients_[client]->Pwrite(fd, span.first_block * kBlockBytes, bytes);
   if (done && (fd.flags & O_DSYNC) == 0) done = co_await clients_[client]->Fsync(fd);
   cluster_.world().Trace(fmt::format("op: {}: {}", what, done ? "OK" : done.error().ToString()));
-  if (!MayBeLost(done) && !Expect(what, done)) co_return;
+  // It may have an effect, at any time.
+  const bool is_open = MayBeLost(done) || (!done && done.error().code() == ErrorCode::kNoSpace);
+  if (!is_open && !Expect(what, done)) co_return;
   for (unsigned i = 0; i < span.blocks; ++i) {
-    if (done) ops[i].end = Now();
+    if (!is_open) ops[i].end = Now();
     writes_[ops[i].value] = ops[i];
     ops_[{span.file, span.first_block + i}].push_back(ops[i]);
   }

@@ -25,6 +25,7 @@ class Registers final : public Workload {
 
   std::string_view name() const override { return options_.one_writer_each ? "registers" : "contended"; }
   bool expects_synced_only() const override { return true; }
+  bool takes_no_space() const override { return true; }
   void PowerLost() override { power_losses_.push_back(Now()); }
   Task<void> Prepare() override;
   std::vector<Task<void>> Streams() override;

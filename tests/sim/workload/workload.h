@@ -24,6 +24,9 @@ class Workload {
   /// Whether it tells apart what was synced and what was only acknowledged. One that does is told when servers lose
   /// power, and then expects only the former; any other expects everything, so nothing may take it away.
   virtual bool expects_synced_only() const { return false; }
+  /// Whether it takes "no space left" for an answer, after which the call may have had its effect or not. Only such
+  /// work meets full disks.
+  virtual bool takes_no_space() const { return false; }
   /// Servers lose power, so that what was not synced may be gone.
   virtual void PowerLost() {}
 

@@ -1,6 +1,9 @@
 // Which workloads there are.
+#include "tests/sim/workload/appends.h"
 #include "tests/sim/workload/posix_workload.h"
 #include "tests/sim/workload/registers.h"
+#include "tests/sim/workload/small_files.h"
+#include "tests/sim/workload/storm.h"
 #include "tests/sim/workload/workload.h"
 
 namespace gabion {
@@ -23,6 +26,20 @@ constexpr Named kWorkloads[] = {
     {"contended",
      [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> {
        return std::make_unique<Registers>(cluster, RegistersOptions{.ops = ops, .one_writer_each = false});
+     }},
+    {"storm",
+     [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> { return std::make_unique<Storm>(cluster, ops); }},
+    {"append",
+     [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> {
+       return std::make_unique<Appends>(cluster, AppendsOptions{.ops = ops});
+     }},
+    {"appenders",
+     [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> {
+       return std::make_unique<Appends>(cluster, AppendsOptions{.ops = ops, .at_once = true});
+     }},
+    {"smallfiles",
+     [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> {
+       return std::make_unique<SmallFiles>(cluster, ops);
      }},
 };
 

@@ -1,0 +1,69 @@
+#include "tests/sim/mutations.h"
+
+#include "common/env/mutate.h"
+
+namespace gabion {
+
+#ifdef GABION_MUTATIONS
+namespace {
+
+constexpr Mutation kMutations[] = {
+    {"chunk.any_epoch", "a chunkserver serves calls of epochs that are over"},
+    {"chunk.clear_unsynced", "chunks leave the unsettled sets before their members have synced them"},
+    {"chunk.forget_failed", "a change that failed on a member is answered as if it had not"},
+    {"chunk.join_at_once", "a joiner is said to have everything at once"},
+    {"chunk.no_fail", "after a change that failed the group serves on without being settled"},
+    {"chunk.no_fence", "a member does what its primary has given up already"},
+    {"chunk.no_lease", "a chunkserver serves although its lease has run out"},
+    {"chunk.no_tombstone", "a removed chunk leaves nothing behind"},
+    {"chunk.read_any_copy", "members other than the primary answer reads of what is unsettled"},
+    {"chunk.read_beside_change", "the primary answers with what a change under way has put there"},
+    {"chunk.serve_unsettled", "a primary serves before its group is settled"},
+    {"chunk.settle_nothing", "settling makes no copies equal"},
+    {"chunk.skip_last", "a change is answered without the last member"},
+    {"chunk.sync_primary_only", "only the primary's copy is synced"},
+    {"chunk.write_settled", "a write does not mark its chunk as unsettled"},
+    {"client.fsync_nothing", "fsync does nothing"},
+    {"client.new_number", "a mutation that is sent again gets a new number"},
+    {"client.no_epoch", "changes of data name no epoch"},
+    {"client.no_retry", "a data call that failed is not made again"},
+    {"meta.elect_any", "a member that comes back counts as in sync at once"},
+    {"meta.link_nlink", "link does not raise nlink"},
+    {"meta.lose_garbage", "a removed file's chunks are not listed as garbage"},
+    {"meta.no_release", "a member that fails is put out of its group before it has released it"},
+    {"meta.remove_open", "a file's last name takes the file along though it is open"},
+    {"meta.rename_entries", "rename onto an existing name counts a directory entry too many"},
+    {"meta.replay_forgets", "what was answered is not remembered: an op that is sent again is done twice"},
+    {"meta.short_lease", "a server is taken for dead before its lease has run out"},
+    {"meta.sync_nothing", "the metaserver answers fsync before its store is durable"},
+};
+
+}  // namespace
+
+std::span<const Mutation> Mutations() {
+  return kMutations;
+}
+
+bool Mutate(std::string_view name) {
+  if (name.empty()) {
+    ChooseMutation("");
+    return true;
+  }
+  for (const Mutation& one : kMutations) {
+    if (one.name != name) continue;
+    ChooseMutation(one.name);
+    return true;
+  }
+  return false;
+}
+#else
+std::span<const Mutation> Mutations() {
+  return {};
+}
+
+bool Mutate(std::string_view name) {
+  return name.empty();
+}
+#endif
+
+}  // namespace gabion
