@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <asio/this_coro.hpp>
 #include <iterator>
 #include <utility>
 
@@ -69,7 +70,7 @@ Task<void> SmallFiles::MakeSome(SimRandom& random, unsigned index) {
     const std::string path = fmt::format("{}/f{}", kSmallDirectory, ++last_file_);
     made[path] = SmallContent(random, path);
   }
-  const Executor here = cluster_.executor("test");
+  const Executor here = co_await asio::this_coro::executor;
   TaskGroup making;
   for (const auto& [path, bytes] : made) making.Spawn(here, MakeOne(AnyClient(random), path, bytes));
   co_await making.Join();

@@ -9,7 +9,7 @@ namespace {
 constexpr const char* kBase = "/storm";
 constexpr unsigned kDirectories = 3;
 constexpr unsigned kNamesPerDirectory = 6;
-constexpr unsigned kWorkersPerClient = 2;
+constexpr unsigned kStormersPerClient = 2;
 constexpr std::uint32_t kNoReplace = 1;  // RENAME_NOREPLACE, RENAME_EXCHANGE
 constexpr std::uint32_t kExchange = 2;
 // What its maker writes into every file.
@@ -19,6 +19,7 @@ constexpr std::string_view kContent = "made in a storm";
 bool IsWeather(ErrorCode code) {
   switch (code) {
     case ErrorCode::kNotFound:
+    case ErrorCode::kStale:  // it was removed between the look-up and the call
     case ErrorCode::kExists:
     case ErrorCode::kNotEmpty:
     case ErrorCode::kIsDirectory:
@@ -51,7 +52,7 @@ Task<void> Storm::Prepare() {
 
 std::vector<Task<void>> Storm::Streams() {
   std::vector<Task<void>> running;
-  for (unsigned i = 0; i < clients_.size() * kWorkersPerClient; ++i) running.push_back(Run(i));
+  for (unsigned i = 0; i < clients_.size() * kStormersPerClient; ++i) running.push_back(Run(i));
   return running;
 }
 

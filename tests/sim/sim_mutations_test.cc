@@ -1,0 +1,115 @@
+// Every mutation (common/env/mutate.h) makes some run fail that passes without it: the checkers bite.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "tests/sim/mutations.h"
+#include "tests/sim/sim_run.h"
+
+namespace gabion {
+namespace {
+
+/// What finds a mutation, and the first seed with which it does: a change of the protocol makes other runs of the
+/// seeds, so those after it are tried as well.
+struct Hunt {
+  const char* mutation;
+  const char* workload;
+  const char* faults;
+  std::uint64_t first_seed;
+  int ops = 150;
+};
+
+void PrintTo(const Hunt& one, std::ostream* out) {
+  *out << one.mutation << " by " << one.workload << " under " << one.faults;
+}
+
+constexpr std::uint64_t kSeedsMax = 200;
+
+constexpr Hunt kHunts[] = {
+    {"chunk.any_epoch", "registers", "all", 1},
+    {"chunk.clear_unsynced", "registers", "power", 1},
+    {"chunk.forget_failed", "registers", "network", 1},
+    {"chunk.join_at_once", "registers", "kill", 1},
+    {"chunk.no_fail", "registers", "network", 1},
+    {"chunk.no_fence", "registers", "clog", 1},
+    {"chunk.no_lease", "registers", "cut", 1},
+    {"chunk.no_tombstone", "smallfiles", "kill", 1},
+    {"chunk.read_any_copy", "registers", "network", 1},
+    {"chunk.read_beside_change", "registers", "kill", 1},
+    {"chunk.serve_unsettled", "registers", "kill", 1},
+    {"chunk.settle_nothing", "registers", "kill", 1},
+    {"chunk.skip_last", "registers", "calm", 1},
+    {"chunk.sync_primary_only", "registers", "power", 1},
+    {"chunk.write_settled", "registers", "kill", 1},
+    {"client.fsync_nothing", "smallfiles", "calm", 1},
+    {"client.new_number", "storm", "reset", 1},
+    {"client.no_epoch", "smallfiles", "calm", 1},
+    {"client.no_retry", "smallfiles", "kill", 1},
+    {"meta.elect_any", "registers", "kill", 1},
+    {"meta.link_nlink", "storm", "calm", 1},
+    {"meta.lose_garbage", "smallfiles", "calm", 1},
+    {"meta.no_release", "registers", "cut", 1},
+    {"meta.remove_open", "posix", "calm", 1},
+    {"meta.rename_entries", "posix", "calm", 1},
+    {"meta.replay_forgets", "storm", "reset", 1},
+    {"meta.short_lease", "registers", "stall", 1},
+    {"meta.sync_nothing", "smallfiles", "calm", 1},
+};
+
+/// In a process of its own: what goes wrong may be an invariant's end, or a call that never returns.
+bool Passes(const SimRunOptions& options) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    // Its complaints are wanted, and there are many.
+    if (std::freopen("/dev/null", "w", stderr) == nullptr) std::_Exit(3);
+    if (!Mutate(options.mutation)) std::_Exit(2);
+    std::_Exit(RunSimulation(options).failure.empty() ? 0 : 1);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+class SimMutationsTest : public testing::TestWithParam<Hunt> {};
+
+TEST_P(SimMutationsTest, IsFound) {
+  SimRunOptions options;
+  options.workload = GetParam().workload;
+  options.faults = GetParam().faults;
+  options.ops = GetParam().ops;
+  const std::uint64_t first = GetParam().first_seed;
+  for (options.seed = first; options.seed < first + kSeedsMax; ++options.seed) {
+    options.mutation = GetParam().mutation;
+    if (Passes(options)) continue;
+    options.mutation.clear();
+    ASSERT_TRUE(Passes(options)) << "it fails without the mutation as well: " << ReplayCommand(options);
+    std::printf("found with seed %llu\n", static_cast<unsigned long long>(options.seed));
+    return;
+  }
+  FAIL() << GetParam().mutation << " is not found within " << kSeedsMax << " seeds";
+}
+
+std::string NameOf(const testing::TestParamInfo<Hunt>& info) {
+  std::string name = info.param.mutation;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Mutations, SimMutationsTest, testing::ValuesIn(kHunts), NameOf);
+
+TEST(MutationListTest, AllAreHunted) {
+  for (const Mutation& one : Mutations()) {
+    EXPECT_TRUE(std::any_of(std::begin(kHunts), std::end(kHunts), [&](const Hunt& hunt) {
+      return hunt.mutation == one.name;
+    })) << one.name;
+  }
+}
+
+}  // namespace
+}  // namespace gabion
