@@ -20,9 +20,11 @@ void PrintTo(const Combination& one, std::ostream* out) {
 }
 
 constexpr Combination kCombinations[] = {
-    {"posix", "calm", 2},        {"posix", "kill", 2},     {"posix", "network", 2},   {"posix", "slow", 2},
-    {"posix", "power", 2},       {"posix", "all", 2},      {"registers", "calm", 2},  {"registers", "kill", 2},
-    {"registers", "network", 2}, {"registers", "slow", 2}, {"registers", "power", 2}, {"registers", "all", 2},
+    {"posix", "calm", 2},        {"posix", "kill", 2},         {"posix", "network", 2},   {"posix", "slow", 2},
+    {"posix", "power", 2},       {"posix", "all", 2},          {"registers", "calm", 2},  {"registers", "kill", 2},
+    {"registers", "network", 2}, {"registers", "slow", 2},     {"registers", "power", 2}, {"registers", "all", 2},
+    {"storm", "kill", 1},        {"storm", "network", 1},      {"append", "kill", 1},     {"append", "power", 1},
+    {"smallfiles", "kill", 1},   {"smallfiles", "network", 1},
 };
 
 class SimRunsTest : public testing::TestWithParam<Combination> {};
@@ -46,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(Combinations, SimRunsTest, testing::ValuesIn(kCombinati
 
 TEST(DeterminismTest, SameSeedGivesTheSameTrace) {
   for (const char* workload : {"posix", "registers"}) {
-    SimRunOptions options{.seed = 4711, .workload = workload, .faults = "all", .ops = 60};
+    SimRunOptions options{.seed = 4711, .workload = workload, .faults = "all", .ops = 60, .mutation = ""};
     const SimRunOutcome first = RunSimulation(options);
     const SimRunOutcome second = RunSimulation(options);
     EXPECT_EQ(first.trace_hash, second.trace_hash);

@@ -37,7 +37,12 @@ Task<void> Workload::RemoveDirectory(PosixCalls& client, std::string path) {
   for (const DirectoryItem& item : *items) {
     const std::string full = path + "/" + item.name;
     const Result<void> removed = co_await client.Unlink(full);
-    Expect("removing " + full, removed);
+    if (!removed && removed.error().code() == ErrorCode::kIsDirectory) {
+      Task<void> below = RemoveDirectory(client, full);
+      co_await std::move(below);
+    } else {
+      Expect("removing " + full, removed);
+    }
   }
   const Result<void> removed = co_await client.Rmdir(path);
   Expect("removing " + path, removed);
