@@ -93,7 +93,8 @@ std::uint64_t ReserveBytes(std::uint64_t capacity_bytes) {
 std::uint32_t GroupWeight(const std::vector<ServerSpace>& members) {
   std::uint64_t weight = std::numeric_limits<std::uint32_t>::max();
   for (const ServerSpace& member : members) {
-    if (!member.known) {
+    // One without a disk online is broken and not full: it will leave the group, and the others have room.
+    if (!member.known || member.capacity_bytes == 0) {
       weight = std::min<std::uint64_t>(weight, kUnknownSpaceWeight);
       continue;
     }

@@ -80,7 +80,7 @@ TEST(PlacementPolicyTest, WeightIsTheFreeSpaceOfTheFullestMember) {
   EXPECT_EQ(GroupWeight({empty, half}), 63 * 1024u);
   EXPECT_EQ(GroupWeight({empty, half, full}), 0u);
   EXPECT_EQ(GroupWeight({empty, {}}), kUnknownSpaceWeight);
-  EXPECT_EQ(GroupWeight({{true, 0, 0}}), 0u);
+  EXPECT_EQ(GroupWeight({empty, {true, 0, 0}}), kUnknownSpaceWeight) << "no disk is online: not full";
 }
 
 TEST(PlacementPolicyTest, ReserveHasItsBounds) {
