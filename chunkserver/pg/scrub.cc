@@ -15,18 +15,17 @@ class Scrubbing {
   Scrubbing(DataContext& context, Env& env, Membership::Serving serving, ChunkId chunk)
       : context_(context), env_(env), serving_(std::move(serving)), group_(*serving_.group), chunk_(chunk) {}
 
-  Task<Result<std::uint64_t>> Run() {
+  Task<ScrubOutcome> Run() {
     // First what the others are compared with.
     for (std::uint32_t page = 0; page < kPagesPerChunk; page += kPagesPerDigestMax) {
       Result<bool> more = co_await OwnRange(page);
-      if (!more) co_return more.error();
-      if (!*more) break;
+      if (!more) Note(more.error());
+      if (!more || !*more) break;
     }
     for (ServerId server : group_.in_sync) {
       if (server != serving_.self) co_await Member(server);
     }
-    if (failure_) co_return *failure_;
-    co_return repaired_bytes_;
+    co_return outcome_;
   }
 
  private:
@@ -61,7 +60,7 @@ class Scrubbing {
       }
       LogWarning("chunk {}: the block at {} had gone bad here and was replaced by chunkserver {}'s", chunk_.value(),
                  offset_bytes, server.value());
-      repaired_bytes_ += kBlockBytes;
+      outcome_.repaired_bytes += kBlockBytes;
       co_return;
     }
     Note(Error(ErrorCode::kCorrupt,
@@ -80,6 +79,7 @@ class Scrubbing {
     write.payload = Payload(std::move(block));
     write.checksums.push_back(checksum);
     write.resync = true;
+    write.keeps_length = true;
     co_return co_await (*store)->Write(std::move(write));
   }
 
@@ -94,11 +94,11 @@ class Scrubbing {
     if (equal->sent_bytes == 0) co_return;
     LogWarning("chunk {}: {} bytes of the copy on chunkserver {} had gone bad and were replaced", chunk_.value(),
                equal->sent_bytes, server.value());
-    repaired_bytes_ += equal->sent_bytes;
+    outcome_.repaired_bytes += equal->sent_bytes;
   }
 
   void Note(const Error& error) {
-    if (!failure_) failure_ = error;
+    if (!outcome_.failure) outcome_.failure = error;
   }
 
   DataContext& context_;
@@ -106,13 +106,12 @@ class Scrubbing {
   const Membership::Serving serving_;
   const MembershipView::Group& group_;  // in serving_
   const ChunkId chunk_;
-  std::uint64_t repaired_bytes_ = 0;
-  std::optional<Error> failure_;
+  ScrubOutcome outcome_;
 };
 
 }  // namespace
 
-Task<Result<std::uint64_t>> ScrubChunk(DataContext& context, Env& env, Membership::Serving serving, ChunkId chunk) {
+Task<ScrubOutcome> ScrubChunk(DataContext& context, Env& env, Membership::Serving serving, ChunkId chunk) {
   Scrubbing scrubbing(context, env, std::move(serving), chunk);
   co_return co_await scrubbing.Run();
 }

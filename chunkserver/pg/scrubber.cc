@@ -73,14 +73,13 @@ Task<bool> Scrubber::ScrubOne(PgId pg, Epoch epoch, ChunkId chunk, std::uint64_t
   if (stopping_ || !serving || !context_.pgs.Serves(pg, epoch)) co_return false;
   if (context_.stores.IsUnsettled(pg, chunk)) co_return true;
   const std::uint64_t clients = context_.admission.client_calls();
-  Result<std::uint64_t> repaired = co_await ScrubChunk(context_, env_, std::move(*serving), chunk);
-  if (repaired) {
-    report_.set_repaired_bytes(report_.repaired_bytes() + *repaired);
-  } else if (repaired.error().code() == ErrorCode::kCorrupt || repaired.error().code() == ErrorCode::kIo) {
+  const ScrubOutcome outcome = co_await ScrubChunk(context_, env_, std::move(*serving), chunk);
+  report_.set_repaired_bytes(report_.repaired_bytes() + outcome.repaired_bytes);
+  if (outcome.failure) {
+    const ErrorCode code = outcome.failure->code();
+    if (code != ErrorCode::kCorrupt && code != ErrorCode::kIo) co_return false;  // a member or the epoch went away
     report_.set_failed_chunks(report_.failed_chunks() + 1);
-    LogError("scrub: chunk {}: {}", chunk.value(), repaired.error().message());
-  } else {
-    co_return false;  // a member went away, or the epoch: not the chunk's fault
+    LogError("scrub: chunk {}: {}", chunk.value(), outcome.failure->message());
   }
   const Duration worked = env_.clock.Now() - began;
   // What the chunk's share of the pass is, less the time that it took.

@@ -16,8 +16,9 @@ struct ChunkWrite {
   std::uint32_t offset_bytes = 0;
   Payload payload;  // 1 byte to 4 MiB
   std::vector<BlockChecksum> checksums;
-  bool sync = false;    // survives power loss when the call returns
-  bool resync = false;  // makes this copy equal to another: no change, and may use the space kept back for that
+  bool sync = false;          // survives power loss when the call returns
+  bool resync = false;        // makes this copy equal to another: no change, and may use the space kept back for that
+  bool keeps_length = false;  // whole blocks of what the chunk has already: the last one may reach beyond its end
 };
 
 struct ChunkRead {

@@ -36,7 +36,7 @@ Task<Result<void>> ExtentStore::Write(ChunkWrite write) {
   change.chunk = write.chunk;
   change.pg = write.pg;
   change.epoch = write.epoch;
-  change.grow_to_bytes = static_cast<std::uint32_t>(write.offset_bytes + bytes.size());
+  if (!write.keeps_length) change.grow_to_bytes = static_cast<std::uint32_t>(write.offset_bytes + bytes.size());
   change.unsettled = !write.resync && !Mutated("chunk.write_settled");
   bool to_index = write.sync && bytes.size() <= core_.options().inline_write_bytes_max;
   ChunkEdit::Place place = to_index ? ChunkEdit::Place::kIndex : ChunkEdit::Place::kSlabs;

@@ -38,8 +38,7 @@ struct PlacementGroup {
   std::uint32_t replicas = 0;
   std::vector<GroupMember> members;
   ServerId primary;
-  Epoch
-      lost_before;  // the last epoch that began with such a loss: a change of before that nobody had synced may be gone
+  Epoch lost_before;  // the last epoch whose primary had lost something: what nobody had synced before may be gone
 
   const GroupMember* Find(ServerId id) const;
   std::uint32_t Count(MemberState state) const;

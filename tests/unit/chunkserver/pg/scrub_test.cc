@@ -68,6 +68,19 @@ TEST_F(ScrubTest, BadBlockOfThePrimaryIsReplaced) {
   EXPECT_TRUE(cluster_.ReadAll(kScrubbed, 0, kScrubbedBytes) == bytes_);
 }
 
+TEST_F(ScrubTest, RepairOfTheLastBlockLeavesTheLengthAsItIs) {
+  static_assert(kScrubbedBytes % kBlockBytes != 0);
+  const std::size_t last = kScrubbedBytes / kBlockBytes * kBlockBytes;
+  Spoil(1, last);
+  const proto::ScrubReport report = ReportAfterAPass();
+  EXPECT_EQ(report.repaired_bytes(), kBlockBytes);
+  EXPECT_EQ(report.failed_chunks(), 0u);
+  EXPECT_TRUE(cluster_.ReadAll(kScrubbed, 0, kScrubbedBytes) == bytes_);
+  const Result<proto::StatChunkReply> stat = cluster_.Stat(1, kScrubbed);
+  ASSERT_TRUE(stat.has_value());
+  EXPECT_EQ(stat->length_bytes(), kScrubbedBytes);
+}
+
 TEST_F(ScrubTest, WhatIsBadEverywhereIsSaid) {
   for (int server = 1; server <= 3; ++server) Spoil(server, 8192);
   const proto::ScrubReport report = ReportAfterAPass();
