@@ -6,6 +6,7 @@
 #include "chunkserver/pg/member_ops.h"
 #include "chunkserver/pg/pg_duties.h"
 #include "chunkserver/pg/scrubber.h"
+#include "chunkserver/pg/strays.h"
 #include "chunkserver/replication/data_ops.h"
 #include "common/base/log.h"
 #include "common/rpc/rpc_server.h"
@@ -33,6 +34,7 @@ class ChunkServer::Impl {
         context_{membership_, stores_, peers_, fences_, pgs_, joiners_, admission_, order_, tasks_},
         duties_(context_, env_),
         scrubber_(context_, env_, options_.scrub_interval),
+        strays_(context_, env_),
         garbage_(env_, stores_),
         registration_(env_, options_, context_, garbage_, duties_, scrubber_),
         rpc_(std::move(loops), Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}) {
@@ -48,6 +50,7 @@ class ChunkServer::Impl {
     LogInfo("chunkserver listens on {}", rpc_.endpoint().ToString());
     duties_.Start();
     scrubber_.Start();
+    strays_.Start();
     registration_.Start(rpc_.endpoint());
     co_return Result<void>();
   }
@@ -60,6 +63,8 @@ class ChunkServer::Impl {
     co_await peers_.Stop();
     Task<void> scrub = scrubber_.Stop();
     co_await asio::co_spawn(env_.executor, std::move(scrub), asio::use_awaitable);
+    Task<void> strays = strays_.Stop();
+    co_await asio::co_spawn(env_.executor, std::move(strays), asio::use_awaitable);
     Task<void> rest = duties_.Stop();
     co_await asio::co_spawn(env_.executor, std::move(rest), asio::use_awaitable);
     co_await rpc_.Stop();
@@ -86,6 +91,7 @@ class ChunkServer::Impl {
   DataContext context_;
   PgDuties duties_;
   Scrubber scrubber_;
+  Strays strays_;
   Garbage garbage_;
   Registration registration_;
   RpcServer rpc_;

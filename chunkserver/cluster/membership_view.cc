@@ -32,6 +32,8 @@ Result<MembershipViewPtr> MembershipView::FromMap(const proto::ClusterMap& map) 
     group.epoch = Epoch(entry.epoch());
     group.primary = ServerId(entry.primary());
     group.min_replicas = entry.min_replicas();
+    group.replicas = entry.replicas();
+    for (std::uint32_t member : entry.members()) group.members.emplace_back(member);
     for (std::uint32_t member : entry.in_sync()) group.in_sync.emplace_back(member);
     for (const proto::Joiner& joiner : entry.joining()) {
       group.joining.push_back({ServerId(joiner.server_id()), Epoch(joiner.since_epoch())});
@@ -48,6 +50,10 @@ Result<MembershipViewPtr> MembershipView::FromMap(const proto::ClusterMap& map) 
 const MembershipView::Group* MembershipView::FindGroup(PgId pg) const {
   auto found = groups_.find(pg);
   return found == groups_.end() ? nullptr : &found->second;
+}
+
+bool MembershipView::IsDead(ServerId server) const {
+  return std::find(dead_.begin(), dead_.end(), server) != dead_.end();
 }
 
 const Endpoint* MembershipView::FindServer(ServerId server) const {

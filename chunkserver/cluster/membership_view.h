@@ -21,6 +21,8 @@ class MembershipView {
   struct Group {
     PgId id;
     Epoch epoch;
+    std::uint32_t replicas = 1;     // wanted
+    std::vector<ServerId> members;  // in sync, joining or away
     std::vector<ServerId> in_sync;
     ServerId primary;  // none: 0
     std::vector<Joiner> joining;
@@ -40,6 +42,7 @@ class MembershipView {
   const std::unordered_map<PgId, Group>& groups() const { return groups_; }
   /// Null if there is none.
   const Endpoint* FindServer(ServerId server) const;
+  bool IsDead(ServerId server) const;
   /// Of which the metaserver has not heard within their leases.
   const std::vector<ServerId>& dead_servers() const { return dead_; }
 

@@ -91,8 +91,8 @@ void Registration::NoteSuccess() {
 
 Result<void> Registration::Adopt(const proto::ClusterMap& map) {
   TRY_ASSIGN(MembershipViewPtr view, MembershipView::FromMap(map));
+  membership_.Adopt(view);
   context_.peers.HangUpOnDead(*view);
-  membership_.Adopt(std::move(view));
   duties_.MapChanged();
   return {};
 }

@@ -23,6 +23,9 @@ Result<std::shared_ptr<RpcClient>> Peers::ClientOf(Loop& loop, ServerId server) 
   if (endpoint == nullptr) {
     return Error(ErrorCode::kUnavailable, fmt::format("the cluster map has no chunkserver {}", server.value()));
   }
+  if (view->IsDead(server)) {
+    return Error(ErrorCode::kUnavailable, fmt::format("chunkserver {} is away", server.value()));
+  }
   std::shared_ptr<RpcClient>& client = loop.clients[server];
   if (client != nullptr && client->endpoint() != *endpoint) {
     retiring_.Spawn(loop.env->executor, Retire(std::move(client)));

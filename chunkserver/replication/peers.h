@@ -18,8 +18,8 @@ class Peers {
   /// All outlive it.
   Peers(std::vector<Env*> loops, std::string host_id, const Membership& membership);
 
-  /// Calls `server` from the loop of `env`, on which it must run. Errors: as RpcClient::Call; kUnavailable if the map
-  /// has no such server, or this one is stopping.
+  /// Calls `server` from the loop of `env`, on which it must run. Errors: as RpcClient::Call; kUnavailable if by
+  /// the map there is no such server or it is away, or this one is stopping.
   Task<Result<RpcReply>> Call(Env& env, ServerId server, proto::Method method, std::string header, Payload payload,
                               TimePoint deadline);
   /// Ends the calls to servers that the metaserver calls dead, so that nobody waits for their answers until the
