@@ -9,6 +9,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Of virtual time, in which faults come as fast as they can.
+constexpr Duration kFullPace = std::chrono::seconds(30);
+
 struct NamedFault {
   std::string_view name;
   std::unique_ptr<Fault> (*make)();
@@ -77,9 +80,12 @@ std::vector<Task<void>> FaultMix::Streams() {
 }
 
 Task<void> FaultMix::Run() {
+  const TimePoint began = scene_.clock().Now();
   while (!stopping_) {
+    // Work that does not get on gets more and more room: it is to end.
+    const std::int64_t slower = std::max<std::int64_t>(1, (scene_.clock().Now() - began) / kFullPace);
     const std::uint64_t pause = scene_.random().Exponential(static_cast<std::uint64_t>(pause_mean_.count()));
-    co_await scene_.clock().SleepFor(Duration(static_cast<std::int64_t>(pause)));
+    co_await scene_.clock().SleepFor(Duration(static_cast<std::int64_t>(pause)) * slower);
     if (stopping_) break;
     Fault& fault = *faults_[scene_.random().Below(faults_.size())];
     const bool struck = co_await fault.Strike(scene_);
