@@ -12,6 +12,8 @@ constexpr Duration kRetryLongest = std::chrono::seconds(1);
 // A member that is away for good is taken out by its lease before it is reported; one that answers the metaserver and
 // not us is not.
 constexpr Duration kPatience = std::chrono::seconds(4);
+// So long after a change found no space its member is reported as full. Writers go on trying meanwhile.
+constexpr Duration kFullReported = std::chrono::seconds(5);
 
 /// Who asks too early or too late has no trouble with the member.
 bool IsTrouble(ErrorCode code) {
@@ -149,6 +151,12 @@ void PgDuties::Report(proto::HeartbeatRequest& request) {
     fill(key, trouble.epoch, member);
     member.set_full(trouble.full);
     member.set_why(trouble.why);
+  }
+  for (const PgTable::Full& full : context_.pgs.FullMembers(env_.clock.Now() - kFullReported)) {
+    proto::PgMember& member = *request.add_failing();
+    fill({full.pg, full.member}, full.epoch, member);
+    member.set_full(true);
+    member.set_why("its disk is full");
   }
   MembershipViewPtr view = context_.membership.view();
   for (const PgTable::Release& release : context_.pgs.Releases()) {

@@ -113,6 +113,25 @@ bool PgTable::Serves(PgId pg, Epoch epoch) const {
   return group != nullptr && group->serves == epoch;
 }
 
+void PgTable::NoteFull(PgId pg, Epoch epoch, ServerId member, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  Group& group = groups_[pg];
+  if (group.full_epoch != epoch) group.full.clear();
+  group.full_epoch = epoch;
+  group.full[member] = now;
+}
+
+std::vector<PgTable::Full> PgTable::FullMembers(TimePoint after) const {
+  std::lock_guard lock(mutex_);
+  std::vector<Full> members;
+  for (const auto& [pg, group] : groups_) {
+    for (const auto& [member, noted] : group.full) {
+      if (noted > after) members.push_back({pg, group.full_epoch, member});
+    }
+  }
+  return members;
+}
+
 void PgTable::Fail(PgId pg, Epoch epoch) {
   {
     std::lock_guard lock(mutex_);

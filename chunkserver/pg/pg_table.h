@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/ids.h"
+#include "common/env/clock.h"
 
 namespace gabion {
 
@@ -79,6 +80,15 @@ class PgTable {
   bool Serves(PgId pg, Epoch epoch) const;
   /// A change has reached some members and perhaps not others: the PG does not serve until it has settled.
   void Fail(PgId pg, Epoch epoch);
+  /// A member, this server included, had no space for a change.
+  void NoteFull(PgId pg, Epoch epoch, ServerId member, TimePoint now);
+  struct Full {
+    PgId pg;
+    Epoch epoch;
+    ServerId member;
+  };
+  /// Noted later than `after`.
+  std::vector<Full> FullMembers(TimePoint after) const;
 
  private:
   struct Group {
@@ -88,6 +98,8 @@ class PgTable {
     Epoch released;
     Epoch serves;
     std::uint64_t turn = 0;  // raised by every beginning and failure
+    Epoch full_epoch;        // of `full`
+    std::map<ServerId, TimePoint> full;
   };
 
   void EndChange(PgId pg, ChunkId chunk);

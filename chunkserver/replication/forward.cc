@@ -54,6 +54,7 @@ Task<void> ForwardRound::Run(ForwardRound& round, ServerId member, proto::Method
       co_await context.peers.Call(round.env_, member, method, std::move(header), std::move(payload), round.deadline_);
   if (!reply) {
     if (!OutcomeIsKnown(reply.error().code())) context.fences.Raise(member);
+    if (reply.error().code() == ErrorCode::kNoSpace) round.full_.push_back(member);
     bool counts = !optional || context.joiners.Missed(optional->pg, optional->epoch, member, optional->chunk);
     if (counts && !round.error_ && !Mutated("chunk.forget_failed")) round.error_ = ForCaller(member, reply.error());
   }

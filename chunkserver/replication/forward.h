@@ -36,6 +36,8 @@ class ForwardRound {
   /// Waits for all. Errors: of the first member that failed, as a caller is to see it: kNoSpace,
   /// kCorrupt, kInvalidArgument, kStale and kStaleEpoch as they came, everything else kUnavailable.
   Task<Result<void>> Join();
+  /// Members whose disks were full, after Join.
+  const std::vector<ServerId>& full() const { return full_; }
 
  private:
   static Task<void> Run(ForwardRound& round, ServerId member, proto::Method method, std::string header, Payload payload,
@@ -46,6 +48,7 @@ class ForwardRound {
   const TimePoint deadline_;
   std::size_t running_ = 0;
   std::optional<Error> error_;
+  std::vector<ServerId> full_;
   Waiter done_;
 };
 

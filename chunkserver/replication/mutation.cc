@@ -100,6 +100,10 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
   Result<void> here = co_await std::move(apply);
   Result<void> there = co_await round.Join();
   if (here && there) co_return here;
+  for (ServerId member : round.full()) context.pgs.NoteFull(serving->group->id, serving->group->epoch, member, now);
+  if (!here && here.error().code() == ErrorCode::kNoSpace) {
+    context.pgs.NoteFull(serving->group->id, serving->group->epoch, serving->self, now);
+  }
   if (!Mutated("chunk.no_fail")) context.pgs.Fail(serving->group->id, serving->group->epoch);
   if (!here) co_return here;
   co_return there;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "common/base/log.h"
 #include "common/env/mutate.h"
@@ -17,6 +18,10 @@ namespace {
 constexpr Duration kReadLimitWithAlternatives = std::chrono::seconds(2);
 // A write that was garbled on its way, or hit a disk that is just being given up, is tried so often before it fails.
 constexpr unsigned kMaxTriesAfterDamage = 8;
+// A placement group gets another member in the place of one whose disk is full: so long a change waits for that,
+constexpr Duration kSpacePatience = std::chrono::seconds(5);
+// and so long after one has waited in vain others do not.
+constexpr Duration kSpaceDespair = std::chrono::seconds(30);
 constexpr std::size_t kMaxReported = 1024;
 // Who has waited longer may wait for a server that is dead, or no primary any more: the map tells.
 constexpr Duration kWatchInterval = std::chrono::milliseconds(500);
@@ -57,7 +62,7 @@ class ChunkCalls::Retry {
     if (session.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
     bool damage = IsDamage(code) && ++damaged_ < kMaxTriesAfterDamage;
     if (Mutated("client.no_retry")) co_return error;
-    if (!IsRetryable(code) && !damage && code != ErrorCode::kCancelled) co_return error;
+    if (!IsRetryable(code) && !damage && code != ErrorCode::kCancelled && !HopesForSpace(code)) co_return error;
     calls_.outages_.Failed(pg_.value(), loop_->Now(), error);
 
     if (!loop_->env().Buggified("client.old_map")) co_await session.RefreshMap(loop_, seen->version());
@@ -70,10 +75,20 @@ class ChunkCalls::Retry {
   }
 
  private:
+  bool HopesForSpace(ErrorCode code) {
+    const TimePoint now = loop_->Now();
+    if (code != ErrorCode::kNoSpace || now < TimePoint{calls_.no_space_until_ns_.load()}) return false;
+    if (!full_since_) full_since_ = now;
+    if (now - *full_since_ < kSpacePatience) return true;
+    calls_.no_space_until_ns_ = (now + kSpaceDespair).ns;
+    return false;
+  }
+
   ChunkCalls& calls_;
   ClientLoop* loop_;
   const PgId pg_;
   AttemptLimit limit_;
+  std::optional<TimePoint> full_since_;
   Backoff backoff_ = MakeRetryBackoff();
   unsigned damaged_ = 0;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <set>
@@ -21,7 +22,8 @@ namespace gabion {
 /// Requests to chunkservers, each to the right one by the newest map and repeated until answered: failure is a pause
 /// (DESIGN 1). Offsets are within the chunk. Any loop.
 ///
-/// Errors of all: kNoSpace; kIo (no good copy, or servers that keep failing); kCancelled (the mount is being stopped).
+/// Errors of all: kNoSpace (after some seconds, in which a full server may have been replaced); kIo (no good copy, or
+/// servers that keep failing); kCancelled (the mount is being stopped).
 class ChunkCalls {
  public:
   /// `session` outlives it.
@@ -68,6 +70,7 @@ class ChunkCalls {
 
   MetaSession& session_;
   OutageLog outages_{"placement group"};
+  std::atomic<std::int64_t> no_space_until_ns_{0};  // until then nobody waits for space
   std::mutex reported_mutex_;
   std::set<std::pair<ServerId, ChunkId>> reported_;  // bad copies that are in the log already
 };

@@ -96,13 +96,16 @@ Task<void> Registers::Run(unsigned index) {
   }
   for (const Fd& fd : fds) {
     const Result<void> closed = co_await clients_[client]->Close(fd);
-    if (!MayBeLost(closed)) Expect("close", closed);
+    if (!MayBeUndone(closed)) Expect("close", closed);
   }
 }
 
-/// All copies lost power before a sync, and this call says so: what was written is there, or it is not.
-bool Registers::MayBeLost(const Result<void>& done) const {
-  return !done && done.error().code() == ErrorCode::kIo && !power_losses_.empty();
+/// There was no space, or all copies lost power before a sync, and this call says so: what was written is there, or it
+/// is not.
+bool Registers::MayBeUndone(const Result<void>& done) const {
+  if (done) return false;
+  return done.error().code() == ErrorCode::kNoSpace ||
+         (done.error().code() == ErrorCode::kIo && !power_losses_.empty());
 }
 
 Registers::Span Registers::RandomSpan(SimRandom& random) {
@@ -127,7 +130,7 @@ Task<void> Registers::WriteSpan(unsigned client, Fd fd, Span span) {
   if (done && (fd.flags & O_DSYNC) == 0) done = co_await clients_[client]->Fsync(fd);
   cluster_.world().Trace(fmt::format("op: {}: {}", what, done ? "OK" : done.error().ToString()));
   // It may have an effect, at any time.
-  const bool is_open = MayBeLost(done) || (!done && done.error().code() == ErrorCode::kNoSpace);
+  const bool is_open = MayBeUndone(done);
   if (!is_open && !Expect(what, done)) co_return;
   for (unsigned i = 0; i < span.blocks; ++i) {
     if (!is_open) ops[i].end = Now();

@@ -50,7 +50,7 @@ class Registers final : public Workload {
   Task<void> ReadSpan(unsigned client, Fd fd, Span span);
   Task<void> ReadAll(unsigned client);
   void CheckHistories();
-  bool MayBeLost(const Result<void>& done) const;
+  bool MayBeUndone(const Result<void>& done) const;
   bool Binds(const RegisterOp& read) const;
   TimePoint Now() const { return TimePoint{} + cluster_.world().elapsed(); }
 
