@@ -22,6 +22,15 @@ class SpaceTest : public testing::TestWithParam<std::uint64_t> {
     return cluster_.Do(client_.WriteFileDurably(PathOf(file), Pattern(kFileBytes, 100 * version + file)));
   }
 
+  /// In the chunks that the file has.
+  void Overwrite(int file, std::uint64_t version) {
+    const Result<Fd> fd = cluster_.Do(client_.Open(PathOf(file), O_RDWR));
+    ASSERT_TRUE(IsOk(fd));
+    EXPECT_TRUE(IsOk(cluster_.Do(client_.Pwrite(*fd, 0, Pattern(kFileBytes, 100 * version + file)))));
+    EXPECT_TRUE(IsOk(cluster_.Do(client_.Fsync(*fd))));
+    EXPECT_TRUE(IsOk(cluster_.Do(client_.Close(*fd))));
+  }
+
   void Fill(const std::string& server) {
     SimPlatter& platter = cluster_.platter(server);
     platter.options().capacity_bytes = platter.used_bytes();
@@ -39,7 +48,7 @@ class SpaceTest : public testing::TestWithParam<std::uint64_t> {
 
 TEST_P(SpaceTest, AFullServerIsNoReasonToRefuseAnything) {
   Fill("chunk2");
-  for (int i = 0; i < kFiles; ++i) EXPECT_TRUE(IsOk(Store(i, 1))) << PathOf(i);
+  for (int i = 0; i < kFiles; ++i) Overwrite(i, 1);
   for (int i = kFiles; i < 2 * kFiles; ++i) EXPECT_TRUE(IsOk(Store(i, 1))) << PathOf(i);
   for (int i = 0; i < 2 * kFiles; ++i) ExpectVersion(i, 1);
 }
