@@ -94,6 +94,7 @@ MetaSession::Options Client::Impl::SessionOptions() const {
   session.host_name = options_.host_name;
   session.mountpoint = options_.mountpoint;
   session.read_only = options_.read_only;
+  session.soft = options_.soft;
   return session;
 }
 

@@ -19,6 +19,7 @@ struct ClientOptions {
   bool read_only = false;
   std::uint64_t memory_bytes = 256ull << 20;  // budget of gathered writes and read-ahead
   Duration connect_timeout = std::chrono::seconds(10);
+  Duration soft{0};  // calls that take longer fail with kIo; 0: they wait
 };
 
 /// The client core: session, caches, data path (DESIGN 6.2), without a front end. `vfs()` is what FUSE, virtiofs or the

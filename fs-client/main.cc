@@ -34,6 +34,7 @@ ClientOptions OptionsOf(const MountCommand& command, const std::string& host_id)
   options.read_only = command.options.read_only;
   options.memory_bytes = command.options.memory_bytes;
   options.connect_timeout = command.options.connect_timeout;
+  options.soft = command.options.soft;
   return options;
 }
 

@@ -13,18 +13,24 @@ namespace {
 // Beside clients: for each second of work so many of rest.
 constexpr int kRestFactor = 3;
 constexpr Duration kRestMax = std::chrono::seconds(2);
+// What fails is tried again as long as something has succeeded within this time: with a million chunks to compare, a
+// call that goes amiss now and then must not be the end of all.
+constexpr Duration kJoinPatience = std::chrono::seconds(4);
+constexpr Duration kJoinRetryPause = std::chrono::milliseconds(50);
 
 class Joining {
  public:
   Joining(DataContext& context, Env& env, Membership::Serving serving, MembershipView::Joiner joiner,
-          JoinProgress& progress)
+          JoinProgress& progress, ServerId& at_fault)
       : context_(context),
         env_(env),
         serving_(std::move(serving)),
         group_(*serving_.group),
         joiner_(joiner),
         member_(context, env, group_.id, group_.epoch, joiner.server),
-        progress_(progress) {}
+        progress_(progress),
+        at_fault_(at_fault),
+        last_success_(env.clock.Now()) {}
 
   Task<Result<void>> Run() {
     if (Mutated("chunk.join_at_once")) co_return Result<void>();
@@ -61,7 +67,12 @@ class Joining {
     request.set_max_entries(env_.Buggified("chunk.short_join_list") ? 1 : kChunksPerCallMax);
     for (bool end = false; !end;) {
       Result<proto::ListChunksReply> reply = co_await member_.List(request);
-      if (!reply) co_return reply.error();
+      if (!reply) {
+        const bool again = co_await MayTryAgain(reply.error());
+        if (again) continue;
+        co_return reply.error();
+      }
+      last_success_ = env_.clock.Now();
       std::uint64_t last = request.after_chunk();
       for (const proto::ChunkSummary& chunk : reply->chunks()) {
         Add(ChunkId(chunk.chunk_id()), 0);
@@ -97,9 +108,14 @@ class Joining {
       auto [chunk, length_bytes] = *missing_.begin();
       TimePoint began = env_.clock.Now();
       std::uint64_t clients = context_.admission.client_calls();
-      ServerId at_fault;
-      Result<Equalized> done = co_await Equalize(context_, member_, chunk, false, at_fault);
-      if (!done) co_return done.error();
+      Result<Equalized> done = co_await Equalize(context_, member_, chunk, false, at_fault_);
+      if (!done) {
+        const bool again = co_await MayTryAgain(done.error());
+        if (again) continue;
+        co_return done.error();
+      }
+      last_success_ = env_.clock.Now();
+      at_fault_ = joiner_.server;
       missing_.erase(chunk);
       --progress_.chunks_left;
       progress_.bytes_left -= length_bytes;
@@ -110,6 +126,14 @@ class Joining {
       co_await env_.clock.SleepFor(rest);
     }
     co_return Result<void>();
+  }
+
+  Task<bool> MayTryAgain(Error error) {
+    const ErrorCode code = error.code();
+    if (code == ErrorCode::kStaleEpoch || code == ErrorCode::kNoSpace || code == ErrorCode::kCancelled) co_return false;
+    if (env_.clock.Now() - last_success_ >= kJoinPatience) co_return false;
+    co_await env_.clock.SleepFor(kJoinRetryPause);
+    co_return true;
   }
 
   Result<void> CheckEpoch() {
@@ -124,14 +148,17 @@ class Joining {
   const MembershipView::Joiner joiner_;
   MemberCalls member_;
   JoinProgress& progress_;
+  ServerId& at_fault_;
+  TimePoint last_success_;                    // of a call, or the beginning
   std::map<ChunkId, std::uint64_t> missing_;  // with its length, for the progress
 };
 
 }  // namespace
 
 Task<Result<void>> Join(DataContext& context, Env& env, Membership::Serving serving, MembershipView::Joiner joiner,
-                        JoinProgress& progress) {
-  Joining joining(context, env, std::move(serving), joiner, progress);
+                        JoinProgress& progress, ServerId& at_fault) {
+  at_fault = joiner.server;
+  Joining joining(context, env, std::move(serving), joiner, progress, at_fault);
   co_return co_await joining.Run();
 }
 

@@ -19,8 +19,8 @@ struct JoinProgress {
 /// While clients are served it takes a quarter of its time at most, so that four of them take as much as one would.
 ///
 /// Errors: as Equalize; kStaleEpoch: the epoch is over. Doing it again compares again, and sends only what is still
-/// missing.
+/// missing. `at_fault` is then the server that failed: the joiner, or this one.
 Task<Result<void>> Join(DataContext& context, Env& env, Membership::Serving serving, MembershipView::Joiner joiner,
-                        JoinProgress& progress);
+                        JoinProgress& progress, ServerId& at_fault);
 
 }  // namespace gabion

@@ -143,7 +143,17 @@ void PgDuties::Report(proto::HeartbeatRequest& request) {
     progress.set_bytes_left(join.progress.bytes_left);
     progress.set_bytes_sent(join.progress.bytes_sent);
   }
+  std::set<JoinKey> full_members;
+  for (const PgTable::Full& full : context_.pgs.FullMembers(env_.clock.Now() - kFullReported)) {
+    const JoinKey key{full.pg, full.member};
+    full_members.insert(key);
+    proto::PgMember& member = *request.add_failing();
+    fill(key, full.epoch, member);
+    member.set_full(true);
+    member.set_why("its disk is full");
+  }
   for (const auto& [key, trouble] : troubles_) {
+    if (full_members.contains(key)) continue;
     // Once is not for good: it counts when it has happened again after a while.
     if (!trouble.full && trouble.last - trouble.since < kPatience) continue;
     if (BytesSentTo(key) != trouble.bytes_sent) continue;
@@ -151,12 +161,6 @@ void PgDuties::Report(proto::HeartbeatRequest& request) {
     fill(key, trouble.epoch, member);
     member.set_full(trouble.full);
     member.set_why(trouble.why);
-  }
-  for (const PgTable::Full& full : context_.pgs.FullMembers(env_.clock.Now() - kFullReported)) {
-    proto::PgMember& member = *request.add_failing();
-    fill({full.pg, full.member}, full.epoch, member);
-    member.set_full(true);
-    member.set_why("its disk is full");
   }
   MembershipViewPtr view = context_.membership.view();
   for (const PgTable::Release& release : context_.pgs.Releases()) {

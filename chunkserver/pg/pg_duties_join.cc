@@ -47,10 +47,12 @@ Task<void> PgDuties::RunJoin(PgId pg, ServerId server) {
     join.epoch = serving->group->epoch;
     join.progress.chunks_left = join.progress.bytes_left = 0;  // counted anew by each attempt
     ++joins_running_;
-    Result<void> joined = co_await Join(context_, env_, *serving, *joiner, join.progress);
+    ServerId at_fault;
+    Result<void> joined = co_await Join(context_, env_, *serving, *joiner, join.progress, at_fault);
     --joins_running_;
     if (joined) {
       troubles_.erase({pg, server});
+      troubles_.erase({pg, context_.membership.self()});
       Result<Membership::Serving> now = ServingNow(pg);
       if (now && now->group->epoch != join.epoch) continue;  // said of an epoch that is over it would count for nothing
       LogInfo("placement group {}: chunkserver {} has everything, {} bytes were sent", pg.value(), server.value(),
@@ -58,7 +60,7 @@ Task<void> PgDuties::RunJoin(PgId pg, ServerId server) {
       join.caught_up = true;
       break;
     }
-    NoteTrouble(pg, join.epoch, server, joined.error());
+    NoteTrouble(pg, join.epoch, at_fault, joined.error());
     co_await env_.clock.SleepFor(kRetryPause);
   }
   join.running = false;

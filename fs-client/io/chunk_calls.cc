@@ -46,16 +46,17 @@ Result<Epoch> ChunkCalls::EpochOf(const Result<Answer>& answer) {
 /// Paces the tries of one request and decides when to ask for a newer map.
 class ChunkCalls::Retry {
  public:
-  Retry(ChunkCalls& calls, ClientLoop* loop, PgId pg) : calls_(calls), loop_(loop), pg_(pg) {}
+  Retry(ChunkCalls& calls, ClientLoop* loop, PgId pg)
+      : calls_(calls), loop_(loop), pg_(pg), patience_(calls.session_.NewPatience(loop)) {}
 
   TimePoint NextDeadline() {
     if (loop_->env().Buggified("client.give_up_data")) return loop_->Now() + std::chrono::milliseconds(1);
-    return limit_.Next(loop_->Now());
+    return patience_.Limit(limit_.Next(loop_->Now()));
   }
 
   void Succeeded() { calls_.outages_.Succeeded(pg_.value(), loop_->Now()); }
 
-  /// Waits until another try makes sense. Errors: `error`, if it is for good; kCancelled.
+  /// Waits until another try makes sense. Errors: `error`, if it is for good; kCancelled; kIo (given up).
   Task<Result<void>> AfterFailure(Error error, ClusterViewPtr seen) {
     MetaSession& session = calls_.session_;
     ErrorCode code = error.code();
@@ -64,6 +65,7 @@ class ChunkCalls::Retry {
     if (Mutated("client.no_retry")) co_return error;
     if (!IsRetryable(code) && !damage && code != ErrorCode::kCancelled && !HopesForSpace(code)) co_return error;
     calls_.outages_.Failed(pg_.value(), loop_->Now(), error);
+    if (patience_.IsOver(loop_->Now())) co_return patience_.GaveUp(error);
 
     if (!loop_->env().Buggified("client.old_map")) co_await session.RefreshMap(loop_, seen->version());
     ClusterViewPtr now = session.map();
@@ -87,6 +89,7 @@ class ChunkCalls::Retry {
   ChunkCalls& calls_;
   ClientLoop* loop_;
   const PgId pg_;
+  const Patience patience_;
   AttemptLimit limit_;
   std::optional<TimePoint> full_since_;
   Backoff backoff_ = MakeRetryBackoff();

@@ -22,8 +22,8 @@ namespace gabion {
 /// Requests to chunkservers, each to the right one by the newest map and repeated until answered: failure is a pause
 /// (DESIGN 1). Offsets are within the chunk. Any loop.
 ///
-/// Errors of all: kNoSpace (after some seconds, in which a full server may have been replaced); kIo (no good copy, or
-/// servers that keep failing); kCancelled (the mount is being stopped).
+/// Errors of all: kNoSpace (after some seconds, in which a full server may have been replaced); kIo (no good copy,
+/// servers that keep failing, or given up on a soft mount); kCancelled (the mount is being stopped).
 class ChunkCalls {
  public:
   /// `session` outlives it.

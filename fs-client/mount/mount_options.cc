@@ -13,6 +13,7 @@ constexpr unsigned kMaxLoops = 1024;
 constexpr unsigned kMaxSpinUs = 10'000;
 constexpr unsigned kMaxReadaheadKb = 1 << 20;
 constexpr unsigned kMaxConnectTimeoutS = 3600;
+constexpr unsigned kMaxSoftS = 86'400;
 
 using Setter = Result<void> (*)(MountOptions& options, std::string_view value);
 
@@ -80,6 +81,17 @@ Result<void> SetConnectTimeout(MountOptions& options, std::string_view value) {
   return {};
 }
 
+Result<void> SetHard(MountOptions& options, std::string_view) {
+  options.soft = Duration(0);
+  return {};
+}
+
+Result<void> SetSoft(MountOptions& options, std::string_view value) {
+  TRY_ASSIGN(unsigned seconds, ParseNumber(value, 1, kMaxSoftS));
+  options.soft = std::chrono::seconds(seconds);
+  return {};
+}
+
 Result<void> SetAllowOther(MountOptions& options, std::string_view) {
   options.allow_other = true;
   return {};
@@ -108,6 +120,8 @@ constexpr std::array kOwnOptions = {
     OwnOption{"readahead_kb=", SetReadahead,
               "what the kernel reads ahead in a stream; set by root only (default 4096)"},
     OwnOption{"connect_timeout=", SetConnectTimeout, "seconds to wait for a metaserver when mounting (default 10)"},
+    OwnOption{"hard", SetHard, "calls wait until the servers are back, with a line in the log (default)"},
+    OwnOption{"soft=", SetSoft, "seconds after which a call that servers do not answer fails with EIO"},
     OwnOption{"allow_other", SetAllowOther, "users other than the mounting one may come in (default for root)"},
     OwnOption{"noallow_other", SetNoAllowOther, "they may not"},
 };

@@ -37,6 +37,7 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
   op.set_uid(caller.uid);
   op.set_gid(caller.gid);
   OpNumber number;
+  const Patience patience = session_.NewPatience(loop);
   AttemptLimit limit;
   Backoff backoff = MakeRetryBackoff();
   bool may_be_done = false;
@@ -54,7 +55,7 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
     RpcClient& client = loop->Metaserver(state->metaserver);
     std::string header = request.SerializeAsString();
     Payload none;
-    TimePoint deadline = limit.Next(loop->Now());
+    TimePoint deadline = patience.Limit(limit.Next(loop->Now()));
     if (loop->env().Buggified("client.give_up_meta")) deadline = loop->Now() + std::chrono::milliseconds(1);
     Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(none), deadline);
     auto key = static_cast<std::uint32_t>(state->metaserver);
@@ -70,9 +71,10 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
       co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
     }
     if (code == ErrorCode::kSessionExpired) {
-      CO_TRY(co_await session_.Recover(loop, state->generation));
+      CO_TRY(co_await session_.Recover(loop, state->generation, patience));
     } else if (IsRetryable(code) || (code == ErrorCode::kCancelled && !session_.stopping())) {
       outages_.Failed(key, loop->Now(), reply.error());
+      if (patience.IsOver(loop->Now())) co_return patience.GaveUp(reply.error());
       co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
     } else {
       outages_.Succeeded(key, loop->Now());

@@ -13,9 +13,9 @@
 
 namespace gabion {
 
-/// Requests to the metaserver that are sent until they are answered (a hard mount): over lost connections, time-outs,
-/// restarts and expired sessions; a mutation always under the same number, so that it happens once. A caller who is not
-/// root and is denied is tried once more with his supplementary groups. Any loop.
+/// Requests to the metaserver that are sent until they are answered, or given up (a soft mount, kIo): over lost
+/// connections, time-outs, restarts and expired sessions; a mutation always under the same number, so that it happens
+/// once. A caller who is not root and is denied is tried once more with his supplementary groups. Any loop.
 ///
 /// A call that has had no effect ends early when its caller is being killed. A caller without a pid is the client
 /// itself: nobody interrupts it.

@@ -162,10 +162,10 @@ Task<Result<void>> MetaSession::RenewOnce() {
              (loop->metaserver_count() == 1 || !IsRetryable(reply.error().code()))) {
     co_return reply.error();
   }
-  co_return co_await Recover(loop, now->generation);
+  co_return co_await Recover(loop, now->generation, Patience::Endless());
 }
 
-Task<Result<void>> MetaSession::Recover(ClientLoop* loop, std::uint64_t seen_generation) {
+Task<Result<void>> MetaSession::Recover(ClientLoop* loop, std::uint64_t seen_generation, Patience patience) {
   AsyncMutex::Guard guard = co_await recovering_.Lock();
   Backoff backoff = MakeRetryBackoff();
   while (state()->generation == seen_generation) {
@@ -176,6 +176,7 @@ Task<Result<void>> MetaSession::Recover(ClientLoop* loop, std::uint64_t seen_gen
       LogError("the session cannot be opened again: {}; unmount", recovered.error().message());
       co_return Error(ErrorCode::kStale, recovered.error().message());
     }
+    if (patience.IsOver(loop->Now())) co_return patience.GaveUp(recovered.error());
     co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
   }
   co_return Result<void>();
@@ -267,8 +268,9 @@ Task<void> MetaSession::FetchIdsInBackground(ClientLoop* loop) {
   fetching_ahead_.store(false);
 }
 
-/// Gets more ids unless somebody did so meanwhile; waits as long as it takes.
+/// Gets more ids unless somebody did so meanwhile.
 Task<Result<void>> MetaSession::FetchIds(ClientLoop* loop) {
+  const Patience patience = NewPatience(loop);
   AsyncMutex::Guard guard = co_await fetching_ids_.Lock();
   Backoff backoff = MakeRetryBackoff();
   while (ids_.low()) {
@@ -277,8 +279,9 @@ Task<Result<void>> MetaSession::FetchIds(ClientLoop* loop) {
     Result<void> fetched = co_await DelegateOnce(loop);
     if (fetched) break;
     if (fetched.error().code() == ErrorCode::kSessionExpired) {
-      CO_TRY(co_await Recover(loop, generation));
+      CO_TRY(co_await Recover(loop, generation, patience));
     } else if (IsRetryable(fetched.error().code())) {
+      if (patience.IsOver(loop->Now())) co_return patience.GaveUp(fetched.error());
       co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
     } else {
       co_return fetched.error();

@@ -13,6 +13,7 @@
 #include "fs-client/session/cluster_view.h"
 #include "fs-client/session/delegated_ids.h"
 #include "fs-client/session/op_tracker.h"
+#include "fs-client/session/retry_limits.h"
 #include "proto/meta.pb.h"
 
 namespace gabion {
@@ -49,6 +50,7 @@ class MetaSession {
     std::string host_name;
     std::string mountpoint;
     bool read_only = false;
+    Duration soft{0};  // after which calls are given up; 0: never
   };
 
   /// All arguments outlive it. `loops` not empty; its first loop renews.
@@ -70,8 +72,10 @@ class MetaSession {
   Ino root_ino() const { return root_ino_; }
 
   /// The session of `seen_generation` was refused, or its metaserver is gone: resumes or reopens it, whoever comes
-  /// first; waits as long as it takes. Errors: kCancelled (stopping), kStale (the volume or subdirectory is gone).
-  Task<Result<void>> Recover(ClientLoop* loop, std::uint64_t seen_generation);
+  /// first. Errors: kCancelled (stopping), kStale (the volume or subdirectory is gone), kIo (given up).
+  Task<Result<void>> Recover(ClientLoop* loop, std::uint64_t seen_generation, Patience patience);
+  /// For a call that begins now.
+  Patience NewPatience(ClientLoop* loop) const { return {options_.soft, loop->Now()}; }
 
   /// Background work of whoever uses the session; joined before it goes.
   TaskGroup& tasks() { return tasks_; }
@@ -80,7 +84,7 @@ class MetaSession {
   /// Asks for a newer map than `seen_version` unless there is one already. One try.
   Task<void> RefreshMap(ClientLoop* loop, std::uint64_t seen_version);
 
-  /// Numbers for a new file. Errors: kCancelled, kStale.
+  /// Numbers for a new file. Errors: as Recover.
   Task<Result<NewFileIds>> TakeFileIds(ClientLoop* loop);
   Task<Result<std::vector<ChunkId>>> TakeChunkIds(ClientLoop* loop, std::size_t count);
   /// As TakeFileIds, without suspending; none if they have to be fetched.

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
+#include <string>
 
+#include "common/base/result.h"
 #include "common/env/clock.h"
 #include "common/rpc/backoff.h"
 
@@ -28,6 +31,28 @@ class AttemptLimit {
 
  private:
   Duration next_ = kFirst;
+};
+
+/// When a call is given up: on a hard mount never, on a soft one after the time that its option says.
+class Patience {
+ public:
+  /// `soft` 0: hard.
+  Patience(Duration soft, TimePoint now)
+      : soft_(soft), end_(soft == Duration(0) ? TimePoint{std::numeric_limits<std::int64_t>::max()} : now + soft) {}
+  static Patience Endless() { return {Duration(0), TimePoint()}; }
+
+  bool IsOver(TimePoint now) const { return now >= end_; }
+  TimePoint Limit(TimePoint deadline) const { return std::min(deadline, end_); }
+  /// What the caller is told: EIO.
+  Error GaveUp(const Error& last) const {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(soft_).count();
+    return {ErrorCode::kIo,
+            "given up after " + std::to_string(seconds) + " s, as the mount option 'soft' has it: " + last.ToString()};
+  }
+
+ private:
+  Duration soft_;
+  TimePoint end_;
 };
 
 }  // namespace gabion

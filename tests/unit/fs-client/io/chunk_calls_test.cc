@@ -45,10 +45,38 @@ TEST_F(ChunkCallsTest, FollowsThePrimary) {
   EXPECT_EQ(chunk2_.chunks[70], "bytes");
 }
 
-TEST_F(ChunkCallsTest, FullDiskIsToldAtOnce) {
+TEST_F(ChunkCallsTest, FullDiskIsToldOnceThereWasTimeForAnotherMember) {
   chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kNoSpace, 100);
   EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kNoSpace);
-  EXPECT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 1u);
+  EXPECT_GE(world_.elapsed(), std::chrono::seconds(5));
+  const std::size_t calls = chunk1_.calls(proto::METHOD_WRITE_CHUNK);
+  EXPECT_GT(calls, 3u);
+  EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kNoSpace);
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), calls + 1) << "the next one is told at once";
+}
+
+TEST_F(ChunkCallsTest, FullMemberThatIsReplacedIsAPause) {
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kNoSpace, 3);
+  ASSERT_TRUE(Store("bytes").has_value());
+  EXPECT_EQ(chunk1_.chunks[70], "bytes");
+}
+
+TEST_F(ChunkCallsTest, SoftMountGivesUp) {
+  MetaSession::Options options;
+  options.volume = "home";
+  options.soft = std::chrono::seconds(20);
+  MetaSession session({&loop_}, options, files_, tasks_);
+  ASSERT_TRUE(Run(session.Open(loop_.Now() + std::chrono::seconds(5))).has_value());
+  ChunkCalls chunks(session);
+  chunk1_.FailNext(proto::METHOD_READ_CHUNK, ErrorCode::kUnavailable, 1000);
+  chunk2_.FailNext(proto::METHOD_READ_CHUNK, ErrorCode::kUnavailable, 1000);
+  const TimePoint begin = loop_.Now();
+  const Result<Slice> read = Run(chunks.Read(&loop_, kPlace, 0, kBlockBytes));
+  ASSERT_FALSE(read.has_value());
+  EXPECT_EQ(read.error().code(), ErrorCode::kIo);
+  EXPECT_NE(read.error().message().find("soft"), std::string::npos) << read.error().message();
+  EXPECT_GE(loop_.Now() - begin, std::chrono::seconds(20));
+  EXPECT_LE(loop_.Now() - begin, std::chrono::seconds(25));
 }
 
 TEST_F(ChunkCallsTest, RetriesAreNoStorm) {

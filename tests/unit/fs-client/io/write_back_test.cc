@@ -105,7 +105,7 @@ TEST_F(WriteBackTest, AppendsGoToTheEndWithWhatIsGathered) {
 TEST_F(WriteBackTest, EachHandleHearsOfAFailureOnce) {
   OpenHandlePtr one = OpenFile(O_RDWR);
   OpenHandlePtr two = OpenFile(O_RDWR);
-  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kNoSpace);
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kNoSpace, 100);
   Write(one, 0, "hello");
   Flush(one);
   EXPECT_EQ(WriteBack::TakeErrorForSync(*one).error().code(), ErrorCode::kNoSpace);

@@ -45,7 +45,10 @@ TEST(MountOptionsTest, ReadsItsOwnOptions) {
   EXPECT_EQ(options.log_level, LogLevel::kDebug);
   EXPECT_EQ(options.readahead_kb, 128u);
   EXPECT_EQ(options.connect_timeout, std::chrono::seconds(2));
+  EXPECT_EQ(options.soft, Duration(0)) << "hard, unless it says otherwise";
   EXPECT_EQ(options.allow_other, true);
+  EXPECT_EQ(Parsed("soft=30").soft, std::chrono::seconds(30));
+  EXPECT_EQ(Parsed("soft=30,hard").soft, Duration(0));
   EXPECT_EQ(Parsed("allow_other,noallow_other").allow_other, false);
 }
 
@@ -80,6 +83,7 @@ TEST(MountOptionsTest, RefusesValuesThatAreNone) {
   EXPECT_THAT(Refusal("log_level=loud"), HasSubstr("log_level=loud"));
   EXPECT_THAT(Refusal("connect_timeout=0"), HasSubstr("from 1"));
   EXPECT_THAT(Refusal("connect_timeout="), HasSubstr("no number"));
+  EXPECT_THAT(Refusal("soft=0"), HasSubstr("from 1"));
 }
 
 TEST(MountOptionsTest, ReadsSizes) {

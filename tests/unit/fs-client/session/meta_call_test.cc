@@ -68,6 +68,23 @@ TEST_F(MetaCallTest, WaitsForAMetaserverThatRestarts) {
   Run(again.Stop());
 }
 
+TEST_F(MetaCallTest, SoftMountGivesUp) {
+  MetaSession::Options options;
+  options.volume = "home";
+  options.soft = std::chrono::seconds(20);
+  MetaSession session({&loop_}, options, files_, tasks_);
+  ASSERT_TRUE(Run(session.Open(loop_.Now() + std::chrono::seconds(5))).has_value());
+  MetaCalls calls(session, nullptr);
+  world_.machine("meta").KillProcess();
+  const TimePoint begin = loop_.Now();
+  const Result<proto::UnlinkReply> reply =
+      Run(calls.Mutate<proto::UnlinkReply>(&loop_, Caller(), proto::METHOD_UNLINK, proto::UnlinkRequest()));
+  ASSERT_FALSE(reply.has_value());
+  EXPECT_EQ(reply.error().code(), ErrorCode::kIo);
+  EXPECT_GE(loop_.Now() - begin, std::chrono::seconds(20));
+  EXPECT_LE(loop_.Now() - begin, std::chrono::seconds(25));
+}
+
 TEST_F(MetaCallTest, OpensANewSessionForAnExpiredOne) {
   meta_.session_id = 0;
   meta_.On<proto::UnlinkRequest, proto::UnlinkReply>(

@@ -77,7 +77,7 @@ TEST_F(MetaSessionTest, NamesOpenHandlesWhenItResumes) {
         return reply;
       });
   std::shared_ptr<OpTracker> ops = session_.state()->ops;
-  ASSERT_TRUE(Run(session_.Recover(&loop_, session_.state()->generation)).has_value());
+  ASSERT_TRUE(Run(session_.Recover(&loop_, session_.state()->generation, Patience::Endless())).has_value());
   ASSERT_EQ(reclaimed.size(), 1u);
   EXPECT_EQ(reclaimed[0].handle_id(), handle->id.value());
   EXPECT_EQ(reclaimed[0].ino(), 50u);
