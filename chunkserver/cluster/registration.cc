@@ -112,6 +112,8 @@ Task<Result<void>> Registration::Register() {
   request.set_endpoint(endpoint_.ToString());
   request.set_software(SoftwareVersion());
   request.set_host(options_.host);
+  request.set_rack(options_.rack);
+  request.set_zone(options_.zone);
   std::string known = membership_.cluster_id();
   request.set_cluster_id(known.empty() ? options_.cluster_id : known);
   request.set_incarnation(incarnation_);

@@ -62,6 +62,8 @@ Json ServerJson(const proto::ServerEntry& server) {
           {"endpoint", server.endpoint()},
           {"alive", server.alive()},
           {"host", server.host()},
+          {"rack", server.rack()},
+          {"zone", server.zone()},
           {"capacity_bytes", server.capacity_bytes()},
           {"used_bytes", server.used_bytes()},
           {"chunks", server.chunks()},

@@ -60,6 +60,8 @@ std::string ServerTable(const ServerEntries& servers) {
                {"ENDPOINT"},
                {"STATE"},
                {"HOST"},
+               {"RACK"},
+               {"ZONE"},
                {"USED", Align::kRight},
                {"CAPACITY", Align::kRight},
                {"USE", Align::kRight},
@@ -68,7 +70,7 @@ std::string ServerTable(const ServerEntries& servers) {
                {"SOFTWARE"}});
   for (const proto::ServerEntry& server : servers) {
     table.AddRow({std::to_string(server.server_id()), server.endpoint(), StateCell(server), server.host(),
-                  FormatBytes(server.used_bytes()), FormatBytes(server.capacity_bytes()),
+                  server.rack(), server.zone(), FormatBytes(server.used_bytes()), FormatBytes(server.capacity_bytes()),
                   FormatShare(server.used_bytes(), server.capacity_bytes()), FormatCount(server.chunks()),
                   DisksCell(server), server.software()});
   }

@@ -142,6 +142,7 @@ class Cluster {
   void RebuildPlacement();
   proto::ClusterMap MapLocked() const;
   proto::ServerEntry EntryOf(const Server& server) const;
+  static FailureDomains DomainsOf(const records::Server& record);
   bool IsAlive(ServerId id) const;
   bool IsWritable(const PlacementGroup& group) const;
   std::uint32_t WeightOf(const PlacementGroup& group) const;

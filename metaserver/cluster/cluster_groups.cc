@@ -54,7 +54,7 @@ ClusterFacts Cluster::FactsAt(TimePoint now) const {
     known.lost_unsynced = server.record.lost_unsynced();
     known.draining = server.record.draining();
     known.full = !server.heard || GroupWeight({server.space()}) == 0;
-    known.host = server.record.host();
+    known.domains = DomainsOf(server.record);
     known.free_bytes = server.capacity_bytes - std::min(server.used_bytes, server.capacity_bytes);
   }
   return facts;

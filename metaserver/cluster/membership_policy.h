@@ -2,8 +2,8 @@
 
 #include <map>
 #include <set>
-#include <string>
 
+#include "metaserver/cluster/failure_domain.h"
 #include "metaserver/cluster/group.h"
 
 namespace gabion {
@@ -15,7 +15,7 @@ struct ServerFacts {
   bool lost_unsynced = false;     // when this incarnation began
   bool draining = false;          // its groups are to move to other servers
   bool full = false;              // there is no room for another group
-  std::string host;               // failure domain
+  FailureDomains domains;
   std::uint64_t free_bytes = 0;
 };
 

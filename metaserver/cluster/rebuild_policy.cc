@@ -37,8 +37,12 @@ bool IsCondemned(const GroupMember& member, const ClusterFacts& facts) {
 
 /// The server that becomes a member; none if no server can.
 ServerId ChooseTarget(const PlacementGroup& group, const RebuildLoads& loads, const ClusterFacts& facts) {
-  // Least of: a host that another member is on, groups, space in use.
-  using Rank = std::tuple<bool, std::uint32_t, std::uint64_t, ServerId>;
+  std::vector<FailureDomains> kept;
+  for (const GroupMember& member : group.members) {
+    if (!IsCondemned(member, facts)) kept.push_back(facts.servers.at(member.id).domains);
+  }
+  // Least of: failure domains that other members are in, groups, space in use.
+  using Rank = std::tuple<Crowding, std::uint32_t, std::uint64_t, ServerId>;
   std::optional<Rank> best;
   for (const auto& [id, server] : facts.servers) {
     if (!server.alive || server.incarnation == 0 || server.full || server.draining || group.Find(id) != nullptr)
@@ -46,10 +50,7 @@ ServerId ChooseTarget(const PlacementGroup& group, const RebuildLoads& loads, co
     const auto found = loads.find(id);
     const RebuildLoad load = found == loads.end() ? RebuildLoad() : found->second;
     if (load.rebuilds_to >= kMaxRebuildsPerServer) continue;
-    const bool shares_host = std::any_of(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
-      return !IsCondemned(member, facts) && facts.servers.at(member.id).host == server.host;
-    });
-    const Rank rank{shares_host, load.groups, UINT64_MAX - server.free_bytes, id};
+    const Rank rank{CrowdingOf(server.domains, kept), load.groups, UINT64_MAX - server.free_bytes, id};
     if (!best || rank < *best) best = rank;
   }
   return best ? std::get<ServerId>(*best) : ServerId();

@@ -161,6 +161,16 @@ TEST(ReportTest, StatusTellsHowFarRecoveryHasCome) {
   EXPECT_EQ(nlohmann::json::parse(DumpJson(StatusJson(status)))["recovery"]["bytes_left"], 1 << 20);
 }
 
+TEST(ReportTest, ServersHaveTheirFailureDomains) {
+  ServerEntries servers;
+  servers.Add()->set_host("h1");
+  servers.Mutable(0)->set_rack("r2");
+  servers.Mutable(0)->set_zone("z3");
+  EXPECT_THAT(ServerTable(servers), testing::ContainsRegex("h1 +r2 +z3"));
+  EXPECT_EQ(ServerJson(servers.Get(0))["rack"], "r2");
+  EXPECT_EQ(ServerJson(servers.Get(0))["zone"], "z3");
+}
+
 TEST(ReportTest, ServerTableShowsDrains) {
   ServerEntries servers;
   servers.Add()->set_alive(true);

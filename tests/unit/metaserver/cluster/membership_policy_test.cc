@@ -30,7 +30,7 @@ class Bench {
       ServerFacts& server = facts.servers[ServerId(i)];
       server.alive = true;
       server.incarnation = i;
-      server.host = "host" + std::to_string(i);
+      server.domains.host = "host" + std::to_string(i);
       server.free_bytes = 1000;
     }
   }
@@ -289,7 +289,7 @@ TEST(MembershipPolicyTest, PausesDoubleUntilAnotherServerTakesThePlace) {
   }
   EXPECT_EQ(bench.group().Find(ServerId(2))->pause, kLongestPause);
   bench.facts.servers[ServerId(4)] = bench.server(3);
-  bench.server(4).host = "host4";
+  bench.server(4).domains.host = "host4";
   EXPECT_EQ(bench.Step(), 1u);
   EXPECT_EQ(bench.StateOf(2), "none");
   EXPECT_EQ(bench.StateOf(4), "joining since 0");
@@ -318,13 +318,38 @@ TEST(MembershipPolicyTest, WhenAllHaveReleasedTheyGoOnInTheNextEpoch) {
 TEST(MembershipPolicyTest, AMemberThatIsAwayForTooLongIsReplaced) {
   Bench bench(5);
   bench.AddGroup(kPg, {1, 2, 3});
-  bench.server(4).host = "host1";
+  bench.server(4).domains.host = "host1";
   bench.server(2).alive = false;
   bench.Step();
   EXPECT_EQ(bench.Step(minutes(10) - Duration(1)), 0u);
   EXPECT_EQ(bench.Step(Duration(1)), 1u);
   EXPECT_EQ(bench.StateOf(2), "none");
   EXPECT_EQ(bench.StateOf(5), "joining since 0") << "4 is on the host of 1";
+}
+
+TEST(MembershipPolicyTest, AReplacementStandsApartFromTheMembersThatStay) {
+  const struct {
+    FailureDomains fourth, fifth;
+    unsigned chosen;
+  } kCases[] = {
+      {{"a", "a1", "h4"}, {"c", "c1", "h5"}, 5},  // the zone of the lost member is free
+      {{"a", "a1", "h4"}, {"b", "b2", "h5"}, 5},  // no zone is free, a rack is
+      {{"a", "a1", "h1"}, {"b", "b1", "h5"}, 5},  // no rack is free, a host is
+      {{"a", "a1", "h1"}, {"b", "b1", "h2"}, 4},  // as good as each other
+  };
+  for (const auto& test : kCases) {
+    Bench bench(5);
+    bench.AddGroup(kPg, {1, 2, 3});
+    bench.server(1).domains = {"a", "a1", "h1"};
+    bench.server(2).domains = {"b", "b1", "h2"};
+    bench.server(3).domains = {"c", "c1", "h3"};
+    bench.server(4).domains = test.fourth;
+    bench.server(5).domains = test.fifth;
+    bench.server(3).alive = false;
+    bench.Step();
+    EXPECT_EQ(bench.Step(minutes(10)), 1u);
+    EXPECT_EQ(bench.StateOf(test.chosen), "joining since 0") << test.fourth.zone << " or " << test.fifth.zone;
+  }
 }
 
 TEST(MembershipPolicyTest, AFullMemberIsReplacedAtOnceIfThereIsRoom) {
