@@ -38,6 +38,7 @@ void AddVolumeDeleteCommand(CLI::App& parent, Command* chosen);
 void AddServerListCommand(CLI::App& parent, Command* chosen);
 void AddServerDrainCommand(CLI::App& parent, Command* chosen);
 void AddServerUndrainCommand(CLI::App& parent, Command* chosen);
+void AddServerMaintenanceCommand(CLI::App& parent, Command* chosen);
 void AddServerRemoveCommand(CLI::App& parent, Command* chosen);
 void AddPgListCommand(CLI::App& parent, Command* chosen);
 void AddPgShowCommand(CLI::App& parent, Command* chosen);

@@ -71,6 +71,7 @@ Json ServerJson(const proto::ServerEntry& server) {
           {"disks_failed", server.disks_failed()},
           {"software", server.software()},
           {"draining", server.draining()},
+          {"maintenance_until_ns", server.maintenance_until_ns()},
           {"pgs", server.pgs()}};
 }
 

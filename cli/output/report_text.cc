@@ -1,4 +1,4 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -18,9 +18,13 @@ std::string DisksCell(const proto::ServerEntry& server) {
 }
 
 std::string StateCell(const proto::ServerEntry& server) {
-  if (!server.draining()) return server.alive() ? "up" : "DOWN";
-  const std::string drain = server.pgs() == 0 ? "drained" : fmt::format("draining ({} left)", server.pgs());
-  return server.alive() ? drain : "DOWN, " + drain;
+  std::vector<std::string> states;
+  if (!server.alive()) states.emplace_back("DOWN");
+  if (server.draining())
+    states.push_back(server.pgs() == 0 ? "drained" : fmt::format("draining ({} left)", server.pgs()));
+  if (server.maintenance_until_ns() != 0)
+    states.push_back("maintenance until " + FormatUtc(server.maintenance_until_ns()));
+  return states.empty() ? "up" : fmt::format("{}", fmt::join(states, ", "));
 }
 
 std::string RecoveryText(const proto::RecoveryStatus& recovery) {

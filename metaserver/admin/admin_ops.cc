@@ -121,6 +121,18 @@ Task<Result<proto::ServerDrainReply>> AdminOps::DrainServer(proto::ServerDrainRe
   co_return reply;
 }
 
+Task<Result<proto::ServerMaintenanceReply>> AdminOps::SetMaintenance(proto::ServerMaintenanceRequest request,
+                                                                     Env& env) {
+  const ServerId id(request.server_id());
+  const std::chrono::seconds time(request.for_s());
+  Task<Result<proto::ServerEntry>> change =
+      request.end() ? cluster_.EndMaintenance(id, env) : cluster_.BeginMaintenance(id, time, request.force(), env);
+  Result<proto::ServerEntry> changed = co_await std::move(change);
+  proto::ServerMaintenanceReply reply;
+  CO_TRY_ASSIGN(*reply.mutable_server(), std::move(changed));
+  co_return reply;
+}
+
 Task<Result<proto::ServerRemoveReply>> AdminOps::RemoveServer(proto::ServerRemoveRequest request, Env& env) {
   Result<void> removed = co_await cluster_.Remove(ServerId(request.server_id()), env);
   CO_TRY(removed);

@@ -188,7 +188,8 @@ void Cluster::RaiseMapVersion(WriteBatch& batch) {
 bool Cluster::MakeGroups(std::uint32_t replicas, Random& random, WriteBatch& batch) {
   std::vector<PlacementServer> servers;
   for (const auto& [id, server] : servers_) {
-    if (server.alive && !server.record.draining()) servers.push_back({id, DomainsOf(server.record)});
+    if (server.alive && !server.record.draining() && server.record.maintenance_until_ns() == 0)
+      servers.push_back({id, DomainsOf(server.record)});
   }
   std::vector<GroupMembers> existing;
   for (const auto& [id, group] : groups_) {
@@ -294,6 +295,7 @@ proto::ServerEntry Cluster::EntryOf(const Server& server) const {
   entry.set_rack(server.record.rack());
   entry.set_zone(server.record.zone());
   entry.set_draining(server.record.draining());
+  entry.set_maintenance_until_ns(server.record.maintenance_until_ns());
   return entry;
 }
 

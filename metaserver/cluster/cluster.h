@@ -31,6 +31,7 @@ class Cluster {
   static constexpr std::size_t kMaxDeletesPerHeartbeat = 4096;
   static constexpr std::size_t kMaxServers = 4096;
   static constexpr int kMaxDisksPerServer = 256;
+  static constexpr Duration kMaxMaintenance = std::chrono::hours(7 * 24);
 
   struct Options {
     Duration server_lease;
@@ -84,6 +85,12 @@ class Cluster {
   /// Has other servers take the place of this one in all its groups; or, to undo it, no longer. Errors: kNotFound, kIo,
   /// kUnavailable.
   Task<Result<proto::ServerEntry>> Drain(ServerId id, bool undo, Env& env);
+  /// The server may be away for `time` without its copies being made anew elsewhere, and leads no group meanwhile where
+  /// another member can. Begins anew where it has begun. Errors: kNotFound; kInvalidArgument: not 1 s to
+  /// kMaxMaintenance; kBusy, unless `force`: some group has no other copy within reach; kIo, kUnavailable.
+  Task<Result<proto::ServerEntry>> BeginMaintenance(ServerId id, Duration time, bool force, Env& env);
+  /// Fine if it is in none. Errors: kNotFound, kIo, kUnavailable.
+  Task<Result<proto::ServerEntry>> EndMaintenance(ServerId id, Env& env);
   /// Forgets a server that is gone. Errors: kNotFound; kBusy: it is alive, or a member of groups; kIo, kUnavailable.
   Task<Result<void>> Remove(ServerId id, Env& env);
 
@@ -108,7 +115,8 @@ class Cluster {
     records::Server record;
     bool alive = false;
     TimePoint lease_until;
-    bool heard = false;  // since this program's start
+    bool heard = false;      // since this program's start
+    TimePoint missed_since;  // end of its last maintenance
     std::uint64_t capacity_bytes = 0;
     std::uint64_t used_bytes = 0;
     std::uint64_t chunks = 0;
@@ -165,6 +173,15 @@ class Cluster {
   // cluster_admin.cc, with mutex_ held
   Result<Server*> FindServer(ServerId id);
   Result<void> CheckRemoval(ServerId id);
+  proto::ServerEntry FullEntryOf(const Server& server) const;
+  /// Writes a server that was changed, with `batch` and what follows for the groups; its entry then.
+  Result<proto::ServerEntry> WriteServer(const Server& server, Env& env, WriteBatch batch);
+
+  // cluster_maintenance.cc, with mutex_ held
+  Result<void> CheckMaintenance(const Server& server, TimePoint now) const;
+  void EndMaintenanceOf(Server& server, std::string why, Env& env, WriteBatch& batch);
+  /// Whether any has ended.
+  bool EndDueMaintenance(Env& env, WriteBatch& batch);
 
   // cluster_garbage.cc
   /// Members of the chunk's group that were made so after its epoch in `garbage`, which becomes the present one.

@@ -53,6 +53,8 @@ ClusterFacts Cluster::FactsAt(TimePoint now) const {
     known.incarnation = server.record.incarnation();
     known.lost_unsynced = server.record.lost_unsynced();
     known.draining = server.record.draining();
+    known.in_maintenance = server.record.maintenance_until_ns() != 0;
+    known.missed_since = server.missed_since;
     known.full = !server.heard || GroupWeight({server.space()}) == 0;
     known.domains = DomainsOf(server.record);
     known.free_bytes = server.capacity_bytes - std::min(server.used_bytes, server.capacity_bytes);

@@ -240,6 +240,7 @@ Task<Result<void>> Cluster::ExpireLeases(Env& env) {
                       true),
            env, batch);
     }
+    changed |= EndDueMaintenance(env, batch);
     changed |= AdvanceGroups(env, batch);
     if (!changed) co_return Result<void>();
     RaiseMapVersion(batch);

@@ -114,15 +114,17 @@ void NoteLosses(PlacementGroup& group, const ClusterFacts& facts) {
   }
 }
 
-/// One that has lost nothing or lost it longest ago, if possible the present one, else one of a server that leads few.
+/// One that has lost nothing or lost it longest ago, whose server is not about to go away, if possible the present one,
+/// else one of a server that leads few.
 /// With `balance` a server that leads fewer groups gets this one as well: its share, after it was away.
 void ElectPrimary(PlacementGroup& group, bool balance, const ClusterFacts& facts, PrimaryCounts& primaries) {
-  using Rank = std::tuple<Epoch, bool, std::uint32_t, ServerId>;
+  using Rank = std::tuple<Epoch, bool, bool, std::uint32_t, ServerId>;
   std::optional<Rank> best;
   for (const GroupMember& member : group.members) {
     if (!IsInSyncAndAlive(member, facts)) continue;
     const bool takes_over = balance && primaries[member.id] + 1 < primaries[group.primary];
-    const Rank rank{member.lost_before, member.id != group.primary && !takes_over, primaries[member.id], member.id};
+    const Rank rank{member.lost_before, FactsOf(member.id, facts).in_maintenance,
+                    member.id != group.primary && !takes_over, primaries[member.id], member.id};
     if (!best || rank < *best) best = rank;
   }
   if (!best) return;
@@ -132,12 +134,22 @@ void ElectPrimary(PlacementGroup& group, bool balance, const ClusterFacts& facts
   group.lost_before = std::max(group.lost_before, group.Find(group.primary)->lost_before);
 }
 
+/// Whether the primary's server is about to go away, and another member can lead as well: its stop costs no pause then.
+bool HasToBeLedByAnother(const PlacementGroup& group, const ClusterFacts& facts) {
+  if (!FactsOf(group.primary, facts).in_maintenance) return false;
+  const Epoch lost_before = group.Find(group.primary)->lost_before;
+  return std::any_of(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
+    return IsInSyncAndAlive(member, facts) && !FactsOf(member.id, facts).in_maintenance &&
+           member.lost_before <= lost_before;
+  });
+}
+
 /// Whether the group needs a new epoch although its members stay what they are.
 bool HasToStartAnew(const PlacementGroup& group, const GroupReports& reports, const ClusterFacts& facts) {
   auto restarted = [&](const GroupMember& member) { return WasRestarted(member, facts); };
   auto serving = [&](const GroupMember& member) { return IsServing(member, reports, facts); };
   // All that could serve have released this epoch: in the next one they go on.
-  return std::any_of(group.members.begin(), group.members.end(), restarted) ||
+  return HasToBeLedByAnother(group, facts) || std::any_of(group.members.begin(), group.members.end(), restarted) ||
          std::none_of(group.members.begin(), group.members.end(), serving);
 }
 

@@ -14,6 +14,8 @@ struct ServerFacts {
   std::uint64_t incarnation = 0;  // of its process; 0: of a release that brings no copy in sync
   bool lost_unsynced = false;     // when this incarnation began
   bool draining = false;          // its groups are to move to other servers
+  bool in_maintenance = false;    // it may be away for a while, or is about to be
+  TimePoint missed_since;         // end of its last maintenance: absences count from then on
   bool full = false;              // there is no room for another group
   FailureDomains domains;
   std::uint64_t free_bytes = 0;

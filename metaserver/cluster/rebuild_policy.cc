@@ -31,8 +31,9 @@ bool IsCondemned(const GroupMember& member, const ClusterFacts& facts) {
   if (server == facts.servers.end() || server->second.draining) return true;
   if (member.state == MemberState::kInSync) return false;
   if (member.full) return true;
-  return member.state == MemberState::kAway &&
-         (facts.now - member.away_since >= facts.down_out || member.pause >= kLongestPause);
+  if (member.state != MemberState::kAway || server->second.in_maintenance) return false;
+  const TimePoint missed_since = std::max(member.away_since, server->second.missed_since);
+  return facts.now - missed_since >= facts.down_out || member.pause >= kLongestPause;
 }
 
 /// The server that becomes a member; none if no server can.
@@ -45,8 +46,8 @@ ServerId ChooseTarget(const PlacementGroup& group, const RebuildLoads& loads, co
   using Rank = std::tuple<Crowding, std::uint32_t, std::uint64_t, ServerId>;
   std::optional<Rank> best;
   for (const auto& [id, server] : facts.servers) {
-    if (!server.alive || server.incarnation == 0 || server.full || server.draining || group.Find(id) != nullptr)
-      continue;
+    if (!server.alive || server.incarnation == 0 || server.full || group.Find(id) != nullptr) continue;
+    if (server.draining || server.in_maintenance) continue;
     const auto found = loads.find(id);
     const RebuildLoad load = found == loads.end() ? RebuildLoad() : found->second;
     if (load.rebuilds_to >= kMaxRebuildsPerServer) continue;

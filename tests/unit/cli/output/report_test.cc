@@ -181,6 +181,9 @@ TEST(ReportTest, ServerTableShowsDrains) {
   EXPECT_THAT(ServerTable(servers), HasSubstr("drained"));
   servers.Mutable(0)->set_alive(false);
   EXPECT_THAT(ServerTable(servers), HasSubstr("DOWN, drained"));
+  servers.Mutable(0)->set_draining(false);
+  servers.Mutable(0)->set_maintenance_until_ns(1);
+  EXPECT_THAT(ServerTable(servers), HasSubstr("DOWN, maintenance until 1970-01-01 00:00:00 UTC"));
 }
 
 }  // namespace
