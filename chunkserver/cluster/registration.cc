@@ -15,7 +15,7 @@ constexpr Duration kHurryDistance = std::chrono::milliseconds(20);
 }  // namespace
 
 Registration::Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage,
-                           PgDuties& duties, const Scrubber& scrubber)
+                           PgDuties& duties, const Scrubber& scrubber, const Leftovers& leftovers)
     : env_(env),
       options_(std::move(options)),
       context_(context),
@@ -24,6 +24,7 @@ Registration::Registration(Env& env, ChunkServerOptions options, DataContext& co
       garbage_(garbage),
       duties_(duties),
       scrubber_(scrubber),
+      leftovers_(leftovers),
       incarnation_(env.random.Next() | 1),
       metaserver_(env, options_.metaserver, Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}),
       backoff_(kBackoffFirst, kBackoffLongest) {}
@@ -147,6 +148,7 @@ Task<Result<void>> Registration::Heartbeat() {
   for (ChunkId chunk : garbage_.removed()) request.add_deleted_chunks(chunk.value());
   duties_.Report(request);
   *request.mutable_scrub() = scrubber_.report();
+  request.set_tidy(leftovers_.tidy_version() == request.map_version());
   TimePoint sent_at = env_.clock.Now();
   Payload none;
   auto reply = co_await CallTyped<proto::HeartbeatReply>(metaserver_, proto::METHOD_HEARTBEAT, request, std::move(none),
