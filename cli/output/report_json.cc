@@ -101,6 +101,10 @@ Json StatusJson(const proto::AdminStatusReply& status) {
           {"garbage_chunks", status.garbage_chunks()},
           {"recovery", RecoveryJson(status.recovery())},
           {"volumes", VolumesJson(status.volumes())},
+          {"balance",
+           {{"under_way", status.balance().under_way()},
+            {"pgs_moving", status.balance().pgs_moving()},
+            {"bytes_left", status.balance().bytes_left()}}},
           {"servers", ServersJson(status.servers())}};
 }
 

@@ -33,6 +33,13 @@ std::string RecoveryText(const proto::RecoveryStatus& recovery) {
                      FormatBytes(recovery.bytes_left()), FormatBytes(recovery.bytes_sent()));
 }
 
+std::string BalanceText(const proto::BalanceStatus& balance) {
+  if (!balance.under_way()) return "nothing to move";
+  if (balance.pgs_moving() == 0) return "under way: space of groups that have moved is given back";
+  return fmt::format("under way: {} moving, {} left", FormatCountOf(balance.pgs_moving(), "group"),
+                     FormatBytes(balance.bytes_left()));
+}
+
 std::string HealthText(const Health& health) {
   std::string text(ToString(health.level));
   std::transform(text.begin(), text.end(), text.begin(),
@@ -119,6 +126,7 @@ std::string StatusText(const proto::AdminStatusReply& status) {
       {"placement", fmt::format("{}: {} healthy, {} writable", FormatCountOf(status.pgs(), "group"),
                                 FormatCount(status.pgs_healthy()), FormatCount(status.pgs_writable()))},
       {"recovery", RecoveryText(status.recovery())},
+      {"balance", BalanceText(status.balance())},
       {"clients", FormatCountOf(status.sessions(), "session")},
       {"deletions",
        status.garbage_chunks() == 0 ? "none waiting" : FormatCountOf(status.garbage_chunks(), "chunk") + " waiting"},

@@ -48,6 +48,10 @@ Task<Result<proto::AdminStatusReply>> AdminOps::Status(Env& env) {
   Result<std::vector<Cluster::GroupView>> viewed = co_await cluster_.ViewGroups();
   CO_TRY_ASSIGN(const std::vector<Cluster::GroupView> groups, std::move(viewed));
   *reply.mutable_recovery() = SummarizeRecovery(groups);
+  const Cluster::BalanceView balance = cluster_.ViewBalance(env.clock.Now());
+  reply.mutable_balance()->set_under_way(balance.under_way);
+  reply.mutable_balance()->set_pgs_moving(balance.moving);
+  reply.mutable_balance()->set_bytes_left(balance.bytes_left);
   co_return reply;
 }
 

@@ -82,6 +82,14 @@ class Cluster {
   /// All groups. Errors: kUnavailable.
   Task<Result<std::vector<GroupView>>> ViewGroups();
 
+  /// Groups that move so that servers are used alike.
+  struct BalanceView {
+    bool under_way = false;
+    std::uint32_t moving = 0;      // groups, now
+    std::uint64_t bytes_left = 0;  // of these, as far as is known
+  };
+  BalanceView ViewBalance(TimePoint now) const;
+
   /// Has other servers take the place of this one in all its groups; or, to undo it, no longer. Errors: kNotFound, kIo,
   /// kUnavailable.
   Task<Result<proto::ServerEntry>> Drain(ServerId id, bool undo, Env& env);
@@ -116,6 +124,7 @@ class Cluster {
     bool alive = false;
     TimePoint lease_until;
     bool heard = false;      // since this program's start
+    bool tidy = false;       // as it said last, and since then no group has left it
     TimePoint missed_since;  // end of its last maintenance
     std::uint64_t capacity_bytes = 0;
     std::uint64_t used_bytes = 0;
@@ -170,6 +179,13 @@ class Cluster {
   std::uint32_t CountDegraded() const;
   std::uint32_t CountGroupsOf(ServerId server) const;
 
+  // cluster_balance.cc, with mutex_ held
+  /// Whether it is time for a look at how servers are used, and what there is to know for it.
+  void PrepareBalance(ClusterFacts& facts);
+  void NoteMoves(const Groups& next, const ClusterFacts& facts, Env& env, WriteBatch& batch);
+  /// Whether there was something to note.
+  bool NoteBalanced(const ClusterFacts& facts, Env& env, WriteBatch& batch);
+
   // cluster_admin.cc, with mutex_ held
   Result<Server*> FindServer(ServerId id);
   Result<void> CheckRemoval(ServerId id);
@@ -202,6 +218,9 @@ class Cluster {
   std::map<PgId, std::map<ServerId, proto::PgProgress>> progress_;  // of joiners, as their primaries said last
   EventLog events_;
   std::set<std::uint32_t> policies_;
+  std::map<PgId, std::uint64_t> group_bytes_;                       // of those that were copied since the start
+  bool balancing_ = false;                                          // groups have moved, and more may have to
+  TimePoint next_balance_;
   std::shared_ptr<const Placement> placement_ = std::make_shared<Placement>();
   std::uint64_t garbage_count_ = 0;
   std::uint64_t durable_map_version_ = 0;  // a crash does not take this version of the map back

@@ -190,6 +190,8 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
     WriteBatch batch;
     bool changed = TakeReports(server, request.disks());
     TakeScrubReport(server, request.scrub(), env, batch);
+    // By an older map it may have everything still that has left it since.
+    if (request.map_version() == counters_.at(Counter::kMapVersion)) server.tidy = request.tidy();
     const bool is_back = Revive(server, env, batch);
     if (is_back) {
       Note(EventAbout(id, "server-back",

@@ -161,6 +161,17 @@ TEST(ReportTest, StatusTellsHowFarRecoveryHasCome) {
   EXPECT_EQ(nlohmann::json::parse(DumpJson(StatusJson(status)))["recovery"]["bytes_left"], 1 << 20);
 }
 
+TEST(ReportTest, StatusTellsWhetherGroupsMove) {
+  proto::AdminStatusReply status;
+  EXPECT_THAT(StatusText(status), HasSubstr("nothing to move"));
+  status.mutable_balance()->set_under_way(true);
+  EXPECT_THAT(StatusText(status), HasSubstr("space of groups that have moved is given back"));
+  status.mutable_balance()->set_pgs_moving(2);
+  status.mutable_balance()->set_bytes_left(1 << 20);
+  EXPECT_THAT(StatusText(status), HasSubstr("under way: 2 groups moving, 1.0 MiB left"));
+  EXPECT_EQ(nlohmann::json::parse(DumpJson(StatusJson(status)))["balance"]["pgs_moving"], 2);
+}
+
 TEST(ReportTest, ServersHaveTheirFailureDomains) {
   ServerEntries servers;
   servers.Add()->set_host("h1");

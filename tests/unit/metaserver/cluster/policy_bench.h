@@ -23,7 +23,8 @@ class PolicyBench {
       server.alive = true;
       server.incarnation = i;
       server.domains.host = "host" + std::to_string(i);
-      server.free_bytes = 1000;
+      server.capacity_bytes = 1000;
+      server.tidy = true;
     }
   }
 
