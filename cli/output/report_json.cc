@@ -71,6 +71,7 @@ Json ServerJson(const proto::ServerEntry& server) {
           {"disks_failed", server.disks_failed()},
           {"software", server.software()},
           {"draining", server.draining()},
+          {"drain_bytes_left", server.drain_bytes_left()},
           {"maintenance_until_ns", server.maintenance_until_ns()},
           {"pgs", server.pgs()}};
 }
@@ -100,11 +101,11 @@ Json StatusJson(const proto::AdminStatusReply& status) {
           {"sessions", status.sessions()},
           {"garbage_chunks", status.garbage_chunks()},
           {"recovery", RecoveryJson(status.recovery())},
-          {"volumes", VolumesJson(status.volumes())},
           {"balance",
            {{"under_way", status.balance().under_way()},
             {"pgs_moving", status.balance().pgs_moving()},
             {"bytes_left", status.balance().bytes_left()}}},
+          {"volumes", VolumesJson(status.volumes())},
           {"servers", ServersJson(status.servers())}};
 }
 

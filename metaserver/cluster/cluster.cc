@@ -295,6 +295,7 @@ proto::ServerEntry Cluster::EntryOf(const Server& server) const {
   entry.set_rack(server.record.rack());
   entry.set_zone(server.record.zone());
   entry.set_draining(server.record.draining());
+  if (server.record.draining()) entry.set_drain_bytes_left(CountBytesToDrain(server));
   entry.set_maintenance_until_ns(server.record.maintenance_until_ns());
   return entry;
 }

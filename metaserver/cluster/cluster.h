@@ -189,6 +189,8 @@ class Cluster {
   // cluster_admin.cc, with mutex_ held
   Result<Server*> FindServer(ServerId id);
   Result<void> CheckRemoval(ServerId id);
+  /// An estimate of what has to be copied before all groups have left the server.
+  std::uint64_t CountBytesToDrain(const Server& server) const;
   proto::ServerEntry FullEntryOf(const Server& server) const;
   /// Writes a server that was changed, with `batch` and what follows for the groups; its entry then.
   Result<proto::ServerEntry> WriteServer(const Server& server, Env& env, WriteBatch batch);
@@ -216,11 +218,11 @@ class Cluster {
   Groups groups_;
   Reports reports_;                                                 // none of groups of which nothing was said
   std::map<PgId, std::map<ServerId, proto::PgProgress>> progress_;  // of joiners, as their primaries said last
-  EventLog events_;
-  std::set<std::uint32_t> policies_;
   std::map<PgId, std::uint64_t> group_bytes_;                       // of those that were copied since the start
   bool balancing_ = false;                                          // groups have moved, and more may have to
   TimePoint next_balance_;
+  EventLog events_;
+  std::set<std::uint32_t> policies_;
   std::shared_ptr<const Placement> placement_ = std::make_shared<Placement>();
   std::uint64_t garbage_count_ = 0;
   std::uint64_t durable_map_version_ = 0;  // a crash does not take this version of the map back

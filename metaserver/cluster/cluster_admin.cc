@@ -32,6 +32,23 @@ Result<Cluster::Server*> Cluster::FindServer(ServerId id) {
   return &found->second;
 }
 
+std::uint64_t Cluster::CountBytesToDrain(const Server& server) const {
+  const std::uint32_t count = CountGroupsOf(server.id);
+  std::uint64_t bytes = 0;
+  for (const auto& [id, group] : groups_) {
+    if (group.Find(server.id) == nullptr) continue;
+    auto progress = progress_.find(id);
+    const proto::PgProgress* copy = progress == progress_.end() ? nullptr : &progress->second.begin()->second;
+    auto known = group_bytes_.find(id);
+    if (copy != nullptr && copy->bytes_left() + copy->bytes_sent() > 0) {
+      bytes += copy->bytes_left();
+    } else {
+      bytes += known == group_bytes_.end() ? server.used_bytes / count : known->second;
+    }
+  }
+  return bytes;
+}
+
 proto::ServerEntry Cluster::FullEntryOf(const Server& server) const {
   proto::ServerEntry entry = EntryOf(server);
   entry.set_pgs(CountGroupsOf(server.id));

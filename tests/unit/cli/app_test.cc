@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "tests/unit/cli/mock_admin_api.h"
+
 namespace gabion {
 namespace {
 
@@ -14,21 +16,6 @@ using testing::_;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Return;
-
-class MockAdminApi : public AdminApi {
- public:
-  MOCK_METHOD(Result<proto::AdminStatusReply>, Status, (), (override));
-  MOCK_METHOD(Result<proto::VolumeCreateReply>, CreateVolume, (std::string, std::uint32_t), (override));
-  MOCK_METHOD(Result<proto::VolumeListReply>, ListVolumes, (), (override));
-  MOCK_METHOD(Result<proto::VolumeShowReply>, ShowVolume, (std::string), (override));
-  MOCK_METHOD(Result<void>, DeleteVolume, (std::string, bool), (override));
-  MOCK_METHOD(Result<proto::ServerListReply>, ListServers, (), (override));
-  MOCK_METHOD(Result<proto::ServerDrainReply>, DrainServer, (std::uint32_t, bool), (override));
-  MOCK_METHOD(Result<proto::ServerMaintenanceReply>, SetMaintenance, (proto::ServerMaintenanceRequest), (override));
-  MOCK_METHOD(Result<void>, RemoveServer, (std::uint32_t), (override));
-  MOCK_METHOD(Result<proto::PgListReply>, ListGroups, (std::uint32_t), (override));
-  MOCK_METHOD(Result<proto::EventListReply>, ListEvents, (std::uint32_t), (override));
-};
 
 proto::VolumeEntry VolumeNamed(const std::string& name, std::uint32_t replicas) {
   proto::VolumeEntry volume;
@@ -156,13 +143,21 @@ TEST_F(AppTest, ListsServersAsJsonArray) {
   EXPECT_EQ(nlohmann::json::parse(out_.str())[0]["endpoint"], "127.0.0.1:9");
 }
 
-TEST_F(AppTest, DrainSaysHowMuchIsLeft) {
+TEST_F(AppTest, DrainReturnsAtOnceIfTold) {
   proto::ServerDrainReply reply;
   reply.mutable_server()->set_server_id(3);
   reply.mutable_server()->set_pgs(12);
   EXPECT_CALL(api_, DrainServer(3, false)).WillOnce(Return(reply));
-  EXPECT_EQ(Run({"server", "drain", "3"}), ExitCode::kDone);
+  EXPECT_EQ(Run({"server", "drain", "3", "--no-wait"}), ExitCode::kDone);
   EXPECT_THAT(out_.str(), HasSubstr("12 placement groups move to other servers"));
+}
+
+TEST_F(AppTest, DrainReturnsWhenNothingIsLeft) {
+  proto::ServerDrainReply reply;
+  reply.mutable_server()->set_server_id(3);
+  EXPECT_CALL(api_, DrainServer(3, false)).WillOnce(Return(reply));
+  EXPECT_EQ(Run({"server", "drain", "3"}), ExitCode::kDone);
+  EXPECT_EQ(out_.str(), "chunkserver 3 is drained: it may be stopped\n");
 }
 
 TEST_F(AppTest, ADrainCanBeTakenBack) {
