@@ -122,8 +122,8 @@ void NoteLosses(PlacementGroup& group, const ClusterFacts& facts) {
   }
 }
 
-/// One that has lost nothing or lost it longest ago, that is not about to go, if possible the present one,
-/// else one of a server that leads few.
+/// One that has lost nothing or lost it longest ago, that is not about to go, if possible the present one, else one of
+/// a server that leads few.
 /// With `balance` a server that leads fewer groups gets this one as well: its share, after it was away.
 void ElectPrimary(PlacementGroup& group, bool balance, const ClusterFacts& facts, PrimaryCounts& primaries) {
   using Rank = std::tuple<Epoch, bool, bool, std::uint32_t, ServerId>;
@@ -155,7 +155,8 @@ std::set<PgId> ShareLeads(Groups& drafts, const ClusterFacts& facts, PrimaryCoun
   return changed;
 }
 
-/// Whether the primary's server is about to go away, and another member can lead as well: its stop costs no pause then.
+/// Whether the primary's server is about to go away, and another member can lead as well: readers do not notice its
+/// stop then.
 bool HasToBeLedByAnother(const PlacementGroup& group, const ClusterFacts& facts) {
   if (!FactsOf(group.primary, facts).in_maintenance) return false;
   const Epoch lost_before = group.Find(group.primary)->lost_before;
