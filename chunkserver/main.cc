@@ -74,6 +74,9 @@ class ChunkServerDaemon final : public Daemon {
                 });
     set.AddText("host", "NAME", "Servers with the same name fail together (default: this machine's name)",
                 &server_options_.host);
+    set.AddText("rack", "NAME", "The rack it stands in: copies of a chunk go to different ones while there are enough",
+                &server_options_.rack);
+    set.AddText("zone", "NAME", "The zone (room, site) it stands in, as for racks", &server_options_.zone);
     set.AddNumber(
         "scrub-interval-s",
         "Seconds in which every copy of every chunk is read and compared once, 0 for never (default 604800: a week)", 0,

@@ -3,6 +3,7 @@
 #include <asio/co_spawn.hpp>
 
 #include "chunkserver/cluster/registration.h"
+#include "chunkserver/pg/leftovers.h"
 #include "chunkserver/pg/member_ops.h"
 #include "chunkserver/pg/pg_duties.h"
 #include "chunkserver/pg/scrubber.h"
@@ -34,9 +35,9 @@ class ChunkServer::Impl {
         context_{membership_, stores_, peers_, fences_, pgs_, joiners_, admission_, order_, tasks_},
         duties_(context_, env_),
         scrubber_(context_, env_, options_.scrub_interval),
-        strays_(context_, env_),
+        leftovers_(context_, env_),
         garbage_(env_, stores_),
-        registration_(env_, options_, context_, garbage_, duties_, scrubber_),
+        registration_(env_, options_, context_, garbage_, duties_, scrubber_, leftovers_),
         rpc_(std::move(loops), Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}) {
     RegisterDataOps(rpc_, context_);
     RegisterMemberOps(rpc_, context_);
@@ -50,7 +51,7 @@ class ChunkServer::Impl {
     LogInfo("chunkserver listens on {}", rpc_.endpoint().ToString());
     duties_.Start();
     scrubber_.Start();
-    strays_.Start();
+    leftovers_.Start();
     registration_.Start(rpc_.endpoint());
     co_return Result<void>();
   }
@@ -63,8 +64,8 @@ class ChunkServer::Impl {
     co_await peers_.Stop();
     Task<void> scrub = scrubber_.Stop();
     co_await asio::co_spawn(env_.executor, std::move(scrub), asio::use_awaitable);
-    Task<void> strays = strays_.Stop();
-    co_await asio::co_spawn(env_.executor, std::move(strays), asio::use_awaitable);
+    Task<void> removals = leftovers_.Stop();
+    co_await asio::co_spawn(env_.executor, std::move(removals), asio::use_awaitable);
     Task<void> rest = duties_.Stop();
     co_await asio::co_spawn(env_.executor, std::move(rest), asio::use_awaitable);
     co_await rpc_.Stop();
@@ -91,7 +92,7 @@ class ChunkServer::Impl {
   DataContext context_;
   PgDuties duties_;
   Scrubber scrubber_;
-  Strays strays_;
+  Leftovers leftovers_;
   Garbage garbage_;
   Registration registration_;
   RpcServer rpc_;

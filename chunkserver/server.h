@@ -14,7 +14,9 @@ struct ChunkServerOptions {
   Endpoint listen{"127.0.0.1", 0};
   Endpoint metaserver;
   std::string host_id;      // boot id; empty in simulation
-  std::string host;         // failure domain
+  std::string host;         // failure domains: what is in one of them fails together
+  std::string rack;         // of the zone; empty: unknown
+  std::string zone;         // empty: unknown
   std::string server_uuid;  // kept in the data directory
   std::string cluster_id;   // empty before the first registration
   std::uint64_t slab_bytes = 1ull << 30;

@@ -28,6 +28,8 @@ class AdminApi {
   virtual Result<proto::ServerListReply> ListServers() = 0;
   /// Errors: kNotFound.
   virtual Result<proto::ServerDrainReply> DrainServer(std::uint32_t server_id, bool undo) = 0;
+  /// Errors: kNotFound, kInvalidArgument; kBusy: data would be out of reach without it.
+  virtual Result<proto::ServerMaintenanceReply> SetMaintenance(proto::ServerMaintenanceRequest request) = 0;
   /// Errors: kNotFound; kBusy: it is running, or a member of placement groups.
   virtual Result<void> RemoveServer(std::uint32_t server_id) = 0;
   /// `pg_id` 0: all. Errors: kNotFound.

@@ -44,6 +44,7 @@ void AddCommands(CLI::App& app, Command* chosen) {
   AddServerListCommand(*server, chosen);
   AddServerDrainCommand(*server, chosen);
   AddServerUndrainCommand(*server, chosen);
+  AddServerMaintenanceCommand(*server, chosen);
   AddServerRemoveCommand(*server, chosen);
   CLI::App* pg = app.add_subcommand("pg", "The placement groups")->require_subcommand(1);
   AddPgListCommand(*pg, chosen);

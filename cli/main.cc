@@ -9,6 +9,7 @@
 #include "cli/app.h"
 #include "cli/rpc_admin_api.h"
 #include "common/base/log.h"
+#include "common/env/real/interrupt.h"
 
 namespace {
 
@@ -17,13 +18,20 @@ std::optional<std::string> FromEnvironment(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
+bool WaitUnlessInterrupted(gabion::Duration time) {
+  static gabion::Interrupt interrupt;
+  return !interrupt.Wait(time);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   // The answer says what went wrong; lines of the RPC layer's own would only be in its way.
   if (!gabion::OpenLog("", gabion::LogLevel::kError)) return EXIT_FAILURE;
   const gabion::AppHost host{
-      {std::cin, std::cout, std::cerr, isatty(STDIN_FILENO) != 0}, FromEnvironment, gabion::MakeRpcAdminApi};
+      {std::cin, std::cout, std::cerr, isatty(STDIN_FILENO) != 0, isatty(STDOUT_FILENO) != 0, &WaitUnlessInterrupted},
+      FromEnvironment,
+      gabion::MakeRpcAdminApi};
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return static_cast<int>(gabion::RunApp(arguments, host));
 }

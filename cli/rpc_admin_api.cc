@@ -79,6 +79,10 @@ class RpcAdminApi final : public AdminApi {
     return Call<proto::ServerDrainReply>(proto::METHOD_SERVER_DRAIN, request);
   }
 
+  Result<proto::ServerMaintenanceReply> SetMaintenance(proto::ServerMaintenanceRequest request) override {
+    return Call<proto::ServerMaintenanceReply>(proto::METHOD_SERVER_MAINTENANCE, request);
+  }
+
   Result<void> RemoveServer(std::uint32_t server_id) override {
     proto::ServerRemoveRequest request;
     request.set_server_id(server_id);

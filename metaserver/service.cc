@@ -126,6 +126,10 @@ void RegisterAdmin(RpcServer& server, AdminOps& admin) {
       server, proto::METHOD_SERVER_DRAIN, [&admin](proto::ServerDrainRequest request, RpcRequest raw) {
         return admin.DrainServer(std::move(request), *raw.env);
       });
+  HandleTyped<proto::ServerMaintenanceRequest, proto::ServerMaintenanceReply>(
+      server, proto::METHOD_SERVER_MAINTENANCE, [&admin](proto::ServerMaintenanceRequest request, RpcRequest raw) {
+        return admin.SetMaintenance(std::move(request), *raw.env);
+      });
   HandleTyped<proto::ServerRemoveRequest, proto::ServerRemoveReply>(
       server, proto::METHOD_SERVER_REMOVE, [&admin](proto::ServerRemoveRequest request, RpcRequest raw) {
         return admin.RemoveServer(std::move(request), *raw.env);

@@ -6,6 +6,10 @@
 
 namespace gabion {
 
+bool MembershipView::Group::HasMember(ServerId server) const {
+  return std::find(members.begin(), members.end(), server) != members.end() || HasInSync(server) || HasJoining(server);
+}
+
 bool MembershipView::Group::HasInSync(ServerId server) const {
   return std::find(in_sync.begin(), in_sync.end(), server) != in_sync.end();
 }
@@ -31,8 +35,8 @@ Result<MembershipViewPtr> MembershipView::FromMap(const proto::ClusterMap& map) 
     group.id = PgId(entry.pg_id());
     group.epoch = Epoch(entry.epoch());
     group.primary = ServerId(entry.primary());
-    group.min_replicas = entry.min_replicas();
     group.replicas = entry.replicas();
+    group.min_replicas = entry.min_replicas();
     for (std::uint32_t member : entry.members()) group.members.emplace_back(member);
     for (std::uint32_t member : entry.in_sync()) group.in_sync.emplace_back(member);
     for (const proto::Joiner& joiner : entry.joining()) {

@@ -21,13 +21,14 @@ class MembershipView {
   struct Group {
     PgId id;
     Epoch epoch;
-    std::uint32_t replicas = 1;     // wanted
     std::vector<ServerId> members;  // in sync, joining or away
     std::vector<ServerId> in_sync;
     ServerId primary;  // none: 0
     std::vector<Joiner> joining;
+    std::uint32_t replicas = 1;  // wanted
     std::uint32_t min_replicas = 1;
 
+    bool HasMember(ServerId server) const;
     bool HasInSync(ServerId server) const;
     bool HasJoining(ServerId server) const;
   };

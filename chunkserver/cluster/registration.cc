@@ -15,7 +15,7 @@ constexpr Duration kHurryDistance = std::chrono::milliseconds(20);
 }  // namespace
 
 Registration::Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage,
-                           PgDuties& duties, const Scrubber& scrubber)
+                           PgDuties& duties, const Scrubber& scrubber, const Leftovers& leftovers)
     : env_(env),
       options_(std::move(options)),
       context_(context),
@@ -24,6 +24,7 @@ Registration::Registration(Env& env, ChunkServerOptions options, DataContext& co
       garbage_(garbage),
       duties_(duties),
       scrubber_(scrubber),
+      leftovers_(leftovers),
       incarnation_(env.random.Next() | 1),
       metaserver_(env, options_.metaserver, Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}),
       backoff_(kBackoffFirst, kBackoffLongest) {}
@@ -112,6 +113,8 @@ Task<Result<void>> Registration::Register() {
   request.set_endpoint(endpoint_.ToString());
   request.set_software(SoftwareVersion());
   request.set_host(options_.host);
+  request.set_rack(options_.rack);
+  request.set_zone(options_.zone);
   std::string known = membership_.cluster_id();
   request.set_cluster_id(known.empty() ? options_.cluster_id : known);
   request.set_incarnation(incarnation_);
@@ -145,6 +148,7 @@ Task<Result<void>> Registration::Heartbeat() {
   for (ChunkId chunk : garbage_.removed()) request.add_deleted_chunks(chunk.value());
   duties_.Report(request);
   *request.mutable_scrub() = scrubber_.report();
+  request.set_tidy(leftovers_.tidy_version() == request.map_version());
   TimePoint sent_at = env_.clock.Now();
   Payload none;
   auto reply = co_await CallTyped<proto::HeartbeatReply>(metaserver_, proto::METHOD_HEARTBEAT, request, std::move(none),

@@ -4,6 +4,7 @@
 
 #include "chunkserver/cluster/garbage.h"
 #include "chunkserver/cluster/membership.h"
+#include "chunkserver/pg/leftovers.h"
 #include "chunkserver/pg/pg_duties.h"
 #include "chunkserver/pg/scrubber.h"
 #include "chunkserver/server.h"
@@ -20,7 +21,7 @@ class Registration {
  public:
   /// All outlive it. `options` as the server's.
   Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage, PgDuties& duties,
-               const Scrubber& scrubber);
+               const Scrubber& scrubber, const Leftovers& leftovers);
 
   /// `endpoint`: where this server is reached.
   void Start(Endpoint endpoint);
@@ -46,6 +47,7 @@ class Registration {
   Garbage& garbage_;
   PgDuties& duties_;
   const Scrubber& scrubber_;
+  const Leftovers& leftovers_;
   const std::uint64_t incarnation_;  // of this process, not 0
   RpcClient metaserver_;
   Endpoint endpoint_;

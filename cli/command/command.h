@@ -5,6 +5,7 @@
 
 #include "cli/admin_api.h"
 #include "common/base/result.h"
+#include "common/env/clock.h"
 
 namespace CLI {
 class App;
@@ -17,7 +18,11 @@ struct Console {
   std::istream& in;
   std::ostream& out;
   std::ostream& err;
-  bool interactive = false;  // a person can answer questions
+  bool interactive = false;      // a person can answer questions
+  bool out_is_terminal = false;  // what was printed can be overwritten
+  /// Returns after that time, or when Ctrl-C was pressed since the first call, with false. From the first call on
+  /// Ctrl-C does not end the program.
+  std::function<bool(Duration)> wait{};
 };
 
 struct CommandContext {
@@ -38,6 +43,7 @@ void AddVolumeDeleteCommand(CLI::App& parent, Command* chosen);
 void AddServerListCommand(CLI::App& parent, Command* chosen);
 void AddServerDrainCommand(CLI::App& parent, Command* chosen);
 void AddServerUndrainCommand(CLI::App& parent, Command* chosen);
+void AddServerMaintenanceCommand(CLI::App& parent, Command* chosen);
 void AddServerRemoveCommand(CLI::App& parent, Command* chosen);
 void AddPgListCommand(CLI::App& parent, Command* chosen);
 void AddPgShowCommand(CLI::App& parent, Command* chosen);

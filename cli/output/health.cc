@@ -55,18 +55,33 @@ void NoteCopies(const proto::RecoveryStatus& recovery, Assessment& assessment) {
                   fmt::format("{} {} {}: {}", groups, verb, copies, Remedy(recovery)));
 }
 
+/// Down, and nobody has said that it would be.
+bool IsMissed(const proto::ServerEntry& server) {
+  return !server.alive() && server.maintenance_until_ns() == 0;
+}
+
+void NoteMaintenance(const proto::AdminStatusReply& status, Assessment& assessment) {
+  for (const proto::ServerEntry& server : status.servers()) {
+    if (server.maintenance_until_ns() == 0) continue;
+    assessment.Note(HealthLevel::kDegraded,
+                    fmt::format("chunkserver {} is {}in maintenance until {}", server.server_id(),
+                                server.alive() ? "" : "down, ", FormatUtc(server.maintenance_until_ns())));
+  }
+}
+
 }  // namespace
 
 Health AssessHealth(const proto::AdminStatusReply& status) {
   Assessment assessment;
   const auto down = static_cast<std::uint64_t>(std::count_if(status.servers().begin(), status.servers().end(),
-                                                             [](const auto& server) { return !server.alive(); }));
+                                                             [](const auto& server) { return IsMissed(server); }));
   const auto total = static_cast<std::uint64_t>(status.servers_size());
   if (total == 0) assessment.Note(HealthLevel::kFailing, "no chunkserver has registered");
   if (down > 0) {
     assessment.Note(HealthLevel::kDegraded,
                     fmt::format("{} of {} down", FormatCount(down), FormatCountOf(total, "chunkserver")));
   }
+  NoteMaintenance(status, assessment);
   std::uint64_t failed_disks = 0;
   for (const proto::ServerEntry& server : status.servers()) failed_disks += server.disks_failed();
   if (failed_disks > 0) assessment.Note(HealthLevel::kDegraded, FormatCountOf(failed_disks, "disk") + " failed");

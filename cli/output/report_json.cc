@@ -62,6 +62,8 @@ Json ServerJson(const proto::ServerEntry& server) {
           {"endpoint", server.endpoint()},
           {"alive", server.alive()},
           {"host", server.host()},
+          {"rack", server.rack()},
+          {"zone", server.zone()},
           {"capacity_bytes", server.capacity_bytes()},
           {"used_bytes", server.used_bytes()},
           {"chunks", server.chunks()},
@@ -69,6 +71,8 @@ Json ServerJson(const proto::ServerEntry& server) {
           {"disks_failed", server.disks_failed()},
           {"software", server.software()},
           {"draining", server.draining()},
+          {"drain_bytes_left", server.drain_bytes_left()},
+          {"maintenance_until_ns", server.maintenance_until_ns()},
           {"pgs", server.pgs()}};
 }
 
@@ -97,6 +101,10 @@ Json StatusJson(const proto::AdminStatusReply& status) {
           {"sessions", status.sessions()},
           {"garbage_chunks", status.garbage_chunks()},
           {"recovery", RecoveryJson(status.recovery())},
+          {"balance",
+           {{"under_way", status.balance().under_way()},
+            {"pgs_moving", status.balance().pgs_moving()},
+            {"bytes_left", status.balance().bytes_left()}}},
           {"volumes", VolumesJson(status.volumes())},
           {"servers", ServersJson(status.servers())}};
 }

@@ -1,4 +1,4 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -18,15 +18,26 @@ std::string DisksCell(const proto::ServerEntry& server) {
 }
 
 std::string StateCell(const proto::ServerEntry& server) {
-  if (!server.draining()) return server.alive() ? "up" : "DOWN";
-  const std::string drain = server.pgs() == 0 ? "drained" : fmt::format("draining ({} left)", server.pgs());
-  return server.alive() ? drain : "DOWN, " + drain;
+  std::vector<std::string> states;
+  if (!server.alive()) states.emplace_back("DOWN");
+  if (server.draining())
+    states.push_back(server.pgs() == 0 ? "drained" : fmt::format("draining ({} left)", server.pgs()));
+  if (server.maintenance_until_ns() != 0)
+    states.push_back("maintenance until " + FormatUtc(server.maintenance_until_ns()));
+  return states.empty() ? "up" : fmt::format("{}", fmt::join(states, ", "));
 }
 
 std::string RecoveryText(const proto::RecoveryStatus& recovery) {
   if (recovery.joiners() == 0) return recovery.pgs_degraded() == 0 ? "nothing to do" : "waits for chunkservers";
   return fmt::format("{} being brought in sync: {} left, {} sent", FormatCountOf(recovery.joiners(), "member"),
                      FormatBytes(recovery.bytes_left()), FormatBytes(recovery.bytes_sent()));
+}
+
+std::string BalanceText(const proto::BalanceStatus& balance) {
+  if (!balance.under_way()) return "nothing to move";
+  if (balance.pgs_moving() == 0) return "under way: space of groups that have moved is given back";
+  return fmt::format("under way: {} moving, {} left", FormatCountOf(balance.pgs_moving(), "group"),
+                     FormatBytes(balance.bytes_left()));
 }
 
 std::string HealthText(const Health& health) {
@@ -60,6 +71,8 @@ std::string ServerTable(const ServerEntries& servers) {
                {"ENDPOINT"},
                {"STATE"},
                {"HOST"},
+               {"RACK"},
+               {"ZONE"},
                {"USED", Align::kRight},
                {"CAPACITY", Align::kRight},
                {"USE", Align::kRight},
@@ -68,7 +81,7 @@ std::string ServerTable(const ServerEntries& servers) {
                {"SOFTWARE"}});
   for (const proto::ServerEntry& server : servers) {
     table.AddRow({std::to_string(server.server_id()), server.endpoint(), StateCell(server), server.host(),
-                  FormatBytes(server.used_bytes()), FormatBytes(server.capacity_bytes()),
+                  server.rack(), server.zone(), FormatBytes(server.used_bytes()), FormatBytes(server.capacity_bytes()),
                   FormatShare(server.used_bytes(), server.capacity_bytes()), FormatCount(server.chunks()),
                   DisksCell(server), server.software()});
   }
@@ -113,6 +126,7 @@ std::string StatusText(const proto::AdminStatusReply& status) {
       {"placement", fmt::format("{}: {} healthy, {} writable", FormatCountOf(status.pgs(), "group"),
                                 FormatCount(status.pgs_healthy()), FormatCount(status.pgs_writable()))},
       {"recovery", RecoveryText(status.recovery())},
+      {"balance", BalanceText(status.balance())},
       {"clients", FormatCountOf(status.sessions(), "session")},
       {"deletions",
        status.garbage_chunks() == 0 ? "none waiting" : FormatCountOf(status.garbage_chunks(), "chunk") + " waiting"},

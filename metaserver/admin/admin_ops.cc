@@ -48,6 +48,10 @@ Task<Result<proto::AdminStatusReply>> AdminOps::Status(Env& env) {
   Result<std::vector<Cluster::GroupView>> viewed = co_await cluster_.ViewGroups();
   CO_TRY_ASSIGN(const std::vector<Cluster::GroupView> groups, std::move(viewed));
   *reply.mutable_recovery() = SummarizeRecovery(groups);
+  const Cluster::BalanceView balance = cluster_.ViewBalance(env.clock.Now());
+  reply.mutable_balance()->set_under_way(balance.under_way);
+  reply.mutable_balance()->set_pgs_moving(balance.moving);
+  reply.mutable_balance()->set_bytes_left(balance.bytes_left);
   co_return reply;
 }
 
@@ -118,6 +122,18 @@ Task<Result<proto::ServerDrainReply>> AdminOps::DrainServer(proto::ServerDrainRe
   Result<proto::ServerEntry> drained = co_await cluster_.Drain(ServerId(request.server_id()), request.undo(), env);
   proto::ServerDrainReply reply;
   CO_TRY_ASSIGN(*reply.mutable_server(), std::move(drained));
+  co_return reply;
+}
+
+Task<Result<proto::ServerMaintenanceReply>> AdminOps::SetMaintenance(proto::ServerMaintenanceRequest request,
+                                                                     Env& env) {
+  const ServerId id(request.server_id());
+  const std::chrono::seconds time(request.for_s());
+  Task<Result<proto::ServerEntry>> change =
+      request.end() ? cluster_.EndMaintenance(id, env) : cluster_.BeginMaintenance(id, time, request.force(), env);
+  Result<proto::ServerEntry> changed = co_await std::move(change);
+  proto::ServerMaintenanceReply reply;
+  CO_TRY_ASSIGN(*reply.mutable_server(), std::move(changed));
   co_return reply;
 }
 

@@ -21,6 +21,7 @@ class AdminOps {
   Task<Result<proto::PgListReply>> ListGroups(proto::PgListRequest request);
   proto::EventListReply ListEvents(const proto::EventListRequest& request);
   Task<Result<proto::ServerDrainReply>> DrainServer(proto::ServerDrainRequest request, Env& env);
+  Task<Result<proto::ServerMaintenanceReply>> SetMaintenance(proto::ServerMaintenanceRequest request, Env& env);
   Task<Result<proto::ServerRemoveReply>> RemoveServer(proto::ServerRemoveRequest request, Env& env);
 
  private:

@@ -188,7 +188,8 @@ void Cluster::RaiseMapVersion(WriteBatch& batch) {
 bool Cluster::MakeGroups(std::uint32_t replicas, Random& random, WriteBatch& batch) {
   std::vector<PlacementServer> servers;
   for (const auto& [id, server] : servers_) {
-    if (server.alive && !server.record.draining()) servers.push_back({id, server.record.host()});
+    if (server.alive && !server.record.draining() && server.record.maintenance_until_ns() == 0)
+      servers.push_back({id, DomainsOf(server.record)});
   }
   std::vector<GroupMembers> existing;
   for (const auto& [id, group] : groups_) {
@@ -229,6 +230,10 @@ void Cluster::AddPolicy(std::uint32_t replicas, Random& random) {
   RaiseMapVersion(batch);
   if (Result<CommitSeq> written = Write(std::move(batch)); !written) LogError("{}", written.error().ToString());
   RebuildPlacement();
+}
+
+FailureDomains Cluster::DomainsOf(const records::Server& record) {
+  return {record.zone(), record.rack(), record.host()};
 }
 
 bool Cluster::IsAlive(ServerId id) const {
@@ -287,7 +292,11 @@ proto::ServerEntry Cluster::EntryOf(const Server& server) const {
   entry.set_disks_failed(server.disks_failed);
   entry.set_software(server.record.software());
   entry.set_host(server.record.host());
+  entry.set_rack(server.record.rack());
+  entry.set_zone(server.record.zone());
   entry.set_draining(server.record.draining());
+  if (server.record.draining()) entry.set_drain_bytes_left(CountBytesToDrain(server));
+  entry.set_maintenance_until_ns(server.record.maintenance_until_ns());
   return entry;
 }
 

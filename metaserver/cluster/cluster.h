@@ -31,6 +31,7 @@ class Cluster {
   static constexpr std::size_t kMaxDeletesPerHeartbeat = 4096;
   static constexpr std::size_t kMaxServers = 4096;
   static constexpr int kMaxDisksPerServer = 256;
+  static constexpr Duration kMaxMaintenance = std::chrono::hours(7 * 24);
 
   struct Options {
     Duration server_lease;
@@ -81,9 +82,23 @@ class Cluster {
   /// All groups. Errors: kUnavailable.
   Task<Result<std::vector<GroupView>>> ViewGroups();
 
+  /// Groups that move so that servers are used alike.
+  struct BalanceView {
+    bool under_way = false;
+    std::uint32_t moving = 0;      // groups, now
+    std::uint64_t bytes_left = 0;  // of these, as far as is known
+  };
+  BalanceView ViewBalance(TimePoint now) const;
+
   /// Has other servers take the place of this one in all its groups; or, to undo it, no longer. Errors: kNotFound, kIo,
   /// kUnavailable.
   Task<Result<proto::ServerEntry>> Drain(ServerId id, bool undo, Env& env);
+  /// The server may be away for `time` without its copies being made anew elsewhere, and leads no group meanwhile where
+  /// another member can. Begins anew where it has begun. Errors: kNotFound; kInvalidArgument: not 1 s to
+  /// kMaxMaintenance; kBusy, unless `force`: some group has no other copy within reach; kIo, kUnavailable.
+  Task<Result<proto::ServerEntry>> BeginMaintenance(ServerId id, Duration time, bool force, Env& env);
+  /// Fine if it is in none. Errors: kNotFound, kIo, kUnavailable.
+  Task<Result<proto::ServerEntry>> EndMaintenance(ServerId id, Env& env);
   /// Forgets a server that is gone. Errors: kNotFound; kBusy: it is alive, or a member of groups; kIo, kUnavailable.
   Task<Result<void>> Remove(ServerId id, Env& env);
 
@@ -108,7 +123,9 @@ class Cluster {
     records::Server record;
     bool alive = false;
     TimePoint lease_until;
-    bool heard = false;  // since this program's start
+    bool heard = false;      // since this program's start
+    bool tidy = false;       // as it said last, and since then no group has left it
+    TimePoint missed_since;  // end of its last maintenance
     std::uint64_t capacity_bytes = 0;
     std::uint64_t used_bytes = 0;
     std::uint64_t chunks = 0;
@@ -142,6 +159,7 @@ class Cluster {
   void RebuildPlacement();
   proto::ClusterMap MapLocked() const;
   proto::ServerEntry EntryOf(const Server& server) const;
+  static FailureDomains DomainsOf(const records::Server& record);
   bool IsAlive(ServerId id) const;
   bool IsWritable(const PlacementGroup& group) const;
   std::uint32_t WeightOf(const PlacementGroup& group) const;
@@ -161,9 +179,27 @@ class Cluster {
   std::uint32_t CountDegraded() const;
   std::uint32_t CountGroupsOf(ServerId server) const;
 
+  // cluster_balance.cc, with mutex_ held
+  /// Whether it is time for a look at how servers are used, and what there is to know for it.
+  void PrepareBalance(ClusterFacts& facts);
+  void NoteMoves(const Groups& next, const ClusterFacts& facts, Env& env, WriteBatch& batch);
+  /// Whether there was something to note.
+  bool NoteBalanced(const ClusterFacts& facts, Env& env, WriteBatch& batch);
+
   // cluster_admin.cc, with mutex_ held
   Result<Server*> FindServer(ServerId id);
   Result<void> CheckRemoval(ServerId id);
+  /// An estimate of what has to be copied before all groups have left the server.
+  std::uint64_t CountBytesToDrain(const Server& server) const;
+  proto::ServerEntry FullEntryOf(const Server& server) const;
+  /// Writes a server that was changed, with `batch` and what follows for the groups; its entry then.
+  Result<proto::ServerEntry> WriteServer(const Server& server, Env& env, WriteBatch batch);
+
+  // cluster_maintenance.cc, with mutex_ held
+  Result<void> CheckMaintenance(const Server& server, TimePoint now) const;
+  void EndMaintenanceOf(Server& server, std::string why, Env& env, WriteBatch& batch);
+  /// Whether any has ended.
+  bool EndDueMaintenance(Env& env, WriteBatch& batch);
 
   // cluster_garbage.cc
   /// Members of the chunk's group that were made so after its epoch in `garbage`, which becomes the present one.
@@ -182,6 +218,9 @@ class Cluster {
   Groups groups_;
   Reports reports_;                                                 // none of groups of which nothing was said
   std::map<PgId, std::map<ServerId, proto::PgProgress>> progress_;  // of joiners, as their primaries said last
+  std::map<PgId, std::uint64_t> group_bytes_;                       // of those that were copied since the start
+  bool balancing_ = false;                                          // groups have moved, and more may have to
+  TimePoint next_balance_;
   EventLog events_;
   std::set<std::uint32_t> policies_;
   std::shared_ptr<const Placement> placement_ = std::make_shared<Placement>();

@@ -32,26 +32,53 @@ Result<Cluster::Server*> Cluster::FindServer(ServerId id) {
   return &found->second;
 }
 
+std::uint64_t Cluster::CountBytesToDrain(const Server& server) const {
+  const std::uint32_t count = CountGroupsOf(server.id);
+  std::uint64_t bytes = 0;
+  for (const auto& [id, group] : groups_) {
+    if (group.Find(server.id) == nullptr) continue;
+    auto progress = progress_.find(id);
+    const proto::PgProgress* copy = progress == progress_.end() ? nullptr : &progress->second.begin()->second;
+    auto known = group_bytes_.find(id);
+    if (copy != nullptr && copy->bytes_left() + copy->bytes_sent() > 0) {
+      bytes += copy->bytes_left();
+    } else {
+      bytes += known == group_bytes_.end() ? server.used_bytes / count : known->second;
+    }
+  }
+  return bytes;
+}
+
+proto::ServerEntry Cluster::FullEntryOf(const Server& server) const {
+  proto::ServerEntry entry = EntryOf(server);
+  entry.set_pgs(CountGroupsOf(server.id));
+  return entry;
+}
+
+Result<proto::ServerEntry> Cluster::WriteServer(const Server& server, Env& env, WriteBatch batch) {
+  batch.Put(ServerKey(server.id), EncodeRecord(server.record));
+  AdvanceGroups(env, batch);
+  RaiseMapVersion(batch);
+  TRY_ASSIGN([[maybe_unused]] CommitSeq seq, Write(std::move(batch)));
+  RebuildPlacement();
+  return FullEntryOf(server);
+}
+
 Task<Result<proto::ServerEntry>> Cluster::Drain(ServerId id, bool undo, Env& env) {
   proto::ServerEntry entry;
   {
     const std::lock_guard lock(mutex_);
     CO_TRY_ASSIGN(Server * server, FindServer(id));
+    entry = FullEntryOf(*server);
     if (server->record.draining() == undo) {
       WriteBatch batch;
       server->record.set_draining(!undo);
-      batch.Put(ServerKey(id), EncodeRecord(server->record));
       Note(EventAbout(id, undo ? "server-undrained" : "server-draining",
                       fmt::format("chunkserver {} {}", id.value(),
                                   undo ? "is no longer drained" : "is drained: its groups move to other servers")),
            env, batch);
-      AdvanceGroups(env, batch);
-      RaiseMapVersion(batch);
-      CO_TRY_ASSIGN([[maybe_unused]] CommitSeq seq, Write(std::move(batch)));
-      RebuildPlacement();
+      CO_TRY_ASSIGN(entry, WriteServer(*server, env, std::move(batch)));
     }
-    entry = EntryOf(*server);
-    entry.set_pgs(CountGroupsOf(id));
   }
   Result<void> durable = co_await MakeDurable();
   CO_TRY(durable);

@@ -53,17 +53,24 @@ ClusterFacts Cluster::FactsAt(TimePoint now) const {
     known.incarnation = server.record.incarnation();
     known.lost_unsynced = server.record.lost_unsynced();
     known.draining = server.record.draining();
+    known.in_maintenance = server.record.maintenance_until_ns() != 0;
+    known.missed_since = server.missed_since;
     known.full = !server.heard || GroupWeight({server.space()}) == 0;
-    known.host = server.record.host();
-    known.free_bytes = server.capacity_bytes - std::min(server.used_bytes, server.capacity_bytes);
+    known.domains = DomainsOf(server.record);
+    known.capacity_bytes = server.capacity_bytes;
+    known.used_bytes = server.used_bytes;
+    known.tidy = server.tidy;
   }
   return facts;
 }
 
 bool Cluster::AdvanceGroups(Env& env, WriteBatch& batch) {
-  const Groups next = NextGroups(groups_, reports_, FactsAt(env.clock.Now()));
-  if (next.empty()) return false;
+  ClusterFacts facts = FactsAt(env.clock.Now());
+  PrepareBalance(facts);
+  const Groups next = NextGroups(groups_, reports_, facts);
+  if (next.empty()) return NoteBalanced(facts, env, batch);
   const std::uint32_t degraded_before = CountDegraded();
+  NoteMoves(next, facts, env, batch);
   NoteGroupChanges(next, env, batch);
   for (const auto& [id, group] : next) {
     batch.Put(PgKey(id), EncodeRecord(ToRecord(group)));
@@ -175,6 +182,9 @@ void Cluster::TakeProgress(ServerId from, const proto::HeartbeatRequest& request
     const GroupMember* joiner = group->second.Find(ServerId(said.server_id()));
     if (joiner == nullptr || joiner->state != MemberState::kJoining) continue;
     progress_[group->first][joiner->id] = said;
+    // One that has nothing is sent all there is.
+    const std::uint64_t bytes = said.bytes_left() + said.bytes_sent();
+    if (!joiner->since && bytes > 0) group_bytes_[group->first] = bytes;
   }
 }
 

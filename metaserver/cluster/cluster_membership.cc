@@ -11,17 +11,19 @@ namespace gabion {
 namespace {
 
 constexpr std::size_t kMaxUuidBytes = 64;
-constexpr std::size_t kMaxTextBytes = 256;  // of endpoints, host names, versions
+constexpr std::size_t kMaxTextBytes = 256;  // of endpoints, versions, labels
 
 Result<void> CheckRegistration(const proto::RegisterServerRequest& request, const std::string& cluster_id) {
   if (request.server_uuid().empty() || request.server_uuid().size() > kMaxUuidBytes) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("a chunkserver's uuid has 1 to {} characters", kMaxUuidBytes));
   }
-  if (request.host().size() > kMaxTextBytes || request.software().size() > kMaxTextBytes ||
-      request.endpoint().size() > kMaxTextBytes) {
+  for (const std::string* text :
+       {&request.endpoint(), &request.software(), &request.host(), &request.rack(), &request.zone()}) {
+    if (text->size() <= kMaxTextBytes) continue;
     return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("a chunkserver's host, endpoint and version have at most {} characters", kMaxTextBytes));
+                 fmt::format("a chunkserver's endpoint, version, host, rack and zone have at most {} characters",
+                             kMaxTextBytes));
   }
   if (Result<Endpoint> endpoint = Endpoint::Parse(request.endpoint(), 0); !endpoint) {
     return endpoint.error().WithContext("the chunkserver's endpoint");
@@ -126,6 +128,8 @@ Task<Result<proto::RegisterServerReply>> Cluster::Register(proto::RegisterServer
     Revive(*server, env, batch);
     server->record.set_endpoint(request.endpoint());
     server->record.set_host(request.host());
+    server->record.set_rack(request.rack());
+    server->record.set_zone(request.zone());
     server->record.set_software(request.software());
     server->record.set_incarnation(request.incarnation());
     server->record.set_lost_unsynced(request.lost_unsynced());
@@ -186,6 +190,8 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
     WriteBatch batch;
     bool changed = TakeReports(server, request.disks());
     TakeScrubReport(server, request.scrub(), env, batch);
+    // By an older map it may have everything still that has left it since.
+    if (request.map_version() == counters_.at(Counter::kMapVersion)) server.tidy = request.tidy();
     const bool is_back = Revive(server, env, batch);
     if (is_back) {
       Note(EventAbout(id, "server-back",
@@ -236,6 +242,7 @@ Task<Result<void>> Cluster::ExpireLeases(Env& env) {
                       true),
            env, batch);
     }
+    changed |= EndDueMaintenance(env, batch);
     changed |= AdvanceGroups(env, batch);
     if (!changed) co_return Result<void>();
     RaiseMapVersion(batch);

@@ -14,6 +14,14 @@ std::uint32_t PlacementGroup::Count(MemberState state) const {
       std::count_if(members.begin(), members.end(), [&](const GroupMember& member) { return member.state == state; }));
 }
 
+void PlacementGroup::AddJoiner(ServerId id) {
+  GroupMember member;
+  member.id = id;
+  member.state = MemberState::kJoining;
+  member.added = epoch.next();
+  members.push_back(member);
+}
+
 std::uint32_t PlacementGroup::CountRebuilds() const {
   return static_cast<std::uint32_t>(std::count_if(members.begin(), members.end(), [](const GroupMember& member) {
     return member.state == MemberState::kJoining && !member.since;
@@ -36,6 +44,7 @@ records::Group ToRecord(const PlacementGroup& group) {
     state->set_incarnation(member.incarnation);
     state->set_lost_before_epoch(member.lost_before.value());
     state->set_full(member.full);
+    state->set_leaving(member.leaving);
     state->set_pause_ms(
         static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(member.pause).count()));
   }
@@ -60,6 +69,7 @@ PlacementGroup GroupOf(const records::Group& record, TimePoint now) {
     member.incarnation = state.incarnation();
     member.lost_before = Epoch(state.lost_before_epoch());
     member.full = state.full();
+    member.leaving = state.leaving();
     member.pause = std::chrono::milliseconds(state.pause_ms());
     if (member.state == MemberState::kAway) {
       member.join_after = now + member.pause;

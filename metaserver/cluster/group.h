@@ -25,6 +25,7 @@ struct GroupMember {
   std::uint64_t incarnation = 0;  // of its server's process when the group's epoch began; 0: unknown
   Epoch lost_before;              // may have lost what was changed before this epoch and not synced; none: nothing
   bool full = false;              // it went away for want of space
+  bool leaving = false;           // the last member takes its place, and it goes when that one is in sync
   Duration pause{0};              // after the last time it went away though its server was alive
   TimePoint join_after;           // end of that pause
   TimePoint away_since;           // while it is away
@@ -44,6 +45,8 @@ struct PlacementGroup {
   std::uint32_t Count(MemberState state) const;
   /// As many members are in sync as the group should have.
   bool IsWhole() const { return Count(MemberState::kInSync) >= replicas; }
+  /// One more member, which has nothing yet; the group's next epoch is its first.
+  void AddJoiner(ServerId id);
   /// Members that have to be made from nothing.
   std::uint32_t CountRebuilds() const;
 

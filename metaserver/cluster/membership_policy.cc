@@ -5,11 +5,14 @@
 #include <tuple>
 
 #include "common/env/mutate.h"
+#include "metaserver/cluster/balance_policy.h"
 #include "metaserver/cluster/rebuild_policy.h"
 
 namespace gabion {
 
 namespace {
+
+constexpr std::size_t kMaxLeadsAtOnce = 4;
 
 using PrimaryCounts = std::map<ServerId, std::uint32_t>;
 
@@ -38,6 +41,11 @@ bool HasOldRelease(const PlacementGroup& group, const ClusterFacts& facts) {
   return std::any_of(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
     return facts.IsAlive(member.id) && FactsOf(member.id, facts).incarnation == 0;
   });
+}
+
+/// Whether it goes when the wanted copies are elsewhere.
+bool IsLeaving(const GroupMember& member, const ClusterFacts& facts) {
+  return member.leaving || FactsOf(member.id, facts).draining;
 }
 
 /// Whether it is another process than when the group's epoch began. One that is away had no part in the epoch.
@@ -98,7 +106,7 @@ void AdvanceMember(GroupMember& member, Epoch epoch, const GroupReports& reports
 /// Once all wanted copies are in sync elsewhere, the others are of no use.
 void DropSurplus(PlacementGroup& group, const ClusterFacts& facts) {
   auto stays = [&](const GroupMember& member) {
-    return member.state == MemberState::kInSync && !FactsOf(member.id, facts).draining;
+    return member.state == MemberState::kInSync && !IsLeaving(member, facts);
   };
   if (std::count_if(group.members.begin(), group.members.end(), stays) < group.replicas) return;
   std::erase_if(group.members, [](const GroupMember& member) { return member.state != MemberState::kInSync; });
@@ -114,15 +122,17 @@ void NoteLosses(PlacementGroup& group, const ClusterFacts& facts) {
   }
 }
 
-/// One that has lost nothing or lost it longest ago, if possible the present one, else one of a server that leads few.
+/// One that has lost nothing or lost it longest ago, that is not about to go, if possible the present one, else one of
+/// a server that leads few.
 /// With `balance` a server that leads fewer groups gets this one as well: its share, after it was away.
 void ElectPrimary(PlacementGroup& group, bool balance, const ClusterFacts& facts, PrimaryCounts& primaries) {
-  using Rank = std::tuple<Epoch, bool, std::uint32_t, ServerId>;
+  using Rank = std::tuple<Epoch, bool, bool, std::uint32_t, ServerId>;
   std::optional<Rank> best;
   for (const GroupMember& member : group.members) {
     if (!IsInSyncAndAlive(member, facts)) continue;
     const bool takes_over = balance && primaries[member.id] + 1 < primaries[group.primary];
-    const Rank rank{member.lost_before, member.id != group.primary && !takes_over, primaries[member.id], member.id};
+    const Rank rank{member.lost_before, FactsOf(member.id, facts).in_maintenance || IsLeaving(member, facts),
+                    member.id != group.primary && !takes_over, primaries[member.id], member.id};
     if (!best || rank < *best) best = rank;
   }
   if (!best) return;
@@ -132,12 +142,36 @@ void ElectPrimary(PlacementGroup& group, bool balance, const ClusterFacts& facts
   group.lost_before = std::max(group.lost_before, group.Find(group.primary)->lost_before);
 }
 
+/// Gives servers that lead few groups more of them, a few at a time: each begins an epoch. The groups it changed.
+std::set<PgId> ShareLeads(Groups& drafts, const ClusterFacts& facts, PrimaryCounts& primaries) {
+  std::set<PgId> changed;
+  for (auto& [id, group] : drafts) {
+    if (changed.size() == kMaxLeadsAtOnce) break;
+    if (!group.IsWhole() || group.Count(MemberState::kJoining) > 0) continue;
+    const ServerId before = group.primary;
+    ElectPrimary(group, true, facts, primaries);
+    if (group.primary != before) changed.insert(id);
+  }
+  return changed;
+}
+
+/// Whether the primary's server is about to go away, and another member can lead as well: readers do not notice its
+/// stop then.
+bool HasToBeLedByAnother(const PlacementGroup& group, const ClusterFacts& facts) {
+  if (!FactsOf(group.primary, facts).in_maintenance) return false;
+  const Epoch lost_before = group.Find(group.primary)->lost_before;
+  return std::any_of(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
+    return IsInSyncAndAlive(member, facts) && !FactsOf(member.id, facts).in_maintenance &&
+           member.lost_before <= lost_before;
+  });
+}
+
 /// Whether the group needs a new epoch although its members stay what they are.
 bool HasToStartAnew(const PlacementGroup& group, const GroupReports& reports, const ClusterFacts& facts) {
   auto restarted = [&](const GroupMember& member) { return WasRestarted(member, facts); };
   auto serving = [&](const GroupMember& member) { return IsServing(member, reports, facts); };
   // All that could serve have released this epoch: in the next one they go on.
-  return std::any_of(group.members.begin(), group.members.end(), restarted) ||
+  return HasToBeLedByAnother(group, facts) || std::any_of(group.members.begin(), group.members.end(), restarted) ||
          std::none_of(group.members.begin(), group.members.end(), serving);
 }
 
@@ -164,13 +198,19 @@ Groups NextGroups(const Groups& groups, const Reports& reports, const ClusterFac
     }
     if (draft != group || HasToStartAnew(group, said, facts)) {
       NoteLosses(draft, facts);
-      // When a group becomes whole it changes anyway, and there are no more joiners whose progress would be lost.
-      ElectPrimary(draft, draft.IsWhole() && !group.IsWhole(), facts, primaries);
+      // When the last joiner is in sync the group changes anyway, and there is nobody whose progress would be lost.
+      const bool is_done = draft.Count(MemberState::kJoining) == 0 && group.Count(MemberState::kJoining) > 0;
+      ElectPrimary(draft, draft.IsWhole() && (is_done || !group.IsWhole()), facts, primaries);
       changed.insert(id);
     }
     drafts.emplace(id, std::move(draft));
   }
   changed.merge(PlanRebuilds(groups, drafts, facts));
+  // While any group cannot change, nothing is moved either.
+  if (facts.may_balance && drafts.size() == groups.size()) {
+    if (changed.empty()) changed = BeginMoves(drafts, facts);
+    if (changed.empty()) changed = ShareLeads(drafts, facts, primaries);
+  }
   Groups next;
   for (PgId id : changed) {
     PlacementGroup& draft = drafts.at(id);
@@ -186,7 +226,7 @@ std::set<ServerId> MembersToRelease(const PlacementGroup& group, const GroupRepo
   std::set<ServerId> leaving;
   if (HasOldRelease(group, facts)) return leaving;
   std::uint32_t serving = 0;
-  std::uint32_t staying = 0;  // of those, on servers that are not drained
+  std::uint32_t staying = 0;  // of those, that are not to leave
   for (const GroupMember& member : group.members) {
     if (!IsInSyncAndAlive(member, facts)) continue;
     if (reports.asked.contains(member.id) || reports.released.contains(member.id)) {
@@ -194,19 +234,19 @@ std::set<ServerId> MembersToRelease(const PlacementGroup& group, const GroupRepo
       continue;
     }
     ++serving;
-    if (!FactsOf(member.id, facts).draining) ++staying;
+    if (!IsLeaving(member, facts)) ++staying;
   }
   // From the last on: those that were made members when others were to leave.
   for (auto member = group.members.rbegin(); member != group.members.rend(); ++member) {
     if (!IsInSyncAndAlive(*member, facts) || leaving.contains(member->id)) continue;
-    const bool draining = FactsOf(member->id, facts).draining;
+    const bool goes = IsLeaving(*member, facts);
     const bool fails = reports.failing.contains(member->id) && serving > MinReplicas(group.replicas);
-    const bool is_drained = draining && staying >= group.replicas;
-    const bool is_surplus = !draining && member->id != group.primary && staying > group.replicas;
-    if (!fails && !is_drained && !is_surplus) continue;
+    const bool is_replaced = goes && staying >= group.replicas;
+    const bool is_surplus = !goes && member->id != group.primary && staying > group.replicas;
+    if (!fails && !is_replaced && !is_surplus) continue;
     leaving.insert(member->id);
     --serving;
-    if (!draining) --staying;
+    if (!goes) --staying;
   }
   return leaving;
 }

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <set>
-#include <string>
 
+#include "metaserver/cluster/failure_domain.h"
 #include "metaserver/cluster/group.h"
 
 namespace gabion {
@@ -14,9 +15,15 @@ struct ServerFacts {
   std::uint64_t incarnation = 0;  // of its process; 0: of a release that brings no copy in sync
   bool lost_unsynced = false;     // when this incarnation began
   bool draining = false;          // its groups are to move to other servers
+  bool in_maintenance = false;    // it may be away for a while, or is about to be
+  TimePoint missed_since;         // end of its last maintenance: absences count from then on
   bool full = false;              // there is no room for another group
-  std::string host;               // failure domain
-  std::uint64_t free_bytes = 0;
+  FailureDomains domains;
+  std::uint64_t capacity_bytes = 0;  // 0: not known
+  std::uint64_t used_bytes = 0;
+  bool tidy = false;  // what it uses is what its groups take: it has given back the space of those that left it
+
+  std::uint64_t free_bytes() const { return capacity_bytes - std::min(used_bytes, capacity_bytes); }
 };
 
 /// What was said of a group in its present epoch.
@@ -34,6 +41,8 @@ struct ClusterFacts {
   TimePoint now;
   Duration down_out{0};  // a member that is away for longer is replaced
   std::map<ServerId, ServerFacts> servers;
+  bool may_balance = false;                   // groups may begin to move
+  std::map<PgId, std::uint64_t> group_bytes;  // of those that were copied lately
 
   bool IsAlive(ServerId id) const;
 };
@@ -52,8 +61,8 @@ inline constexpr Duration kPauseForgotten = std::chrono::minutes(30);
 Groups NextGroups(const Groups& groups, const Reports& reports, const ClusterFacts& facts);
 
 /// Which members in sync are to release the group: those that fail, while at least MinReplicas stay; those of drained
-/// servers and those too many, while all wanted copies stay. Whoever was asked before is among them: it may have done
-/// so, and counts for nothing.
+/// servers, those whose place was taken and those too many, while all wanted copies stay. Whoever was asked before is
+/// among them: it may have done so, and counts for nothing.
 std::set<ServerId> MembersToRelease(const PlacementGroup& group, const GroupReports& reports,
                                     const ClusterFacts& facts);
 

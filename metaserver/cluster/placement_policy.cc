@@ -22,27 +22,30 @@ using ServerLoads = std::map<ServerId, ServerLoad>;
 GroupMembers ChooseMembers(const std::vector<PlacementServer>& servers, const ServerLoads& loads,
                            std::uint32_t replicas, const PlacementServer* must, Random& random) {
   std::vector<const PlacementServer*> chosen;
-  if (must != nullptr) chosen.push_back(must);
+  std::vector<FailureDomains> taken;
+  auto choose = [&](const PlacementServer* server) {
+    chosen.push_back(server);
+    taken.push_back(server->domains);
+  };
+  if (must != nullptr) choose(must);
   while (chosen.size() < replicas) {
-    // Least of: a host that is taken, groups, primaries, chance. The last keeps equal servers from always meeting the
-    // same partners, so that a lost one's data is on all the others.
-    using Rank = std::tuple<bool, std::uint32_t, std::uint32_t, std::uint64_t>;
+    // Least of: failure domains that are taken, groups, primaries, chance. The last keeps equal servers from always
+    // meeting the same partners, so that a lost one's data is on all the others.
+    using Rank = std::tuple<Crowding, std::uint32_t, std::uint32_t, std::uint64_t>;
     const PlacementServer* best = nullptr;
     Rank best_rank;
     for (const PlacementServer& server : servers) {
       auto is_same = [&](const PlacementServer* other) { return other->id == server.id; };
       if (std::any_of(chosen.begin(), chosen.end(), is_same)) continue;
-      auto shares_host = [&](const PlacementServer* other) { return other->host == server.host; };
       const ServerLoad& load = loads.at(server.id);
-      const Rank rank{std::any_of(chosen.begin(), chosen.end(), shares_host), load.groups, load.primaries,
-                      random.Next()};
+      const Rank rank{CrowdingOf(server.domains, taken), load.groups, load.primaries, random.Next()};
       if (best == nullptr || rank < best_rank) {
         best = &server;
         best_rank = rank;
       }
     }
     CHECK(best != nullptr);
-    chosen.push_back(best);
+    choose(best);
   }
   GroupMembers group;
   for (const PlacementServer* server : chosen) group.members.push_back(server->id);

@@ -1,18 +1,18 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "common/base/ids.h"
 #include "common/env/random.h"
+#include "metaserver/cluster/failure_domain.h"
 
 namespace gabion {
 
 /// A server that may become a member of new placement groups.
 struct PlacementServer {
   ServerId id;
-  std::string host;  // failure domain
+  FailureDomains domains;
 };
 
 /// What a placement group is made of.
@@ -31,7 +31,7 @@ struct GroupMembers {
 /// groups
 ///   with it as a member: existing groups do not move yet, and without that it would stay empty.
 ///
-/// Members are distinct servers, on distinct hosts while that can be.
+/// Members are distinct servers, in distinct failure domains while that can be.
 std::vector<GroupMembers> PlanGroups(const std::vector<PlacementServer>& servers,
                                      const std::vector<GroupMembers>& existing, std::uint32_t replicas,
                                      std::uint32_t groups_per_policy, Random& random);

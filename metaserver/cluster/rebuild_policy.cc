@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace gabion {
@@ -28,28 +29,30 @@ void Count(const PlacementGroup& group, RebuildLoads& loads) {
 /// Whether another server is to take its place.
 bool IsCondemned(const GroupMember& member, const ClusterFacts& facts) {
   auto server = facts.servers.find(member.id);
-  if (server == facts.servers.end() || server->second.draining) return true;
+  if (server == facts.servers.end() || server->second.draining || member.leaving) return true;
   if (member.state == MemberState::kInSync) return false;
   if (member.full) return true;
-  return member.state == MemberState::kAway &&
-         (facts.now - member.away_since >= facts.down_out || member.pause >= kLongestPause);
+  if (member.state != MemberState::kAway || server->second.in_maintenance) return false;
+  const TimePoint missed_since = std::max(member.away_since, server->second.missed_since);
+  return facts.now - missed_since >= facts.down_out || member.pause >= kLongestPause;
 }
 
 /// The server that becomes a member; none if no server can.
 ServerId ChooseTarget(const PlacementGroup& group, const RebuildLoads& loads, const ClusterFacts& facts) {
-  // Least of: a host that another member is on, groups, space in use.
-  using Rank = std::tuple<bool, std::uint32_t, std::uint64_t, ServerId>;
+  std::vector<FailureDomains> kept;
+  for (const GroupMember& member : group.members) {
+    if (!IsCondemned(member, facts)) kept.push_back(facts.servers.at(member.id).domains);
+  }
+  // Least of: failure domains that other members are in, groups, space in use.
+  using Rank = std::tuple<Crowding, std::uint32_t, std::uint64_t, ServerId>;
   std::optional<Rank> best;
   for (const auto& [id, server] : facts.servers) {
-    if (!server.alive || server.incarnation == 0 || server.full || server.draining || group.Find(id) != nullptr)
-      continue;
+    if (!server.alive || server.incarnation == 0 || server.full || group.Find(id) != nullptr) continue;
+    if (server.draining || server.in_maintenance) continue;
     const auto found = loads.find(id);
     const RebuildLoad load = found == loads.end() ? RebuildLoad() : found->second;
     if (load.rebuilds_to >= kMaxRebuildsPerServer) continue;
-    const bool shares_host = std::any_of(group.members.begin(), group.members.end(), [&](const GroupMember& member) {
-      return !IsCondemned(member, facts) && facts.servers.at(member.id).host == server.host;
-    });
-    const Rank rank{shares_host, load.groups, UINT64_MAX - server.free_bytes, id};
+    const Rank rank{CrowdingOf(server.domains, kept), load.groups, UINT64_MAX - server.free_bytes(), id};
     if (!best || rank < *best) best = rank;
   }
   return best ? std::get<ServerId>(*best) : ServerId();
@@ -73,25 +76,39 @@ void Replace(PlacementGroup& group, ServerId target, const ClusterFacts& facts) 
   };
   if (auto gone = std::find_if(group.members.begin(), group.members.end(), leaves); gone != group.members.end())
     group.members.erase(gone);
-  GroupMember member;
-  member.id = target;
-  member.state = MemberState::kJoining;
-  member.added = group.epoch.next();
-  group.members.push_back(member);
+  group.AddJoiner(target);
+}
+
+/// The most endangered first.
+std::vector<std::pair<std::uint32_t, PgId>> FindNeedy(const Groups& drafts, const ClusterFacts& facts) {
+  std::vector<std::pair<std::uint32_t, PgId>> needy;
+  for (const auto& [id, group] : drafts) {
+    if (IsNeedy(group, facts)) needy.emplace_back(group.Count(MemberState::kInSync), id);
+  }
+  std::sort(needy.begin(), needy.end());
+  return needy;
+}
+
+/// Who was to leave stays; who was to take its place is dropped when the group is whole.
+std::set<PgId> CallMovesOff(Groups& drafts) {
+  std::set<PgId> stayed;
+  for (auto& [id, group] : drafts) {
+    for (GroupMember& member : group.members) {
+      if (std::exchange(member.leaving, false)) stayed.insert(id);
+    }
+  }
+  return stayed;
 }
 
 }  // namespace
 
 std::set<PgId> PlanRebuilds(const Groups& groups, Groups& drafts, const ClusterFacts& facts) {
-  std::vector<std::pair<std::uint32_t, PgId>> needy;  // the most endangered first
-  for (const auto& [id, group] : drafts) {
-    if (IsNeedy(group, facts)) needy.emplace_back(group.Count(MemberState::kInSync), id);
-  }
-  std::set<PgId> changed;
-  if (needy.empty()) return changed;
+  if (FindNeedy(drafts, facts).empty()) return {};
+  // What is missing comes before what is not where it should be.
+  std::set<PgId> changed = CallMovesOff(drafts);
+  const std::vector<std::pair<std::uint32_t, PgId>> needy = FindNeedy(drafts, facts);
   RebuildLoads loads;
   for (const auto& [id, group] : groups) Count(drafts.contains(id) ? drafts.at(id) : group, loads);
-  std::sort(needy.begin(), needy.end());
   for (const auto& [in_sync, id] : needy) {
     PlacementGroup& group = drafts.at(id);
     if (loads[group.primary].rebuilds_from >= kMaxRebuildsPerServer) continue;

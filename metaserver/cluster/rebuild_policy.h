@@ -11,7 +11,8 @@ namespace gabion {
 inline constexpr std::uint32_t kMaxRebuildsPerServer = 4;
 
 /// Makes servers new members in place of those that cannot be waited for: members away for too long, or again and
-/// again, without space, or of drained servers. The groups with the fewest members in sync come first. Changes
+/// again, without space, or of drained servers. The groups with the fewest members in sync come first, and all of them
+/// before groups that move to balance servers: those stay where they are. Changes
 /// `drafts`; `groups` are all groups, as they are. The groups it changed. Pure.
 std::set<PgId> PlanRebuilds(const Groups& groups, Groups& drafts, const ClusterFacts& facts);
 

@@ -62,7 +62,7 @@ class ClientDaemon final : public SimDaemon {
 SimCluster::SimCluster(SimClusterOptions options) : options_(options), world_(options.seed) {
   SetUpLog();
   AddNode("meta").make = [this] { return MakeMetaserver(); };
-  for (unsigned i = 1; i <= options_.chunkservers; ++i) {
+  for (unsigned i = 1; i <= options_.chunkservers + options_.spare_chunkservers; ++i) {
     const std::string name = fmt::format("chunk{}", i);
     chunkserver_names_.push_back(name);
     AddNode(name).make = [this, name] { return MakeChunkserver(name); };
@@ -77,7 +77,7 @@ SimCluster::SimCluster(SimClusterOptions options) : options_(options), world_(op
   admin_ = std::make_unique<RpcClient>(here.env(), Endpoint{"meta", kMetaPort}, Identity{proto::ROLE_ADMIN, "", 0});
 
   Start("meta");
-  for (const std::string& name : chunkserver_names_) Start(name);
+  for (unsigned i = 0; i < options_.chunkservers; ++i) Start(chunkserver_names_[i]);
   CHECK(AllServersAlive());
   const Result<void> created = Do(CreateVolume());
   CHECK(created.has_value());

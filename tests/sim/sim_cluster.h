@@ -24,6 +24,7 @@ namespace gabion {
 struct SimClusterOptions {
   std::uint64_t seed = 1;
   unsigned chunkservers = 3;
+  unsigned spare_chunkservers = 0;  // beside these; they run when the test starts them
   unsigned clients = 1;
   std::uint32_t replicas = 3;
   std::uint32_t pgs_per_policy = 8;
@@ -42,7 +43,8 @@ class SimDaemon {
 };
 
 /// A whole cluster in one thread under virtual time (docs/simulation.md): "meta", "chunk1" to "chunkN" and "client1" to
-/// "clientM", each on a machine of its name, and one volume. All of them run when the constructor returns.
+/// "clientM", each on a machine of its name, and one volume. All but spare chunkservers run when the constructor
+/// returns.
 ///
 ///     SimCluster cluster({.seed = 7, .clients = 2});
 ///     cluster.Kill("chunk2");

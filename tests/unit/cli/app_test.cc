@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "tests/unit/cli/mock_admin_api.h"
+
 namespace gabion {
 namespace {
 
@@ -14,20 +16,6 @@ using testing::_;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Return;
-
-class MockAdminApi : public AdminApi {
- public:
-  MOCK_METHOD(Result<proto::AdminStatusReply>, Status, (), (override));
-  MOCK_METHOD(Result<proto::VolumeCreateReply>, CreateVolume, (std::string, std::uint32_t), (override));
-  MOCK_METHOD(Result<proto::VolumeListReply>, ListVolumes, (), (override));
-  MOCK_METHOD(Result<proto::VolumeShowReply>, ShowVolume, (std::string), (override));
-  MOCK_METHOD(Result<void>, DeleteVolume, (std::string, bool), (override));
-  MOCK_METHOD(Result<proto::ServerListReply>, ListServers, (), (override));
-  MOCK_METHOD(Result<proto::ServerDrainReply>, DrainServer, (std::uint32_t, bool), (override));
-  MOCK_METHOD(Result<void>, RemoveServer, (std::uint32_t), (override));
-  MOCK_METHOD(Result<proto::PgListReply>, ListGroups, (std::uint32_t), (override));
-  MOCK_METHOD(Result<proto::EventListReply>, ListEvents, (std::uint32_t), (override));
-};
 
 proto::VolumeEntry VolumeNamed(const std::string& name, std::uint32_t replicas) {
   proto::VolumeEntry volume;
@@ -155,13 +143,21 @@ TEST_F(AppTest, ListsServersAsJsonArray) {
   EXPECT_EQ(nlohmann::json::parse(out_.str())[0]["endpoint"], "127.0.0.1:9");
 }
 
-TEST_F(AppTest, DrainSaysHowMuchIsLeft) {
+TEST_F(AppTest, DrainReturnsAtOnceIfTold) {
   proto::ServerDrainReply reply;
   reply.mutable_server()->set_server_id(3);
   reply.mutable_server()->set_pgs(12);
   EXPECT_CALL(api_, DrainServer(3, false)).WillOnce(Return(reply));
-  EXPECT_EQ(Run({"server", "drain", "3"}), ExitCode::kDone);
+  EXPECT_EQ(Run({"server", "drain", "3", "--no-wait"}), ExitCode::kDone);
   EXPECT_THAT(out_.str(), HasSubstr("12 placement groups move to other servers"));
+}
+
+TEST_F(AppTest, DrainReturnsWhenNothingIsLeft) {
+  proto::ServerDrainReply reply;
+  reply.mutable_server()->set_server_id(3);
+  EXPECT_CALL(api_, DrainServer(3, false)).WillOnce(Return(reply));
+  EXPECT_EQ(Run({"server", "drain", "3"}), ExitCode::kDone);
+  EXPECT_EQ(out_.str(), "chunkserver 3 is drained: it may be stopped\n");
 }
 
 TEST_F(AppTest, ADrainCanBeTakenBack) {
@@ -170,6 +166,58 @@ TEST_F(AppTest, ADrainCanBeTakenBack) {
   EXPECT_CALL(api_, DrainServer(3, true)).WillOnce(Return(reply));
   EXPECT_EQ(Run({"server", "undrain", "3", "--json"}), ExitCode::kDone);
   EXPECT_EQ(nlohmann::json::parse(out_.str())["draining"], false);
+}
+
+TEST_F(AppTest, MaintenanceLastsAnHourUnlessToldOtherwise) {
+  proto::ServerMaintenanceReply reply;
+  reply.mutable_server()->set_server_id(3);
+  reply.mutable_server()->set_maintenance_until_ns(3'600'000'000'000);
+  std::vector<proto::ServerMaintenanceRequest> requests;
+  EXPECT_CALL(api_, SetMaintenance(_)).WillRepeatedly([&](const proto::ServerMaintenanceRequest& request) {
+    requests.push_back(request);
+    return reply;
+  });
+  EXPECT_EQ(Run({"server", "maintenance", "3"}), ExitCode::kDone);
+  EXPECT_EQ(out_.str(), "chunkserver 3 is in maintenance until 1970-01-01 01:00:00 UTC: it may be stopped\n");
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].server_id(), 3u);
+  EXPECT_EQ(requests[0].for_s(), 3600u);
+  EXPECT_FALSE(requests[0].force() || requests[0].end());
+}
+
+TEST_F(AppTest, MaintenanceTakesItsTimeAndForce) {
+  std::vector<proto::ServerMaintenanceRequest> requests;
+  EXPECT_CALL(api_, SetMaintenance(_)).WillOnce([&](const proto::ServerMaintenanceRequest& request) {
+    requests.push_back(request);
+    return proto::ServerMaintenanceReply();
+  });
+  EXPECT_EQ(Run({"server", "maintenance", "3", "--for", "7d", "--force", "--json"}), ExitCode::kDone);
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].for_s(), 7u * 86'400);
+  EXPECT_TRUE(requests[0].force());
+  EXPECT_EQ(nlohmann::json::parse(out_.str())["maintenance_until_ns"], 0);
+}
+
+TEST_F(AppTest, MaintenanceEndsWhenTold) {
+  std::vector<proto::ServerMaintenanceRequest> requests;
+  EXPECT_CALL(api_, SetMaintenance(_)).WillOnce([&](const proto::ServerMaintenanceRequest& request) {
+    requests.push_back(request);
+    return proto::ServerMaintenanceReply();
+  });
+  EXPECT_EQ(Run({"server", "maintenance", "3", "--end"}), ExitCode::kDone);
+  EXPECT_THAT(out_.str(), HasSubstr("not in maintenance"));
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_TRUE(requests[0].end());
+}
+
+TEST_F(AppTest, MaintenanceRefusesTimesThatCannotBe) {
+  const std::vector<std::vector<std::string>> kWrong = {
+      {"--for", "0s"}, {"--for", "8d"}, {"--for", "soon"}, {"--end", "--for", "1h"}, {"--end", "--force"}};
+  for (const std::vector<std::string>& options : kWrong) {
+    std::vector<std::string> arguments = {"server", "maintenance", "3"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    EXPECT_EQ(Run(arguments), ExitCode::kUsage) << options.back();
+  }
 }
 
 TEST_F(AppTest, RemoveIsRefusedWithTheReason) {

@@ -84,6 +84,17 @@ TEST(HealthTest, ServerDownWithoutWaitingWritesIsDegraded) {
   EXPECT_EQ(AssessHealth(StatusOf(3, 1)).level, HealthLevel::kDegraded);
 }
 
+TEST(HealthTest, MaintenanceIsDegradedAndSaysUntilWhen) {
+  proto::AdminStatusReply status = StatusOf(2, 1);
+  for (int i = 0; i < 3; ++i) status.mutable_servers(i)->set_server_id(static_cast<std::uint32_t>(i + 1));
+  status.mutable_servers(1)->set_maintenance_until_ns(1);
+  status.mutable_servers(2)->set_maintenance_until_ns(1);
+  const Health health = AssessHealth(status);
+  EXPECT_EQ(health.level, HealthLevel::kDegraded);
+  EXPECT_THAT(health.reasons, ElementsAre("chunkserver 2 is in maintenance until 1970-01-01 00:00:00 UTC",
+                                          "chunkserver 3 is down, in maintenance until 1970-01-01 00:00:00 UTC"));
+}
+
 TEST(HealthTest, FailedDiskIsDegraded) {
   proto::AdminStatusReply status = StatusOf(3, 0);
   status.mutable_servers(1)->set_disks_failed(1);

@@ -161,6 +161,27 @@ TEST(ReportTest, StatusTellsHowFarRecoveryHasCome) {
   EXPECT_EQ(nlohmann::json::parse(DumpJson(StatusJson(status)))["recovery"]["bytes_left"], 1 << 20);
 }
 
+TEST(ReportTest, StatusTellsWhetherGroupsMove) {
+  proto::AdminStatusReply status;
+  EXPECT_THAT(StatusText(status), HasSubstr("nothing to move"));
+  status.mutable_balance()->set_under_way(true);
+  EXPECT_THAT(StatusText(status), HasSubstr("space of groups that have moved is given back"));
+  status.mutable_balance()->set_pgs_moving(2);
+  status.mutable_balance()->set_bytes_left(1 << 20);
+  EXPECT_THAT(StatusText(status), HasSubstr("under way: 2 groups moving, 1.0 MiB left"));
+  EXPECT_EQ(nlohmann::json::parse(DumpJson(StatusJson(status)))["balance"]["pgs_moving"], 2);
+}
+
+TEST(ReportTest, ServersHaveTheirFailureDomains) {
+  ServerEntries servers;
+  servers.Add()->set_host("h1");
+  servers.Mutable(0)->set_rack("r2");
+  servers.Mutable(0)->set_zone("z3");
+  EXPECT_THAT(ServerTable(servers), testing::ContainsRegex("h1 +r2 +z3"));
+  EXPECT_EQ(ServerJson(servers.Get(0))["rack"], "r2");
+  EXPECT_EQ(ServerJson(servers.Get(0))["zone"], "z3");
+}
+
 TEST(ReportTest, ServerTableShowsDrains) {
   ServerEntries servers;
   servers.Add()->set_alive(true);
@@ -171,6 +192,9 @@ TEST(ReportTest, ServerTableShowsDrains) {
   EXPECT_THAT(ServerTable(servers), HasSubstr("drained"));
   servers.Mutable(0)->set_alive(false);
   EXPECT_THAT(ServerTable(servers), HasSubstr("DOWN, drained"));
+  servers.Mutable(0)->set_draining(false);
+  servers.Mutable(0)->set_maintenance_until_ns(1);
+  EXPECT_THAT(ServerTable(servers), HasSubstr("DOWN, maintenance until 1970-01-01 00:00:00 UTC"));
 }
 
 }  // namespace

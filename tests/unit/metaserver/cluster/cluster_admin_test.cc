@@ -48,6 +48,13 @@ class ClusterAdminTest : public testing::Test {
   ErrorCode Remove(unsigned number) {
     return CodeOf(bench_.Do(bench_.cluster().Remove(ServerId(number), bench_.env())));
   }
+  ErrorCode BeginMaintenance(unsigned number, Duration time = seconds(3600), bool force = false) {
+    return CodeOf(bench_.Do(bench_.cluster().BeginMaintenance(ServerId(number), time, force, bench_.env())));
+  }
+  ErrorCode EndMaintenance(unsigned number) {
+    return CodeOf(bench_.Do(bench_.cluster().EndMaintenance(ServerId(number), bench_.env())));
+  }
+  std::string LastKind() { return bench_.cluster().LastEvents(1).front().event.kind(); }
   proto::RecoveryStatus Recovery() { return bench_.Do(admin_.Status(bench_.env()))->recovery(); }
 
   MetaBench bench_;
@@ -97,6 +104,54 @@ TEST_F(ClusterAdminTest, ADeadServerIsDrainedAtOnce) {
   Pass(seconds(60), {2, 3, 4});
   EXPECT_EQ(Server(1).pgs(), 0u);
   EXPECT_EQ(Remove(1), ErrorCode::kOk);
+}
+
+TEST_F(ClusterAdminTest, AServerInMaintenanceIsNotReplacedAndComesBack) {
+  bench_.RegisterServer(4);
+  const std::uint32_t groups = Server(1).pgs();
+  EXPECT_EQ(BeginMaintenance(1), ErrorCode::kOk);
+  const std::int64_t left_ns = Server(1).maintenance_until_ns() - bench_.env().clock.WallNowNs();
+  EXPECT_NEAR(static_cast<double>(left_ns) / 1e9, 3600, 1);
+  const proto::ClusterMap map = bench_.Map();
+  for (const proto::PgEntry& group : map.pgs()) EXPECT_NE(group.primary(), 1u);
+  Pass(seconds(1000), {2, 3, 4});
+  EXPECT_FALSE(Server(1).alive());
+  EXPECT_EQ(Server(1).pgs(), groups);
+  EXPECT_EQ(EndMaintenance(1), ErrorCode::kOk);
+  EXPECT_EQ(LastKind(), "server-maintenance-ended");
+  Pass(seconds(590), {2, 3, 4});
+  EXPECT_EQ(Server(1).pgs(), groups) << "it is missed from now on";
+  Pass(seconds(20), {2, 3, 4});
+  EXPECT_LT(Server(1).pgs(), groups);
+}
+
+TEST_F(ClusterAdminTest, MaintenanceEndsByItselfAlsoAfterARestart) {
+  EXPECT_EQ(BeginMaintenance(1, seconds(100)), ErrorCode::kOk);
+  EXPECT_EQ(BeginMaintenance(1, seconds(200)), ErrorCode::kOk);
+  Pass(seconds(150), {1, 2, 3});
+  bench_.LosePower();
+  EXPECT_NE(Server(1).maintenance_until_ns(), 0);
+  Pass(seconds(45), {1, 2, 3});
+  EXPECT_NE(Server(1).maintenance_until_ns(), 0);
+  Pass(seconds(6), {1, 2, 3});
+  EXPECT_EQ(Server(1).maintenance_until_ns(), 0);
+  EXPECT_EQ(LastKind(), "server-maintenance-ended");
+  bench_.LosePower();
+  EXPECT_EQ(Server(1).maintenance_until_ns(), 0);
+}
+
+TEST_F(ClusterAdminTest, MaintenanceIsRefusedWhereItWouldTakeDataOutOfReach) {
+  EXPECT_EQ(BeginMaintenance(9), ErrorCode::kNotFound);
+  EXPECT_EQ(EndMaintenance(9), ErrorCode::kNotFound);
+  EXPECT_EQ(EndMaintenance(1), ErrorCode::kOk);
+  EXPECT_EQ(BeginMaintenance(1, seconds(0)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(BeginMaintenance(1, Cluster::kMaxMaintenance + seconds(1)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(BeginMaintenance(1, Cluster::kMaxMaintenance), ErrorCode::kOk);
+  EXPECT_EQ(BeginMaintenance(2), ErrorCode::kOk);
+  EXPECT_EQ(BeginMaintenance(3), ErrorCode::kBusy);
+  EXPECT_EQ(Server(3).maintenance_until_ns(), 0);
+  EXPECT_EQ(BeginMaintenance(3, seconds(60), true), ErrorCode::kOk);
+  EXPECT_NE(Server(3).maintenance_until_ns(), 0);
 }
 
 TEST_F(ClusterAdminTest, RecoveryTellsWhatIsAtRiskAndHowFarItHasCome) {

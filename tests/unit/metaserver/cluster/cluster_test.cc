@@ -35,6 +35,19 @@ TEST_F(ClusterTest, AServerKeepsItsNumber) {
   EXPECT_GT(bench_.RegisterServer(5).server_id(), id);
 }
 
+TEST_F(ClusterTest, AServersLabelsAreKept) {
+  proto::RegisterServerRequest request = GoodRequest();
+  request.set_host("h");
+  request.set_rack("r");
+  request.set_zone("z");
+  ASSERT_TRUE(Register(request).has_value());
+  bench_.LosePower();
+  const proto::ServerEntry server = bench_.Map().servers(3);
+  EXPECT_EQ(server.host() + server.rack() + server.zone(), "hrz");
+  request.set_zone(std::string(257, 'z'));
+  EXPECT_EQ(CodeOf(Register(request)), ErrorCode::kInvalidArgument);
+}
+
 TEST_F(ClusterTest, RefusesMalformedAndForeignServers) {
   proto::RegisterServerRequest request = GoodRequest();
   EXPECT_TRUE(Register(request).has_value());

@@ -7,6 +7,7 @@
 
 #include "common/env/sim/sim_random.h"
 #include "metaserver/cluster/rebuild_policy.h"
+#include "tests/unit/metaserver/cluster/policy_bench.h"
 
 namespace gabion {
 namespace {
@@ -18,77 +19,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-constexpr PgId kPg{1};
-
-/// Servers that are all alive, and groups over them that are whole.
-class Bench {
- public:
-  explicit Bench(unsigned servers) {
-    facts.now = TimePoint{} + minutes(60);
-    facts.down_out = minutes(10);
-    for (unsigned i = 1; i <= servers; ++i) {
-      ServerFacts& server = facts.servers[ServerId(i)];
-      server.alive = true;
-      server.incarnation = i;
-      server.host = "host" + std::to_string(i);
-      server.free_bytes = 1000;
-    }
-  }
-
-  PlacementGroup& AddGroup(PgId id, const std::vector<unsigned>& members) {
-    PlacementGroup& group = groups[id];
-    group.epoch = Epoch(7);
-    group.replicas = static_cast<std::uint32_t>(members.size());
-    group.primary = ServerId(members.front());
-    for (unsigned number : members) {
-      GroupMember member;
-      member.id = ServerId(number);
-      member.incarnation = facts.servers.at(member.id).incarnation;
-      group.members.push_back(member);
-    }
-    return group;
-  }
-
-  ServerFacts& server(unsigned number) { return facts.servers.at(ServerId(number)); }
-  PlacementGroup& group(PgId id = kPg) { return groups.at(id); }
-  GroupReports& said(PgId id = kPg) { return reports[id]; }
-  std::string StateOf(unsigned number, PgId id = kPg) {
-    const GroupMember* member = group(id).Find(ServerId(number));
-    if (member == nullptr) return "none";
-    const std::string since = std::to_string(member->since.value());
-    return member->state == MemberState::kInSync    ? "in sync"
-           : member->state == MemberState::kJoining ? "joining since " + since
-                                                    : "away since " + since;
-  }
-
-  void Restart(unsigned number, bool lost_unsynced) {
-    ++server(number).incarnation;
-    server(number).lost_unsynced = lost_unsynced;
-  }
-
-  /// How many groups changed.
-  std::size_t Step(Duration later = Duration(0)) {
-    facts.now = facts.now + later;
-    const Groups next = NextGroups(groups, reports, facts);
-    for (const auto& [id, group] : next) {
-      EXPECT_EQ(group.epoch, groups.at(id).epoch.next());
-      groups[id] = group;
-      reports.erase(id);
-    }
-    return next.size();
-  }
-  std::set<ServerId> ToRelease() { return MembersToRelease(group(), said(), facts); }
-  /// The server does what it is asked.
-  void Release(unsigned number) {
-    ASSERT_TRUE(ToRelease().contains(ServerId(number)));
-    said().released.insert(ServerId(number));
-    ASSERT_EQ(Step(), 1u);
-  }
-
-  ClusterFacts facts;
-  Groups groups;
-  Reports reports;
-};
+constexpr PgId kPg = kBenchPg;
 
 TEST(MembershipPolicyTest, MinReplicasIsMoreThanHalfOrHalf) {
   std::vector<std::uint32_t> minima;
@@ -97,13 +28,13 @@ TEST(MembershipPolicyTest, MinReplicasIsMoreThanHalfOrHalf) {
 }
 
 TEST(MembershipPolicyTest, NothingChangesWhileAllIsWell) {
-  Bench bench(4);
+  PolicyBench bench(4);
   bench.AddGroup(kPg, {1, 2, 3});
   EXPECT_EQ(bench.Step(minutes(60)), 0u);
 }
 
 TEST(MembershipPolicyTest, ADeadMemberIsAwayAndComesBackThroughJoining) {
-  Bench bench(3);
+  PolicyBench bench(3);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.server(2).alive = false;
   EXPECT_EQ(bench.Step(), 1u);
@@ -121,7 +52,7 @@ TEST(MembershipPolicyTest, ADeadMemberIsAwayAndComesBackThroughJoining) {
 }
 
 TEST(MembershipPolicyTest, AJoinerThatDiesKeepsItsSince) {
-  Bench bench(3);
+  PolicyBench bench(3);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.server(2).alive = false;
   bench.Step();
@@ -134,7 +65,7 @@ TEST(MembershipPolicyTest, AJoinerThatDiesKeepsItsSince) {
 }
 
 TEST(MembershipPolicyTest, TheLastOnesInSyncStayDeadOrAlive) {
-  Bench bench(3);
+  PolicyBench bench(3);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.server(2).alive = false;
   bench.Step();
@@ -151,7 +82,7 @@ TEST(MembershipPolicyTest, TheLastOnesInSyncStayDeadOrAlive) {
 }
 
 TEST(MembershipPolicyTest, ADeadPrimaryIsFollowedByTheServerThatLeadsFewest) {
-  Bench bench(4);
+  PolicyBench bench(4);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.AddGroup(PgId(2), {2, 3, 4});
   bench.server(1).alive = false;
@@ -160,7 +91,7 @@ TEST(MembershipPolicyTest, ADeadPrimaryIsFollowedByTheServerThatLeadsFewest) {
 }
 
 TEST(MembershipPolicyTest, AServerThatIsBackLeadsItsShareAgain) {
-  Bench bench(3);
+  PolicyBench bench(3);
   for (unsigned id = 1; id <= 9; ++id) bench.AddGroup(PgId(id), {1 + id % 3, 1 + (id + 1) % 3, 1 + (id + 2) % 3});
   auto led_by = [&](unsigned number) {
     return std::count_if(bench.groups.begin(), bench.groups.end(),
@@ -178,7 +109,7 @@ TEST(MembershipPolicyTest, AServerThatIsBackLeadsItsShareAgain) {
 }
 
 TEST(MembershipPolicyTest, ARestartedServersGroupsStartAnew) {
-  Bench bench(3);
+  PolicyBench bench(3);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.server(1).incarnation = 100;
   EXPECT_EQ(bench.Step(), 1u);
@@ -193,7 +124,7 @@ TEST(MembershipPolicyTest, ARestartedServersGroupsStartAnew) {
 }
 
 TEST(MembershipPolicyTest, NothingIsLostWhileAMemberThatKeptItLeads) {
-  Bench bench(3);
+  PolicyBench bench(3);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.Restart(1, true);
   bench.Step();
@@ -207,7 +138,7 @@ TEST(MembershipPolicyTest, NothingIsLostWhileAMemberThatKeptItLeads) {
 }
 
 TEST(MembershipPolicyTest, WhatAllCopiesLostIsSaid) {
-  Bench bench(2);
+  PolicyBench bench(2);
   bench.AddGroup(kPg, {1, 2});
   bench.Restart(1, true);
   bench.Restart(2, true);
@@ -220,7 +151,7 @@ TEST(MembershipPolicyTest, WhatAllCopiesLostIsSaid) {
 }
 
 TEST(MembershipPolicyTest, AMemberThatWasBroughtInSyncLacksNothing) {
-  Bench bench(2);
+  PolicyBench bench(2);
   bench.AddGroup(kPg, {1, 2});
   bench.Restart(2, true);
   bench.Step();
@@ -238,7 +169,7 @@ TEST(MembershipPolicyTest, AMemberThatWasBroughtInSyncLacksNothing) {
 }
 
 TEST(MembershipPolicyTest, ARestartedJoinerHasNotCaughtUp) {
-  Bench bench(3);
+  PolicyBench bench(3);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.server(2).alive = false;
   bench.Step();
@@ -251,7 +182,7 @@ TEST(MembershipPolicyTest, ARestartedJoinerHasNotCaughtUp) {
 }
 
 TEST(MembershipPolicyTest, ARestartIsNotForgottenWhileNobodyCanGoOn) {
-  Bench bench(2);
+  PolicyBench bench(2);
   bench.AddGroup(kPg, {1, 2});
   bench.server(2).alive = false;
   bench.Step();
@@ -265,7 +196,7 @@ TEST(MembershipPolicyTest, ARestartIsNotForgottenWhileNobodyCanGoOn) {
 }
 
 TEST(MembershipPolicyTest, AFailingMemberIsAskedAndGoesWhenItHasReleased) {
-  Bench bench(3);
+  PolicyBench bench(3);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.said().failing[ServerId(2)] = false;
   EXPECT_EQ(bench.Step(), 0u) << "its lease is valid: it may be serving";
@@ -277,7 +208,7 @@ TEST(MembershipPolicyTest, AFailingMemberIsAskedAndGoesWhenItHasReleased) {
 }
 
 TEST(MembershipPolicyTest, PausesDoubleUntilAnotherServerTakesThePlace) {
-  Bench bench(3);
+  PolicyBench bench(3);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.said().failing[ServerId(2)] = false;
   bench.Release(2);
@@ -289,14 +220,14 @@ TEST(MembershipPolicyTest, PausesDoubleUntilAnotherServerTakesThePlace) {
   }
   EXPECT_EQ(bench.group().Find(ServerId(2))->pause, kLongestPause);
   bench.facts.servers[ServerId(4)] = bench.server(3);
-  bench.server(4).host = "host4";
+  bench.server(4).domains.host = "host4";
   EXPECT_EQ(bench.Step(), 1u);
   EXPECT_EQ(bench.StateOf(2), "none");
   EXPECT_EQ(bench.StateOf(4), "joining since 0");
 }
 
 TEST(MembershipPolicyTest, NobodyIsAskedToReleaseWhatIsNeeded) {
-  Bench bench(3);
+  PolicyBench bench(3);
   bench.AddGroup(kPg, {1, 2, 3});
   for (unsigned number : {2u, 3u}) bench.said().failing[ServerId(number)] = false;
   EXPECT_EQ(bench.ToRelease().size(), 1u);
@@ -308,7 +239,7 @@ TEST(MembershipPolicyTest, NobodyIsAskedToReleaseWhatIsNeeded) {
 }
 
 TEST(MembershipPolicyTest, WhenAllHaveReleasedTheyGoOnInTheNextEpoch) {
-  Bench bench(2);
+  PolicyBench bench(2);
   bench.AddGroup(kPg, {1, 2});
   bench.said().released = {ServerId(1), ServerId(2)};
   EXPECT_EQ(bench.Step(), 1u);
@@ -316,9 +247,9 @@ TEST(MembershipPolicyTest, WhenAllHaveReleasedTheyGoOnInTheNextEpoch) {
 }
 
 TEST(MembershipPolicyTest, AMemberThatIsAwayForTooLongIsReplaced) {
-  Bench bench(5);
+  PolicyBench bench(5);
   bench.AddGroup(kPg, {1, 2, 3});
-  bench.server(4).host = "host1";
+  bench.server(4).domains.host = "host1";
   bench.server(2).alive = false;
   bench.Step();
   EXPECT_EQ(bench.Step(minutes(10) - Duration(1)), 0u);
@@ -327,8 +258,33 @@ TEST(MembershipPolicyTest, AMemberThatIsAwayForTooLongIsReplaced) {
   EXPECT_EQ(bench.StateOf(5), "joining since 0") << "4 is on the host of 1";
 }
 
+TEST(MembershipPolicyTest, AReplacementStandsApartFromTheMembersThatStay) {
+  const struct {
+    FailureDomains fourth, fifth;
+    unsigned chosen;
+  } kCases[] = {
+      {{"a", "a1", "h4"}, {"c", "c1", "h5"}, 5},  // the zone of the lost member is free
+      {{"a", "a1", "h4"}, {"b", "b2", "h5"}, 5},  // no zone is free, a rack is
+      {{"a", "a1", "h1"}, {"b", "b1", "h5"}, 5},  // no rack is free, a host is
+      {{"a", "a1", "h1"}, {"b", "b1", "h2"}, 4},  // as good as each other
+  };
+  for (const auto& test : kCases) {
+    PolicyBench bench(5);
+    bench.AddGroup(kPg, {1, 2, 3});
+    bench.server(1).domains = {"a", "a1", "h1"};
+    bench.server(2).domains = {"b", "b1", "h2"};
+    bench.server(3).domains = {"c", "c1", "h3"};
+    bench.server(4).domains = test.fourth;
+    bench.server(5).domains = test.fifth;
+    bench.server(3).alive = false;
+    bench.Step();
+    EXPECT_EQ(bench.Step(minutes(10)), 1u);
+    EXPECT_EQ(bench.StateOf(test.chosen), "joining since 0") << test.fourth.zone << " or " << test.fifth.zone;
+  }
+}
+
 TEST(MembershipPolicyTest, AFullMemberIsReplacedAtOnceIfThereIsRoom) {
-  Bench bench(4);
+  PolicyBench bench(4);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.said().failing[ServerId(2)] = true;
   bench.server(4).full = true;
@@ -341,7 +297,7 @@ TEST(MembershipPolicyTest, AFullMemberIsReplacedAtOnceIfThereIsRoom) {
 }
 
 TEST(MembershipPolicyTest, AServerBringsFewRebuildsInSyncTheEndangeredFirst) {
-  Bench bench(16);
+  PolicyBench bench(16);
   for (unsigned id = 1; id <= 20; ++id) bench.AddGroup(PgId(id), {1, 10, 11});
   bench.AddGroup(PgId(99), {1, 10, 12});
   for (unsigned number : {10u, 12u}) bench.server(number).alive = false;
@@ -352,7 +308,7 @@ TEST(MembershipPolicyTest, AServerBringsFewRebuildsInSyncTheEndangeredFirst) {
 }
 
 TEST(MembershipPolicyTest, AServerTakesFewRebuilds) {
-  Bench bench(10);
+  PolicyBench bench(10);
   for (unsigned id = 1; id <= 8; ++id) bench.AddGroup(PgId(id), {id, 9});
   for (unsigned number = 1; number <= 8; ++number) bench.server(number).full = true;
   bench.server(9).alive = false;
@@ -363,8 +319,68 @@ TEST(MembershipPolicyTest, AServerTakesFewRebuilds) {
   EXPECT_EQ(bench.Step(), 2u) << "one is done, the next begins";
 }
 
+TEST(MembershipPolicyTest, AServerInMaintenanceIsNotReplacedUntilThatHasEnded) {
+  PolicyBench bench(4);
+  bench.AddGroup(kPg, {1, 2, 3});
+  bench.server(2).in_maintenance = true;
+  bench.server(2).alive = false;
+  EXPECT_EQ(bench.Step(), 1u);
+  EXPECT_EQ(bench.StateOf(2), "away since 7");
+  EXPECT_EQ(bench.Step(minutes(600)), 0u);
+  bench.server(2).in_maintenance = false;
+  bench.server(2).missed_since = bench.facts.now;
+  EXPECT_EQ(bench.Step(minutes(10) - Duration(1)), 0u) << "from now on it is missed";
+  EXPECT_EQ(bench.Step(Duration(1)), 1u);
+  EXPECT_EQ(bench.StateOf(4), "joining since 0");
+}
+
+TEST(MembershipPolicyTest, ADrainedServerIsReplacedDuringItsMaintenance) {
+  PolicyBench bench(4);
+  bench.AddGroup(kPg, {1, 2, 3});
+  bench.server(2).in_maintenance = true;
+  bench.server(2).draining = true;
+  EXPECT_EQ(bench.Step(), 1u);
+  EXPECT_EQ(bench.StateOf(4), "joining since 0");
+}
+
+TEST(MembershipPolicyTest, NothingNewComesToAServerInMaintenance) {
+  PolicyBench bench(4);
+  bench.AddGroup(kPg, {1, 2, 3});
+  bench.server(4).in_maintenance = true;
+  bench.server(2).alive = false;
+  bench.Step();
+  EXPECT_EQ(bench.Step(minutes(10)), 0u);
+}
+
+TEST(MembershipPolicyTest, AServerInMaintenanceLeadsNothingThatAnotherCanLead) {
+  PolicyBench bench(3);
+  bench.AddGroup(kPg, {1, 2, 3});
+  bench.AddGroup(PgId(2), {1});
+  bench.server(1).in_maintenance = true;
+  EXPECT_EQ(bench.Step(), 1u);
+  EXPECT_EQ(bench.group().primary, ServerId(2));
+  EXPECT_EQ(bench.group().Count(MemberState::kInSync), 3u) << "it serves until it is stopped";
+  EXPECT_EQ(bench.group(PgId(2)).primary, ServerId(1));
+  EXPECT_EQ(bench.Step(), 0u);
+  bench.server(2).in_maintenance = bench.server(3).in_maintenance = true;
+  EXPECT_EQ(bench.Step(), 0u) << "somebody has to";
+  bench.server(2).alive = bench.server(3).alive = false;
+  EXPECT_EQ(bench.Step(), 1u);
+  EXPECT_EQ(bench.group().primary, ServerId(1));
+}
+
+TEST(MembershipPolicyTest, WhoMayHaveLostSomethingDoesNotTakeOverForMaintenance) {
+  PolicyBench bench(2);
+  bench.AddGroup(kPg, {1, 2});
+  bench.Restart(2, true);
+  bench.Step();
+  bench.server(1).in_maintenance = true;
+  EXPECT_EQ(bench.Step(), 0u);
+  EXPECT_EQ(bench.group().primary, ServerId(1));
+}
+
 TEST(MembershipPolicyTest, ADrainedServerGoesWhenAllCopiesAreElsewhere) {
-  Bench bench(4);
+  PolicyBench bench(4);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.server(1).draining = true;
   EXPECT_EQ(bench.Step(), 1u);
@@ -381,7 +397,7 @@ TEST(MembershipPolicyTest, ADrainedServerGoesWhenAllCopiesAreElsewhere) {
 }
 
 TEST(MembershipPolicyTest, ADrainThatIsTakenBackLeavesNoCopyTooMany) {
-  Bench bench(4);
+  PolicyBench bench(4);
   bench.AddGroup(kPg, {1, 2, 3});
   bench.server(1).draining = true;
   bench.Step();
@@ -399,7 +415,7 @@ TEST(MembershipPolicyTest, ADrainThatIsTakenBackLeavesNoCopyTooMany) {
 }
 
 TEST(MembershipPolicyTest, ServersOfAnOldReleaseKeepTheirGroupsAsTheyAre) {
-  Bench bench(3);
+  PolicyBench bench(3);
   for (unsigned number = 1; number <= 3; ++number) bench.server(number).incarnation = 0;
   bench.AddGroup(kPg, {1, 2, 3});
   bench.server(2).alive = false;
@@ -462,6 +478,10 @@ class RandomWalk {
         break;
       case 5:
         server.draining = random_.Chance(1, 8);
+        break;
+      case 6:
+        server.in_maintenance = random_.Chance(1, 8);
+        server.missed_since = bench_.facts.now;
         break;
       default:
         break;
@@ -529,7 +549,7 @@ class RandomWalk {
   }
 
   SimRandom random_;
-  Bench bench_;
+  PolicyBench bench_;
   std::uint64_t changes_ = 0;
   std::uint64_t replacements_ = 0;
 };

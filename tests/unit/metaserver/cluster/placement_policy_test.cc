@@ -14,7 +14,8 @@ namespace {
 
 std::vector<PlacementServer> Servers(unsigned count, unsigned per_host = 1) {
   std::vector<PlacementServer> servers;
-  for (unsigned i = 0; i < count; ++i) servers.push_back({ServerId(i + 1), "host" + std::to_string(i / per_host)});
+  for (unsigned i = 0; i < count; ++i)
+    servers.push_back({ServerId(i + 1), {"", "", "host" + std::to_string(i / per_host)}});
   return servers;
 }
 
@@ -57,10 +58,37 @@ TEST(PlacementPolicyTest, UsesDistinctHostsWhileThereAreEnough) {
   const std::vector<PlacementServer> servers = Servers(6, 2);  // three hosts
   for (const GroupMembers& group : Plan(servers, {}, 3)) {
     std::set<std::string> hosts;
-    for (ServerId member : group.members) hosts.insert(servers[member.value() - 1].host);
+    for (ServerId member : group.members) hosts.insert(servers[member.value() - 1].domains.host);
     EXPECT_EQ(hosts.size(), 3u);
   }
   EXPECT_EQ(Plan(Servers(3, 3), {}, 3).size(), 64u) << "one host is better than no data";
+}
+
+TEST(PlacementPolicyTest, UsesDistinctZonesThenRacksWhileThereAreEnough) {
+  // Zones a and b, each with racks 1 and 2, each with three hosts.
+  std::vector<PlacementServer> servers;
+  for (const char* zone : {"a", "b"}) {
+    for (const char* rack : {"1", "2"}) {
+      for (int i = 0; i < 3; ++i) {
+        const ServerId id(static_cast<std::uint32_t>(servers.size() + 1));
+        servers.push_back({id, {zone, rack, "host" + std::to_string(id.value())}});
+      }
+    }
+  }
+  for (std::uint32_t replicas = 2; replicas <= 4; ++replicas) {
+    for (const GroupMembers& group : Plan(servers, {}, replicas)) {
+      std::map<std::string, std::uint32_t> zones;
+      std::set<std::string> racks;
+      for (ServerId member : group.members) {
+        const FailureDomains& domains = servers[member.value() - 1].domains;
+        ++zones[domains.zone];
+        racks.insert(domains.zone + domains.rack);
+      }
+      EXPECT_EQ(zones.size(), 2u);
+      for (const auto& [zone, members] : zones) EXPECT_LE(members, (replicas + 1) / 2) << zone;
+      EXPECT_EQ(racks.size(), replicas);
+    }
+  }
 }
 
 TEST(PlacementPolicyTest, AServerThatJoinsGetsItsShare) {
