@@ -12,19 +12,12 @@
 
 namespace gabion {
 
-/// How the `gabion` command ends: part of its interface, for scripts.
-enum class ExitCode : int {
-  kDone = 0,
-  kFailed = 1,       // the cluster said no, or the user did not confirm
-  kUsage = 2,        // the command line or the configuration is wrong
-  kUnreachable = 3,  // no metaserver answered
-};
-
 /// What the command needs of the world.
 struct AppHost {
   Console console;
   EnvironmentLookup environment;
   std::function<std::unique_ptr<AdminApi>(std::vector<Endpoint> metaservers, Duration timeout)> connect;
+  std::function<bool(Duration)> wait;  // CommandContext::wait
 };
 
 /// Runs `gabion ARGS...` (without the program's name). Every failure is one line on host.console.err.

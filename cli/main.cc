@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/app.h"
+#include "cli/interrupt.h"
 #include "cli/rpc_admin_api.h"
 #include "common/base/log.h"
 
@@ -22,8 +23,10 @@ std::optional<std::string> FromEnvironment(const std::string& name) {
 int main(int argc, char** argv) {
   // The answer says what went wrong; lines of the RPC layer's own would only be in its way.
   if (!gabion::OpenLog("", gabion::LogLevel::kError)) return EXIT_FAILURE;
-  const gabion::AppHost host{
-      {std::cin, std::cout, std::cerr, isatty(STDIN_FILENO) != 0}, FromEnvironment, gabion::MakeRpcAdminApi};
+  const gabion::AppHost host{{std::cin, std::cout, std::cerr, isatty(STDIN_FILENO) != 0},
+                             FromEnvironment,
+                             gabion::MakeRpcAdminApi,
+                             gabion::SleepUnlessInterrupted};
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return static_cast<int>(gabion::RunApp(arguments, host));
 }

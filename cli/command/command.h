@@ -5,12 +5,22 @@
 
 #include "cli/admin_api.h"
 #include "common/base/result.h"
+#include "common/env/clock.h"
 
 namespace CLI {
 class App;
 }
 
 namespace gabion {
+
+/// How the `gabion` command ends: part of its interface, for scripts.
+enum class ExitCode : int {
+  kDone = 0,
+  kFailed = 1,       // the cluster said no, or the user did not confirm
+  kUsage = 2,        // the command line or the configuration is wrong
+  kUnreachable = 3,  // no metaserver answered
+  kFaults = 4,       // a check found faults, and they are still there
+};
 
 /// The terminal, or what stands for it in a test.
 struct Console {
@@ -24,6 +34,9 @@ struct CommandContext {
   AdminApi& api;
   Console console;
   bool json = false;
+  /// Lets time pass; false once the user wants to end what goes on (Ctrl-C).
+  std::function<bool(Duration)> wait;
+  ExitCode exit_code = ExitCode::kDone;  // of a command that succeeds
 };
 
 /// What a command line asks for: prints its answer, or fails with a line for the user.
@@ -42,5 +55,6 @@ void AddServerRemoveCommand(CLI::App& parent, Command* chosen);
 void AddPgListCommand(CLI::App& parent, Command* chosen);
 void AddPgShowCommand(CLI::App& parent, Command* chosen);
 void AddEventsCommand(CLI::App& parent, Command* chosen);
+void AddCheckCommand(CLI::App& parent, Command* chosen);
 
 }  // namespace gabion
