@@ -5,6 +5,13 @@
 
 namespace gabion {
 
+namespace {
+
+/// Of faults in one answer: with one more, of the longest path, it still fits a frame's header.
+constexpr std::size_t kMaxReplyBytes = 512 * 1024;
+
+}  // namespace
+
 proto::CheckFault MakeFault(proto::CheckFaultKind kind, VolumeId volume, Ino ino) {
   proto::CheckFault fault;
   fault.set_kind(kind);
@@ -90,7 +97,11 @@ void CheckLog::Fill(std::uint64_t first, std::uint64_t count, proto::CheckStatus
     entry->set_kind(kind);
     entry->set_count(found);
   }
-  for (std::uint64_t i = first; i < faults_.size() && i - first < count; ++i) *reply.add_faults() = faults_[i];
+  std::size_t bytes = 0;
+  for (std::uint64_t i = first; i < faults_.size() && i - first < count && bytes < kMaxReplyBytes; ++i) {
+    *reply.add_faults() = faults_[i];
+    bytes += faults_[i].ByteSizeLong();
+  }
   for (const std::string& what : unchecked_) reply.add_unchecked(what);
   reply.set_repaired(static_cast<std::uint64_t>(std::count_if(
       faults_.begin(), faults_.end(), [](const auto& fault) { return fault.repair() == proto::CHECK_REPAIR_DONE; })));

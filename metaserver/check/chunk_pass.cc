@@ -143,17 +143,12 @@ Task<Result<void>> ChunkPass::Recheck() {
 }
 
 Task<Result<void>> ChunkPass::FindOrphans(const ChunkWindow& window) {
-  std::vector<OrphanSuspect> suspects;
-  std::vector<std::vector<OrphanSuspect>> batches;
-  window.VisitUnknown([&](ChunkId chunk, PgId pg) {
-    suspects.push_back({chunk, pg});
-    if (suspects.size() == kMaxSuspects) batches.push_back(std::exchange(suspects, {}));
-  });
-  batches.push_back(std::move(suspects));
-  for (std::vector<OrphanSuspect>& batch : batches) {
-    if (batch.empty()) continue;
+  for (std::size_t at = 0; at < window.size();) {
+    std::vector<OrphanSuspect> suspects;
+    at = window.VisitUnknown(at, kMaxSuspects, [&](ChunkId chunk, PgId pg) { suspects.push_back({chunk, pg}); });
+    if (suspects.empty()) break;
     CO_TRY(log_.CheckGoing());
-    Result<void> checked = co_await recheck_.Orphans(std::move(batch));
+    Result<void> checked = co_await recheck_.Orphans(std::move(suspects));
     CO_TRY(checked);
   }
   co_return Result<void>();

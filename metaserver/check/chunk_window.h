@@ -31,12 +31,16 @@ class ChunkWindow {
   /// A file has the chunk in this group; the members that have it. None: it is not stored there.
   MemberMask MarkKnown(ChunkId chunk, PgId pg);
   void MarkGarbage(ChunkId chunk);
-  /// Calls `visit(ChunkId, PgId)` for chunks that were not marked.
+  /// Calls `visit(ChunkId, PgId)` for chunks that were not marked, `max_count` at most, from position `from` on; where
+  /// to go on, size() at the end.
   template <typename Visit>
-  void VisitUnknown(Visit visit) const {
-    for (const Stored& stored : chunks_) {
-      if ((stored.bits & kKnown) == 0) visit(stored.chunk, stored.pg);
+  std::size_t VisitUnknown(std::size_t from, std::size_t max_count, Visit visit) const {
+    for (; from < chunks_.size() && max_count > 0; ++from) {
+      if ((chunks_[from].bits & kKnown) != 0) continue;
+      visit(chunks_[from].chunk, chunks_[from].pg);
+      --max_count;
     }
+    return from;
   }
 
  private:

@@ -63,6 +63,7 @@ Task<Result<std::string>> PathFinder::PathOf(Ino ino) {
     }
     if (!known->second) break;
     path.insert(0, "/" + known->second->name);
+    if (path.size() > kMaxPathBytes) break;
     ino = known->second->parent;
   }
   co_return std::string();

@@ -16,6 +16,7 @@ class PathFinder {
  public:
   /// Longer paths are not told.
   static constexpr int kMaxDepth = 256;
+  static constexpr std::size_t kMaxPathBytes = 4096;
 
   /// `snapshot` outlives it.
   PathFinder(KvSnapshot& snapshot, VolumeId volume) : snapshot_(snapshot), volume_(volume) {}

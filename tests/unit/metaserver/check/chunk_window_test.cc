@@ -9,7 +9,8 @@ constexpr PgId kPg{4};
 
 std::vector<std::uint64_t> UnknownOf(const ChunkWindow& window) {
   std::vector<std::uint64_t> chunks;
-  window.VisitUnknown([&](ChunkId chunk, PgId) { chunks.push_back(chunk.value()); });
+  for (std::size_t at = 0; at < window.size();)
+    at = window.VisitUnknown(at, 1, [&](ChunkId chunk, PgId) { chunks.push_back(chunk.value()); });
   return chunks;
 }
 
