@@ -11,16 +11,21 @@ namespace gabion {
 Result<proto::CheckStartReply> Checks::Start(const proto::CheckStartRequest& request) {
   if (!request.volume().empty() && !context_.volumes.FindByName(request.volume()))
     return Error(ErrorCode::kNotFound, fmt::format("no volume '{}'", request.volume()));
-  const std::lock_guard lock(mutex_);
-  if (last_ && last_->is_busy())
-    return Error(ErrorCode::kBusy,
-                 "a check or repair runs already: wait for it, or cancel it with Ctrl-C where it runs");
-  last_ = std::make_shared<Check>();
-  last_->id = next_id_++;
-  last_->volume = request.volume();
-  tasks_.Spawn(context_.env.executor, RunInBackground(last_));
+  CheckPtr check;
+  {
+    const std::lock_guard lock(mutex_);
+    if (last_ && last_->is_busy()) {
+      return Error(ErrorCode::kBusy,
+                   "a check or repair runs already: wait for it, or cancel it with Ctrl-C where it runs");
+    }
+    check = std::make_shared<Check>();
+    check->id = next_id_++;
+    check->volume = request.volume();
+    last_ = check;
+  }
+  tasks_.Spawn(context_.env.executor, RunInBackground(check));  // may run at once, and lock
   proto::CheckStartReply reply;
-  reply.set_check_id(last_->id);
+  reply.set_check_id(check->id);
   return reply;
 }
 
@@ -54,12 +59,15 @@ Result<proto::CheckCancelReply> Checks::Cancel(const proto::CheckCancelRequest& 
 }
 
 Result<proto::CheckRepairReply> Checks::Repair(const proto::CheckRepairRequest& request) {
-  const std::lock_guard lock(mutex_);
-  TRY_ASSIGN(const CheckPtr check, Find(request.check_id()));
-  if (check->state != proto::CHECK_STATE_FINISHED)
-    return Error(ErrorCode::kBusy, "only what a finished check found can be repaired");
-  check->state = proto::CHECK_STATE_REPAIRING;
-  tasks_.Spawn(context_.env.executor, RepairInBackground(check));
+  CheckPtr check;
+  {
+    const std::lock_guard lock(mutex_);
+    TRY_ASSIGN(check, Find(request.check_id()));
+    if (check->state != proto::CHECK_STATE_FINISHED)
+      return Error(ErrorCode::kBusy, "only what a finished check found can be repaired");
+    check->state = proto::CHECK_STATE_REPAIRING;
+  }
+  tasks_.Spawn(context_.env.executor, RepairInBackground(check));  // may run at once, and lock
   return proto::CheckRepairReply();
 }
 
