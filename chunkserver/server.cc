@@ -7,7 +7,6 @@
 #include "chunkserver/pg/member_ops.h"
 #include "chunkserver/pg/pg_duties.h"
 #include "chunkserver/pg/scrubber.h"
-#include "chunkserver/pg/strays.h"
 #include "chunkserver/replication/data_ops.h"
 #include "common/base/log.h"
 #include "common/rpc/rpc_server.h"

@@ -36,6 +36,14 @@ class AdminApi {
   virtual Result<proto::PgListReply> ListGroups(std::uint32_t pg_id) = 0;
   /// The last `limit`, the newest last.
   virtual Result<proto::EventListReply> ListEvents(std::uint32_t limit) = 0;
+  /// `volume` empty: all. Errors: kNotFound; kBusy: one runs already.
+  virtual Result<proto::CheckStartReply> StartCheck(std::string volume) = 0;
+  /// Errors: kNotFound: there is no such check any more.
+  virtual Result<proto::CheckStatusReply> CheckStatus(proto::CheckStatusRequest request) = 0;
+  /// Errors: kNotFound.
+  virtual Result<void> CancelCheck(std::uint64_t check_id) = 0;
+  /// Errors: kNotFound; kBusy: it has not finished.
+  virtual Result<void> RepairCheck(std::uint64_t check_id) = 0;
 };
 
 }  // namespace gabion

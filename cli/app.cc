@@ -50,6 +50,7 @@ void AddCommands(CLI::App& app, Command* chosen) {
   AddPgListCommand(*pg, chosen);
   AddPgShowCommand(*pg, chosen);
   AddEventsCommand(app, chosen);
+  AddCheckCommand(app, chosen);
 }
 
 /// The parser's complaint as one line; CLI11 would add a paragraph.
@@ -89,14 +90,15 @@ ExitCode RunChosen(const Command& chosen, const GlobalOptions& options, const Ap
   CommandContext context{*api, host.console, options.json};
   if (Result<void> result = chosen(context); !result) return ReportFailure(result.error(), *address, host.console.err);
   host.console.out.flush();
-  return ExitCode::kDone;
+  return context.exit_code;
 }
 
 }  // namespace
 
 ExitCode RunApp(const std::vector<std::string>& arguments, const AppHost& host) {
   CLI::App app("gabion: looks after a Gabion cluster", "gabion");
-  app.footer("Exit codes: 0 done; 1 the cluster refused; 2 wrong usage; 3 no metaserver answered.");
+  app.footer(
+      "Exit codes: 0 done; 1 the cluster refused; 2 wrong usage; 3 no metaserver answered; 4 a check found faults.");
   app.fallthrough();  // options may follow the command
   app.require_subcommand(1);
   app.failure_message(UsageMessage);

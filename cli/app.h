@@ -12,14 +12,6 @@
 
 namespace gabion {
 
-/// How the `gabion` command ends: part of its interface, for scripts.
-enum class ExitCode : int {
-  kDone = 0,
-  kFailed = 1,       // the cluster said no, or the user did not confirm
-  kUsage = 2,        // the command line or the configuration is wrong
-  kUnreachable = 3,  // no metaserver answered
-};
-
 /// What the command needs of the world.
 struct AppHost {
   Console console;

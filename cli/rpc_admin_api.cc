@@ -102,6 +102,30 @@ class RpcAdminApi final : public AdminApi {
     return Call<proto::EventListReply>(proto::METHOD_EVENT_LIST, request);
   }
 
+  Result<proto::CheckStartReply> StartCheck(std::string volume) override {
+    proto::CheckStartRequest request;
+    request.set_volume(std::move(volume));
+    return Call<proto::CheckStartReply>(proto::METHOD_CHECK_START, request);
+  }
+
+  Result<proto::CheckStatusReply> CheckStatus(proto::CheckStatusRequest request) override {
+    return Call<proto::CheckStatusReply>(proto::METHOD_CHECK_STATUS, request);
+  }
+
+  Result<void> CancelCheck(std::uint64_t check_id) override {
+    proto::CheckCancelRequest request;
+    request.set_check_id(check_id);
+    TRY_ASSIGN([[maybe_unused]] auto reply, Call<proto::CheckCancelReply>(proto::METHOD_CHECK_CANCEL, request));
+    return {};
+  }
+
+  Result<void> RepairCheck(std::uint64_t check_id) override {
+    proto::CheckRepairRequest request;
+    request.set_check_id(check_id);
+    TRY_ASSIGN([[maybe_unused]] auto reply, Call<proto::CheckRepairReply>(proto::METHOD_CHECK_REPAIR, request));
+    return {};
+  }
+
  private:
   template <typename Reply, typename Request>
   Result<Reply> Call(proto::Method method, const Request& request) {

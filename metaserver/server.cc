@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "metaserver/background/duties.h"
+#include "metaserver/check/chunkserver_calls.h"
 #include "metaserver/service.h"
 
 namespace gabion {
@@ -16,6 +17,8 @@ class MetaServer::Impl {
         sessions_(volumes_, cluster_, options_),
         admin_(volumes_, cluster_, options_, env_.clock.Now()),
         duties_(env_, store, volumes_, cluster_, options_),
+        chunkserver_calls_(env_, options_.host_id),
+        checks_({env_, store, volumes_, cluster_, chunkserver_calls_, {}}),
         rpc_(std::move(loops), Identity{proto::ROLE_METASERVER, options_.host_id, 0}) {}
 
   Task<Result<void>> Start() {
@@ -23,7 +26,7 @@ class MetaServer::Impl {
     CO_TRY(loaded);
     loaded = co_await volumes_.Load(env_);
     CO_TRY(loaded);
-    RegisterMethods(rpc_, {volumes_, cluster_, sessions_, admin_});
+    RegisterMethods(rpc_, {volumes_, cluster_, sessions_, admin_, checks_});
     CO_TRY(rpc_.Start(options_.listen));
     duties_.Start();
     LogInfo("metaserver of cluster {} listens on {}", cluster_.cluster_id(), rpc_.endpoint().ToString());
@@ -32,6 +35,7 @@ class MetaServer::Impl {
 
   Task<void> Stop() {
     co_await rpc_.Stop();
+    co_await checks_.Stop();
     co_await duties_.Stop();
   }
 
@@ -45,6 +49,8 @@ class MetaServer::Impl {
   SessionOps sessions_;
   AdminOps admin_;
   Duties duties_;
+  ChunkserverCalls chunkserver_calls_;
+  Checks checks_;
   RpcServer rpc_;
 };
 

@@ -136,6 +136,21 @@ void RegisterAdmin(RpcServer& server, AdminOps& admin) {
       });
 }
 
+void RegisterChecks(RpcServer& server, Checks& checks) {
+  HandleTyped<proto::CheckStartRequest, proto::CheckStartReply>(
+      server, proto::METHOD_CHECK_START,
+      [&checks](proto::CheckStartRequest request, RpcRequest) { return Ready(checks.Start(request)); });
+  HandleTyped<proto::CheckStatusRequest, proto::CheckStatusReply>(
+      server, proto::METHOD_CHECK_STATUS,
+      [&checks](proto::CheckStatusRequest request, RpcRequest) { return Ready(checks.Status(request)); });
+  HandleTyped<proto::CheckCancelRequest, proto::CheckCancelReply>(
+      server, proto::METHOD_CHECK_CANCEL,
+      [&checks](proto::CheckCancelRequest request, RpcRequest) { return Ready(checks.Cancel(request)); });
+  HandleTyped<proto::CheckRepairRequest, proto::CheckRepairReply>(
+      server, proto::METHOD_CHECK_REPAIR,
+      [&checks](proto::CheckRepairRequest request, RpcRequest) { return Ready(checks.Repair(request)); });
+}
+
 }  // namespace
 
 void RegisterMethods(RpcServer& server, Service service) {
@@ -143,6 +158,7 @@ void RegisterMethods(RpcServer& server, Service service) {
   RegisterSessions(server, service.sessions);
   RegisterCluster(server, service.cluster);
   RegisterAdmin(server, service.admin);
+  RegisterChecks(server, service.checks);
 }
 
 }  // namespace gabion

@@ -2,6 +2,7 @@
 
 #include "common/rpc/rpc_server.h"
 #include "metaserver/admin/admin_ops.h"
+#include "metaserver/check/checks.h"
 #include "metaserver/session/session_ops.h"
 
 namespace gabion {
@@ -12,6 +13,7 @@ struct Service {
   Cluster& cluster;
   SessionOps& sessions;
   AdminOps& admin;
+  Checks& checks;
 };
 
 /// The metaserver's method table. Before RpcServer::Start.

@@ -20,6 +20,9 @@ Task<Result<proto::TrimChunkReply>> TrimChunk(DataContext& context, proto::TrimC
 Task<Result<proto::ZeroChunkReply>> ZeroChunk(DataContext& context, proto::ZeroChunkRequest request, RpcRequest call);
 Task<Result<proto::CopyChunkReply>> CopyChunk(DataContext& context, proto::CopyChunkRequest request, RpcRequest call);
 Task<Result<proto::StatChunkReply>> StatChunk(DataContext& context, proto::StatChunkRequest request, RpcRequest call);
+/// For the metaserver and administrators. Errors: kUnauthenticated for anybody else; kInvalidArgument.
+Task<Result<proto::ListStoredChunksReply>> ListStoredChunks(DataContext& context,
+                                                            proto::ListStoredChunksRequest request, RpcRequest call);
 
 /// Registers all of them. `context` outlives the server.
 void RegisterDataOps(RpcServer& server, DataContext& context);

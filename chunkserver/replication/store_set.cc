@@ -176,6 +176,25 @@ Task<Result<ChunkPage>> StoreSet::List(ListQuery query) {
   co_return merged;
 }
 
+Task<Result<ListedChunks>> StoreSet::ListStored(ChunkId after, std::size_t max_entries) {
+  CO_TRY(CheckComplete());
+  ListedChunks merged;
+  merged.end = true;
+  for (ExtentStore* store : opened_) {
+    Result<ListedChunks> page = co_await store->ListStored(after, max_entries);
+    if (!page) co_return page.error();
+    merged.end = merged.end && page->end;
+    merged.chunks.insert(merged.chunks.end(), page->chunks.begin(), page->chunks.end());
+  }
+  std::sort(merged.chunks.begin(), merged.chunks.end(),
+            [](const ListedChunk& a, const ListedChunk& b) { return a.chunk < b.chunk; });
+  if (merged.chunks.size() > max_entries) {
+    merged.chunks.resize(max_entries);
+    merged.end = false;
+  }
+  co_return merged;
+}
+
 Task<Result<ChunkDigest>> StoreSet::Digest(ChunkId chunk, std::uint32_t first_page, std::uint32_t page_count) {
   Result<ExtentStore*> store = co_await Find(chunk);
   if (!store) co_return store.error();

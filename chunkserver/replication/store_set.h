@@ -50,6 +50,8 @@ class StoreSet {
 
   /// As ExtentStore::List, in one order. Errors: also kUnavailable if a store is away: the list would lack its chunks.
   Task<Result<ChunkPage>> List(ListQuery query);
+  /// As ExtentStore::ListStored, in one order. Errors: as List.
+  Task<Result<ListedChunks>> ListStored(ChunkId after, std::size_t max_entries);
   Task<Result<ChunkDigest>> Digest(ChunkId chunk, std::uint32_t first_page, std::uint32_t page_count);
   Task<Result<void>> Adopt(Env& env, AdoptChunk adopted);
   Task<Result<void>> ClearUnsettled(PgId pg, std::vector<ChunkId> chunks);

@@ -89,6 +89,17 @@ struct ChunkPage {
   bool end = false;  // there are no more
 };
 
+/// A chunk and its group.
+struct ListedChunk {
+  ChunkId chunk;
+  PgId pg;
+};
+
+struct ListedChunks {
+  std::vector<ListedChunk> chunks;  // in the order of ids
+  bool end = false;                 // there are no more
+};
+
 struct ChunkDigest {
   bool exists = false;
   std::uint32_t length_bytes = 0;
@@ -166,6 +177,8 @@ class ExtentStore {
   bool IsUnsettled(PgId pg, ChunkId chunk) const { return core_.IsUnsettled({pg, chunk}); }
   /// Those of which the store has chunks, ascending.
   Task<Result<std::vector<PgId>>> Groups();
+  /// Chunks of whatever group after `after`, at most `max_entries`: 1 to kListEntriesMax.
+  Task<Result<ListedChunks>> ListStored(ChunkId after, std::size_t max_entries);
 
   StoreCore& core() { return core_; }
   const StoreCore& core() const { return core_; }

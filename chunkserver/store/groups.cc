@@ -52,6 +52,24 @@ Task<Result<void>> StoreCore::ScanGroup(PgId pg, Epoch after_epoch, std::functio
   co_return decoded;
 }
 
+Task<Result<void>> StoreCore::ScanChunks(ChunkId after, std::function<bool(ChunkId, const ChunkRecord&)> visit) {
+  std::optional<Error> failure;
+  KvStore::Visitor visitor = [&](std::string_view key, std::string_view value) {
+    const std::optional<ChunkId> chunk = DecodeChunkRecordKey(key);
+    Result<ChunkRecord> record = DecodeChunkRecord(value);
+    if (chunk && record) return visit(*chunk, *record);
+    failure = record
+                  ? Error(ErrorCode::kCorrupt, "the chunk index has a key that does not parse in its table of chunks")
+                  : record.error();
+    return false;
+  };
+  std::string first = ChunkKey(after.next());
+  std::string end = PrefixEnd(std::string(1, kChunkTable));
+  Result<void> scanned = co_await ScanLoaded(index_, first, end, visitor);
+  if (failure) co_return *failure;
+  co_return scanned;
+}
+
 Task<Result<std::vector<PgId>>> StoreCore::FindGroups() {
   std::vector<PgId> groups;
   std::string table(1, kGroupTable);

@@ -1,4 +1,4 @@
-// ExtentStore::List and Groups.
+// ExtentStore::List, ListStored and Groups.
 #include <set>
 
 #include "chunkserver/store/block_checksums.h"
@@ -66,6 +66,24 @@ Task<Result<ChunkPage>> ExtentStore::List(ListQuery query) {
     if (!summary) co_return summary.error();
     page.chunks.push_back(*summary);
   }
+  co_return page;
+}
+
+Task<Result<ListedChunks>> ExtentStore::ListStored(ChunkId after, std::size_t max_entries) {
+  if (max_entries == 0 || max_entries > kListEntriesMax) {
+    co_return Error(ErrorCode::kInvalidArgument, "a list of " + std::to_string(max_entries) + " chunks");
+  }
+  CO_TRY(core_.CheckOnline());
+  ListedChunks page;
+  // One more than asked for tells that there are more.
+  std::function<bool(ChunkId, const ChunkRecord&)> add = [&](ChunkId chunk, const ChunkRecord& record) {
+    page.chunks.push_back({chunk, record.pg});
+    return page.chunks.size() <= max_entries;
+  };
+  Result<void> scanned = co_await core_.ScanChunks(after, add);
+  if (!scanned) co_return scanned.error();
+  page.end = page.chunks.size() <= max_entries;
+  if (!page.end) page.chunks.resize(max_entries);
   co_return page;
 }
 

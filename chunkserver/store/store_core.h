@@ -134,6 +134,8 @@ class StoreCore {
   /// Calls `visit` for each chunk of the group whose last change was in a later epoch than `after_epoch`; perhaps twice
   /// for one that changes meanwhile.
   Task<Result<void>> ScanGroup(PgId pg, Epoch after_epoch, std::function<void(ChunkId)> visit);
+  /// Calls `visit` for chunks after `after`, in order, until it says false.
+  Task<Result<void>> ScanChunks(ChunkId after, std::function<bool(ChunkId, const ChunkRecord&)> visit);
   /// Groups of which there are chunks, ascending.
   Task<Result<std::vector<PgId>>> FindGroups();
 

@@ -13,6 +13,15 @@ class App;
 
 namespace gabion {
 
+/// How the `gabion` command ends: part of its interface, for scripts.
+enum class ExitCode : int {
+  kDone = 0,
+  kFailed = 1,       // the cluster said no, or the user did not confirm
+  kUsage = 2,        // the command line or the configuration is wrong
+  kUnreachable = 3,  // no metaserver answered
+  kFaults = 4,       // a check found faults, and they are still there
+};
+
 /// The terminal, or what stands for it in a test.
 struct Console {
   std::istream& in;
@@ -29,6 +38,7 @@ struct CommandContext {
   AdminApi& api;
   Console console;
   bool json = false;
+  ExitCode exit_code = ExitCode::kDone;  // of a command that succeeds
 };
 
 /// What a command line asks for: prints its answer, or fails with a line for the user.
@@ -48,5 +58,6 @@ void AddServerRemoveCommand(CLI::App& parent, Command* chosen);
 void AddPgListCommand(CLI::App& parent, Command* chosen);
 void AddPgShowCommand(CLI::App& parent, Command* chosen);
 void AddEventsCommand(CLI::App& parent, Command* chosen);
+void AddCheckCommand(CLI::App& parent, Command* chosen);
 
 }  // namespace gabion

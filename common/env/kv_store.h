@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,29 @@ class WriteBatch {
   std::vector<Entry> entries_;
 };
 
+/// Some records in key order.
+struct KvPage {
+  struct Record {
+    std::string key;
+    std::string value;
+  };
+  std::vector<Record> records;
+  bool end = false;  // the range has no more
+};
+
+/// The store as it was at one moment, whatever is applied afterwards: for walks over much of it. While it lives the
+/// store keeps on disk what has been overwritten since; it ends before the store does. Any thread.
+class KvSnapshot {
+ public:
+  /// A page ends when it has so many bytes, whatever was asked for.
+  static constexpr std::size_t kPageBytesMax = 1 << 20;
+
+  virtual ~KvSnapshot() = default;
+  /// The first records of [first, last), at most `max_entries`, perhaps fewer, at least one if there are any; an empty
+  /// `last` means no end. Waits for the disk, and leaves in memory what others loaded. Errors: kCorrupt, kIo.
+  virtual Task<Result<KvPage>> Read(std::string first, std::string last, std::size_t max_entries) = 0;
+};
+
 /// An ordered map of byte strings with atomic batches (DESIGN 4.1). Keys compare as unsigned bytes. Any thread.
 ///
 /// Reads answer from memory; what is only on disk is kWouldBlock, upon which the caller awaits Load* and asks again. So
@@ -50,6 +74,9 @@ class KvStore {
   virtual Result<void> Scan(std::string_view first, std::string_view last, const Visitor& visit) = 0;
   /// Brings up to `max_entries` of the range into memory.
   virtual Task<Result<void>> LoadRange(std::string first, std::string last, std::size_t max_entries) = 0;
+
+  /// Has exactly the batches applied before the call.
+  virtual std::unique_ptr<KvSnapshot> TakeSnapshot() = 0;
 
   /// Makes the batch visible to every later read, at once; `seq` orders it. Errors: kIo, kNoSpace: nothing was applied,
   /// and the store takes no more writes.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "common/base/check.h"
@@ -17,8 +18,25 @@ namespace {
 // two write the same file without agreeing on anything.
 constexpr unsigned kMaxCommitTries = 4;
 
+/// What the metaserver takes notice of in one commit.
+constexpr int kMaxWrittenTold = 64;
+
 /// Whom the metaserver takes privileges from: anybody but root.
 constexpr Caller kUnprivileged{65534, 65534, 0};
+
+/// Tells which chunks the frames went to, as far as that is known: only a check of the cluster asks for it.
+void AddWritten(const OpenInode& inode, const std::vector<WriteFramePtr>& frames, proto::CommitWriteRequest& request) {
+  std::set<std::uint64_t> indices;
+  for (const WriteFramePtr& frame : frames) indices.insert(frame->offset_bytes / kChunkBytes);
+  for (std::uint64_t index : indices) {
+    auto chunk = inode.unsynced.find(index);
+    if (chunk == inode.unsynced.end()) continue;
+    if (request.written_size() == kMaxWrittenTold) break;
+    proto::WrittenChunk* written = request.add_written();
+    written->set_index(index);
+    written->set_chunk_id(chunk->second.place.chunk.value());
+  }
+}
 
 proto::CommitWriteRequest MakeCommit(const OpenInode& inode, const std::vector<WriteFramePtr>& frames) {
   proto::CommitWriteRequest request;
@@ -32,6 +50,7 @@ proto::CommitWriteRequest MakeCommit(const OpenInode& inode, const std::vector<W
   }
   request.set_end_bytes(end);
   request.set_added_bytes(added);
+  AddWritten(inode, frames, request);
   return request;
 }
 

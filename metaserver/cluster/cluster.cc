@@ -376,10 +376,10 @@ void Cluster::Note(records::Event event, Env& env, WriteBatch& batch) {
   events_.Add(std::move(event), batch);
 }
 
-void Cluster::AddEvent(std::string kind, std::string text, Env& env) {
+void Cluster::AddEvent(std::string kind, std::string text, Env& env, bool warning) {
   const std::lock_guard lock(mutex_);
   WriteBatch batch;
-  Note(EventAbout(ServerId(), std::move(kind), std::move(text)), env, batch);
+  Note(EventAbout(ServerId(), std::move(kind), std::move(text), warning), env, batch);
   if (Result<CommitSeq> written = Write(std::move(batch)); !written) LogError("{}", written.error().ToString());
 }
 

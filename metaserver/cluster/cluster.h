@@ -102,12 +102,15 @@ class Cluster {
   /// Forgets a server that is gone. Errors: kNotFound; kBusy: it is alive, or a member of groups; kIo, kUnavailable.
   Task<Result<void>> Remove(ServerId id, Env& env);
 
+  /// Has these servers, and all members of the group, delete a chunk that belongs to no file. Errors: kIo,
+  /// kUnavailable.
+  Task<Result<void>> AddGarbage(ChunkId chunk, PgId pg, std::set<ServerId> servers);
   /// Garbage records made by ops, and not yet reported as deleted.
   void AddGarbageCount(std::uint64_t count);
   std::uint64_t garbage_count() const;
 
-  /// Keeps for administrators what was done to the cluster; `kind` is a word for programs.
-  void AddEvent(std::string kind, std::string text, Env& env);
+  /// Keeps for administrators what was done to the cluster; as EventAbout.
+  void AddEvent(std::string kind, std::string text, Env& env, bool warning = false);
   std::vector<EventLog::Numbered> LastEvents(std::size_t count) const;
 
   struct Health {

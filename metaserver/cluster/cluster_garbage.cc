@@ -61,6 +61,37 @@ Task<Result<void>> Cluster::RemoveDeleted(ServerId server, google::protobuf::Rep
   co_return applied;
 }
 
+Task<Result<void>> Cluster::AddGarbage(ChunkId chunk, PgId pg, std::set<ServerId> servers) {
+  records::Garbage record;
+  record.set_pg_id(pg.value());
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto group = groups_.find(pg); group != groups_.end()) {
+      record.set_epoch(group->second.epoch.value());
+      for (const GroupMember& member : group->second.members) servers.insert(member.id);
+    }
+    std::erase_if(servers, [this](ServerId id) { return !servers_.contains(id); });
+  }
+  WriteBatch batch;
+  std::uint64_t added = 0;
+  for (ServerId server : servers) {
+    std::string key = GarbageKey(server, chunk);
+    Result<std::optional<std::string>> known = co_await LoadValue(kv_, key);
+    CO_TRY(known);
+    if (*known) continue;
+    batch.Put(std::move(key), EncodeRecord(record));
+    ++added;
+  }
+  CommitSeq seq;
+  {
+    const std::lock_guard lock(mutex_);
+    CO_TRY_ASSIGN(seq, Write(std::move(batch)));
+    garbage_count_ += added;
+  }
+  Result<void> applied = co_await kv_.WaitApplied(seq);
+  co_return applied;
+}
+
 Task<Result<std::vector<std::uint64_t>>> Cluster::ListGarbage(ServerId server) {
   const std::string first = GarbagePrefix(server);
   const std::string last = PrefixEnd(first);

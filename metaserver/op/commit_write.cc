@@ -10,6 +10,30 @@
 
 namespace gabion::op {
 
+namespace {
+
+constexpr int kMaxWritten = 64;
+
+/// Notes which chunks have been stored: from now on it is a fault if one is not (check/chunk_pass.h). A chunk that has
+/// lost its place meanwhile was not the one that was written.
+Result<void> MarkWritten(Txn& txn, const proto::CommitWriteRequest& request, records::Inode& inode) {
+  const Ino ino(request.ino());
+  for (int i = 0; i < std::min(request.written_size(), kMaxWritten); ++i) {
+    const proto::WrittenChunk& written = request.written(i);
+    TRY_ASSIGN(std::optional<records::Chunk> chunk, FindLiveChunk(txn, ino, inode, written.index()));
+    if (!chunk || chunk->chunk_id() != written.chunk_id() || chunk->written()) continue;
+    chunk->set_written(true);
+    if (written.index() == 0) {
+      *inode.mutable_first_chunk() = *chunk;
+    } else {
+      txn.PutChunk(ino, written.index(), *chunk);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRequest& request, OpContext& context) {
   const Ino ino(request.ino());
   TRY_ASSIGN(records::Inode inode, GetRegular(txn, ino));
@@ -23,6 +47,7 @@ Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRe
     TRY(SetContentSize(txn, context, ino, inode, request.end_bytes()));
   }
   inode.set_data_version(version_before + 1);
+  TRY(MarkWritten(txn, request, inode));
 
   // `added_bytes` is an estimate, and a writer that repeats itself would count twice: content that ends with the file
   // cannot take more than the file's length.

@@ -125,6 +125,19 @@ class KvStoreContract : public testing::Test {
     return {};
   }
 
+  /// The range, page by page.
+  Entries ReadAll(KvSnapshot& snapshot, std::string first, const std::string& last, std::size_t max_entries) {
+    Entries entries;
+    while (true) {
+      Result<KvPage> page = engine_.Run(snapshot.Read(first, last, max_entries));
+      CHECK(page.has_value());
+      CHECK(page->records.size() <= max_entries && (page->end || !page->records.empty()));
+      for (KvPage::Record& record : page->records) entries.emplace_back(std::move(record.key), std::move(record.value));
+      if (page->end) return entries;
+      first = entries.back().first + std::string(1, '\0');
+    }
+  }
+
   Engine engine_;
   int would_block_count_ = 0;
 };
@@ -304,6 +317,37 @@ TYPED_TEST(KvStoreContract, LoadingWhatIsAbsentIsNoError) {
   EXPECT_TRUE(loaded.has_value());
   loaded = this->engine_.Run(this->store().LoadRange("a", "b", 100));
   EXPECT_TRUE(loaded.has_value());
+}
+
+TYPED_TEST(KvStoreContract, SnapshotStaysAsItWas) {
+  for (const char* key : {"a", "b", "c", "d"}) this->Put(key, key);
+  const std::unique_ptr<KvSnapshot> snapshot = this->store().TakeSnapshot();
+  WriteBatch batch;
+  batch.Put("a", "new");
+  batch.Delete("b");
+  batch.Put("bb", "new");
+  this->Apply(batch);
+  EXPECT_EQ(this->ReadAll(*snapshot, "", "", 100), (Entries{{"a", "a"}, {"b", "b"}, {"c", "c"}, {"d", "d"}}));
+  EXPECT_EQ(this->ReadAll(*snapshot, "b", "d", 100), (Entries{{"b", "b"}, {"c", "c"}}));
+  const std::unique_ptr<KvSnapshot> later = this->store().TakeSnapshot();
+  EXPECT_EQ(this->ReadAll(*later, "", "c", 100), (Entries{{"a", "new"}, {"bb", "new"}}));
+}
+
+TYPED_TEST(KvStoreContract, SnapshotIsReadInPages) {
+  Entries entries;
+  for (int i = 100; i < 400; ++i) entries.emplace_back("key" + std::to_string(i), std::string(kMiB / 64, 'x'));
+  for (const auto& [key, value] : entries) this->Put(key, value);
+  this->engine_.Cool();
+  const std::unique_ptr<KvSnapshot> snapshot = this->store().TakeSnapshot();
+  EXPECT_EQ(this->ReadAll(*snapshot, "", "", 7), entries);
+  EXPECT_EQ(this->ReadAll(*snapshot, "", "", 100000), entries);
+  Result<KvPage> page = this->engine_.Run(snapshot->Read("", "", 100000));
+  ASSERT_TRUE(page.has_value());
+  EXPECT_FALSE(page->end);
+  EXPECT_LE(page->records.size(), 64u) << "a page has a bound in bytes";
+  page = this->engine_.Run(snapshot->Read("key399", "", 1));
+  ASSERT_TRUE(page.has_value());
+  EXPECT_EQ(page->records.size(), 1u);
 }
 
 TYPED_TEST(KvStoreContract, AgreesWithAMapThroughKills) {

@@ -227,7 +227,45 @@ rocksdb::ReadOptions MemoryOnly() {
   return options;
 }
 
+/// Adds a record to the page; whether there is room for another one.
+bool AddRecord(std::string_view key, std::string_view value, std::size_t max_entries, std::size_t& bytes,
+               KvPage& page) {
+  page.records.push_back({std::string(key), std::string(value)});
+  bytes += key.size() + value.size();
+  return page.records.size() < max_entries && bytes < KvSnapshot::kPageBytesMax;
+}
+
 }  // namespace
+
+class RocksKv::Snapshot final : public KvSnapshot {
+ public:
+  explicit Snapshot(Impl& impl) : impl_(impl), snapshot_(impl.db().GetSnapshot()) {}
+  ~Snapshot() override { impl_.db().ReleaseSnapshot(snapshot_); }
+
+  Task<Result<KvPage>> Read(std::string first, std::string last, std::size_t max_entries) override {
+    KvPage page;
+    std::function<Result<void>()> work = [&]() -> Result<void> {
+      rocksdb::ReadOptions options;
+      options.snapshot = snapshot_;
+      options.fill_cache = false;
+      std::size_t bytes = 0;
+      bool full = false;
+      Result<void> scanned = impl_.ScanWith(options, first, last, [&](std::string_view key, std::string_view value) {
+        full = !AddRecord(key, value, max_entries, bytes, page);
+        return !full;
+      });
+      page.end = !full;
+      return scanned;
+    };
+    Result<void> read = co_await impl_.RunOnLoadPool(std::move(work));
+    if (!read) co_return read.error();
+    co_return std::move(page);
+  }
+
+ private:
+  Impl& impl_;
+  const rocksdb::Snapshot* snapshot_;
+};
 
 RocksKv::RocksKv(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksKv::~RocksKv() = default;
@@ -283,6 +321,10 @@ Task<Result<void>> RocksKv::LoadRange(std::string first, std::string last, std::
   };
   Result<void> result = co_await impl_->RunOnLoadPool(std::move(work));
   co_return std::move(result);
+}
+
+std::unique_ptr<KvSnapshot> RocksKv::TakeSnapshot() {
+  return std::make_unique<Snapshot>(*impl_);
 }
 
 Result<CommitSeq> RocksKv::Apply(const WriteBatch& batch) {

@@ -39,12 +39,14 @@ class RocksKv final : public KvStore {
   Task<Result<void>> Load(std::string key) override;
   Result<void> Scan(std::string_view first, std::string_view last, const Visitor& visit) override;
   Task<Result<void>> LoadRange(std::string first, std::string last, std::size_t max_entries) override;
+  std::unique_ptr<KvSnapshot> TakeSnapshot() override;
   Result<CommitSeq> Apply(const WriteBatch& batch) override;
   Task<Result<void>> WaitApplied(CommitSeq seq) override;
   Task<Result<CommitSeq>> Sync() override;
 
  private:
   class Impl;
+  class Snapshot;
   explicit RocksKv(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -126,6 +126,36 @@ Task<Result<void>> MemoryKv::LoadRange(std::string first, std::string last, std:
   co_return Result<void>();
 }
 
+/// A copy: a simulated store is small.
+class MemoryKv::Snapshot final : public KvSnapshot {
+ public:
+  explicit Snapshot(MemoryKv& store) : store_(store), entries_(store.contents_.Entries()) {}
+
+  Task<Result<KvPage>> Read(std::string first, std::string last, std::size_t max_entries) override {
+    co_await store_.Delay(store_.contents_.options_.load_delay_mean);
+    if (!store_.life_->alive) co_return store_.DeadError();
+    KvPage page;
+    std::size_t bytes = 0;
+    max_entries = std::min(max_entries, store_.contents_.options_.snapshot_page_records);
+    auto entry = entries_.lower_bound(first);
+    const auto is_in_range = [&] { return entry != entries_.end() && (last.empty() || entry->first < last); };
+    for (; is_in_range() && page.records.size() < max_entries && bytes < kPageBytesMax; ++entry) {
+      page.records.push_back({entry->first, entry->second});
+      bytes += entry->first.size() + entry->second.size();
+    }
+    page.end = !is_in_range();
+    co_return page;
+  }
+
+ private:
+  MemoryKv& store_;
+  const std::map<std::string, std::string, std::less<>> entries_;
+};
+
+std::unique_ptr<KvSnapshot> MemoryKv::TakeSnapshot() {
+  return std::make_unique<Snapshot>(*this);
+}
+
 Result<CommitSeq> MemoryKv::Apply(const WriteBatch& batch) {
   if (!life_->alive) return DeadError();
   std::lock_guard lock(contents_.mutex_);

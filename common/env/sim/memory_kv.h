@@ -22,6 +22,7 @@ struct MemoryKvOptions {
   Duration load_delay_mean = std::chrono::microseconds(100);
   bool cold = false;                           // what was not loaded or written lately is kWouldBlock
   std::size_t warm_keys_max = 100'000;         // then everything is cold again
+  std::size_t snapshot_page_records = 1024;    // that a snapshot gives at once
   std::size_t unsynced_batches_max = 100'000;  // then the oldest become durable, as files the engine flushed
 };
 
@@ -79,6 +80,7 @@ class MemoryKv final : public KvStore {
   Task<Result<void>> Load(std::string key) override;
   Result<void> Scan(std::string_view first, std::string_view last, const Visitor& visit) override;
   Task<Result<void>> LoadRange(std::string first, std::string last, std::size_t max_entries) override;
+  std::unique_ptr<KvSnapshot> TakeSnapshot() override;
   Result<CommitSeq> Apply(const WriteBatch& batch) override;
   Task<Result<void>> WaitApplied(CommitSeq seq) override;
   Task<Result<CommitSeq>> Sync() override;
@@ -86,6 +88,8 @@ class MemoryKv final : public KvStore {
   MemoryKvContents& contents() { return contents_; }
 
  private:
+  class Snapshot;
+
   Task<void> Delay(Duration mean);
   Error DeadError() const;
 

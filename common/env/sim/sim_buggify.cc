@@ -8,9 +8,10 @@ bool SimBuggify::Fires(std::string_view point) {
   if (!enabled_) return false;
   Count& count = counts_[point];
   ++count.reached;
-  constexpr std::uint64_t kOneIn = 4;
-  const bool is_on = SimRandom(DeriveSeed(seed_, "buggify " + std::string(point))).Chance(1, kOneIn);
-  if (!is_on || !random_.Chance(1, kOneIn)) return false;
+  constexpr std::uint64_t kOnInOneOf = 4;      // runs
+  constexpr std::uint64_t kFiresInOneOf = 10;  // so rarely that what takes many steps gets to its end
+  const bool is_on = SimRandom(DeriveSeed(seed_, "buggify " + std::string(point))).Chance(1, kOnInOneOf);
+  if (!is_on || !random_.Chance(1, kFiresInOneOf)) return false;
   ++count.fired;
   return true;
 }

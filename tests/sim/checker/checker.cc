@@ -5,8 +5,10 @@
 namespace gabion {
 
 const std::vector<Checker>& Checkers() {
-  static const std::vector<Checker> checkers{
-      {"replicas", CheckReplicas}, {"orphans", CheckOrphans}, {"namespace", CheckNamespace}};
+  static const std::vector<Checker> checkers{{"replicas", CheckReplicas},
+                                             {"orphans", CheckOrphans},
+                                             {"namespace", CheckNamespace},
+                                             {"own check", CheckOwnCheck}};
   return checkers;
 }
 

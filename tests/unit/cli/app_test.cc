@@ -3,11 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "tests/unit/cli/mock_admin_api.h"
+#include "tests/unit/cli/app_fixture.h"
 
 namespace gabion {
 namespace {
@@ -24,28 +22,7 @@ proto::VolumeEntry VolumeNamed(const std::string& name, std::uint32_t replicas) 
   return volume;
 }
 
-class AppTest : public testing::Test {
- protected:
-  ExitCode Run(std::vector<std::string> arguments, bool interactive = false, const std::string& input = "") {
-    in_.str(input);
-    const AppHost host{{in_, out_, err_, interactive},
-                       [](const std::string&) { return std::optional<std::string>("meta:1"); },
-                       [this](std::vector<Endpoint> endpoints, Duration timeout) {
-                         endpoints_ = std::move(endpoints);
-                         timeout_ = timeout;
-                         return std::move(api_owner_);
-                       }};
-    return RunApp(arguments, host);
-  }
-
-  std::unique_ptr<MockAdminApi> api_owner_ = std::make_unique<testing::StrictMock<MockAdminApi>>();
-  MockAdminApi& api_ = *api_owner_;
-  std::istringstream in_;
-  std::ostringstream out_;
-  std::ostringstream err_;
-  std::vector<Endpoint> endpoints_;
-  Duration timeout_{0};
-};
+class AppTest : public AppFixture {};
 
 TEST_F(AppTest, CreatesWithThreeReplicasUnlessToldOtherwise) {
   proto::VolumeCreateReply reply;

@@ -21,6 +21,10 @@ class MockAdminApi : public AdminApi {
   MOCK_METHOD(Result<void>, RemoveServer, (std::uint32_t), (override));
   MOCK_METHOD(Result<proto::PgListReply>, ListGroups, (std::uint32_t), (override));
   MOCK_METHOD(Result<proto::EventListReply>, ListEvents, (std::uint32_t), (override));
+  MOCK_METHOD(Result<proto::CheckStartReply>, StartCheck, (std::string), (override));
+  MOCK_METHOD(Result<proto::CheckStatusReply>, CheckStatus, (proto::CheckStatusRequest), (override));
+  MOCK_METHOD(Result<void>, CancelCheck, (std::uint64_t), (override));
+  MOCK_METHOD(Result<void>, RepairCheck, (std::uint64_t), (override));
 };
 
 }  // namespace gabion

@@ -69,6 +69,7 @@ class CountingKv final : public KvStore {
   Task<Result<void>> LoadRange(std::string first, std::string last, std::size_t max_entries) override {
     return store_.LoadRange(std::move(first), std::move(last), max_entries);
   }
+  std::unique_ptr<KvSnapshot> TakeSnapshot() override { return store_.TakeSnapshot(); }
   Result<CommitSeq> Apply(const WriteBatch& batch) override {
     ++applies;
     return store_.Apply(batch);

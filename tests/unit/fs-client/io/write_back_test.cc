@@ -55,6 +55,26 @@ TEST_F(WriteBackTest, DataComesBeforeTheSize) {
   EXPECT_EQ(meta_.calls(proto::METHOD_COMMIT_WRITE), 1u);
 }
 
+TEST_F(WriteBackTest, CommitTellsWhichChunksWereWritten) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  std::vector<proto::WrittenChunk> told;
+  meta_.On<proto::CommitWriteRequest, proto::CommitWriteReply>(
+      proto::METHOD_COMMIT_WRITE, [&](const proto::CommitWriteRequest& request) -> Result<proto::CommitWriteReply> {
+        told.insert(told.end(), request.written().begin(), request.written().end());
+        proto::CommitWriteReply reply;
+        meta_.attr.set_data_version(meta_.attr.data_version() + 1);
+        *reply.mutable_attr() = meta_.attr;
+        return reply;
+      });
+  Write(handle, kChunkBytes - 10, std::string(20, 'x'));
+  Flush(handle);
+  ASSERT_EQ(told.size(), 2u);
+  for (std::uint64_t index : {0, 1}) {
+    EXPECT_EQ(told[index].index(), index);
+    EXPECT_EQ(told[index].chunk_id(), meta_.chunks[index].chunk_id());
+  }
+}
+
 TEST_F(WriteBackTest, LargeWritesStreamWithoutAsking) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
   std::string part(kMiB, 'x');

@@ -32,6 +32,35 @@ class ContentTest : public testing::Test {
   MetaClient client_{bench_};
 };
 
+TEST_F(ContentTest, ACommitMarksTheChunksThatItTellsOf) {
+  const Ino file = LargeFile("a", 4);
+  const std::vector<std::uint64_t> ids = client_.Chunks(file, 0, 4);
+  proto::CommitWriteRequest request;
+  request.set_ino(file.value());
+  const auto tell = [&](std::uint64_t index, std::uint64_t chunk_id) {
+    proto::WrittenChunk* written = request.add_written();
+    written->set_index(index);
+    written->set_chunk_id(chunk_id);
+  };
+  tell(0, ids[0]);
+  tell(2, ids[2]);
+  tell(3, ids[1]);  // of another place: it was there before a cut
+  tell(9, ids[1]);  // a hole
+  ASSERT_TRUE(client_.Call<OpKind::kMutation>(&op::CommitWrite, request).has_value());
+  const auto entries = bench_.kv().contents().Entries();
+  const VolumeId volume = bench_.volume()->id();
+  const auto is_written = [&](std::uint64_t index) {
+    const std::string key = ChunkKey(volume, file, index);
+    return DecodeRecord<records::Chunk>(key, entries.at(key))->written();
+  };
+  const std::string inode_key = InodeKey(volume, file);
+  EXPECT_TRUE(DecodeRecord<records::Inode>(inode_key, entries.at(inode_key))->first_chunk().written());
+  EXPECT_FALSE(is_written(1));
+  EXPECT_TRUE(is_written(2));
+  EXPECT_FALSE(is_written(3));
+  bench_.ExpectConsistent();
+}
+
 TEST_F(ContentTest, AWriteBecomesVisibleByItsCommit) {
   const Ino file = client_.File(kRootIno, "a");
   const proto::Attr before = client_.AttrOf(file);
