@@ -24,7 +24,7 @@ struct MountOptions {
   LogLevel log_level = LogLevel::kInfo;
   unsigned readahead_kb = 4096;
   Duration connect_timeout = std::chrono::seconds(10);
-  Duration soft{0};  // after which a call gives up; 0: hard, it never does
+  Duration soft{0};                 // after which a call gives up; 0: hard, it never does
   std::optional<bool> allow_other;  // not said: as root
   bool read_only = false;
   std::vector<std::string> kernel;  // passed on: ro, noatime ...

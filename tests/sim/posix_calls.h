@@ -24,6 +24,10 @@ struct DirectoryItem {
   friend auto operator<=>(const DirectoryItem&, const DirectoryItem&) = default;
 };
 
+// Flags of Rename, as renameat2(2)'s.
+inline constexpr std::uint32_t kNoReplace = 1;
+inline constexpr std::uint32_t kExchange = 2;
+
 /// System calls on a client of a SimCluster, by path, in the steps that the kernel makes of them when it may cache
 /// nothing: every component is looked up, every read asks for the size first. As root. Each call runs on the client's
 /// machine and may be awaited on any; a client that is killed meanwhile answers with an error.

@@ -11,8 +11,6 @@ namespace gabion {
 namespace {
 
 constexpr std::uint64_t kChunk = 64 * kMiB;
-constexpr std::uint32_t kNoReplace = 1;  // RENAME_NOREPLACE, RENAME_EXCHANGE
-constexpr std::uint32_t kExchange = 2;
 
 }  // namespace
 

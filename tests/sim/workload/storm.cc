@@ -10,8 +10,6 @@ constexpr const char* kBase = "/storm";
 constexpr unsigned kDirectories = 3;
 constexpr unsigned kNamesPerDirectory = 6;
 constexpr unsigned kStormersPerClient = 2;
-constexpr std::uint32_t kNoReplace = 1;  // RENAME_NOREPLACE, RENAME_EXCHANGE
-constexpr std::uint32_t kExchange = 2;
 // What its maker writes into every file.
 constexpr std::string_view kContent = "made in a storm";
 
