@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-from e2e import MOUNT, STORE, WORK, cluster, expect, step
+from e2e import MOUNT, WORK, cluster, expect, pid_of, step
 
 ROUNDS = 3
 WRITING_S = 4
@@ -108,11 +108,7 @@ class Files(Writer):
 
 
 def kill_everything():
-    pids = []
-    for name in PROCESSES:
-        with open(os.path.join(STORE, "run", f"{name}.pid")) as file:
-            pids.append(int(file.read()))
-    for pid in pids:
+    for pid in [pid_of(name) for name in PROCESSES]:
         os.kill(pid, signal.SIGKILL)
 
 

@@ -20,7 +20,7 @@ import sys
 import time
 import traceback
 
-from e2e import MOUNT, STORE, WORK, cluster, expect, expect_eq, step
+from e2e import MOUNT, STORE, WORK, cluster, expect, expect_eq, pid_of, step
 
 TROUBLE = os.environ.get("SOAK", "kill")
 MINUTES = float(os.environ.get("SOAK_MINUTES", "10"))
@@ -192,11 +192,6 @@ class Fio(Worker):
             self.watch.longest.append((longest_ns / 1e9, 0.0, f"fio {kind}"))
         self.watch.calls = job["read"]["total_ios"] + job["write"]["total_ios"]
         self.stop.wait()
-
-
-def pid_of(name):
-    with open(os.path.join(STORE, "run", f"{name}.pid")) as file:
-        return int(file.read())
 
 
 def status():

@@ -62,6 +62,12 @@ def cluster(command, name=None):
     return output
 
 
+def pid_of(name):
+    """The process id of one of the cluster's processes."""
+    with open(os.path.join(STORE, "run", f"{name}.pid")) as file:
+        return int(file.read().split()[0])
+
+
 def logs():
     """The text of all the cluster's logs, by file name."""
     texts = {}
