@@ -12,7 +12,7 @@ namespace {
 
 // Beside clients: for each second of work so many of rest.
 constexpr int kRestFactor = 3;
-constexpr Duration kRestMax = std::chrono::seconds(2);
+constexpr Duration kRestMax = std::chrono::seconds(10);
 // What fails is tried again as long as something has succeeded within this time: with a million chunks to compare, a
 // call that goes amiss now and then must not be the end of all.
 constexpr Duration kJoinPatience = std::chrono::seconds(4);
@@ -114,16 +114,15 @@ class Joining {
         if (again) continue;
         co_return done.error();
       }
-      last_success_ = env_.clock.Now();
       at_fault_ = joiner_.server;
       missing_.erase(chunk);
       --progress_.chunks_left;
       progress_.bytes_left -= length_bytes;
       progress_.bytes_sent += done->sent_bytes;
       if (env_.Buggified("chunk.slow_join")) co_await env_.clock.SleepFor(std::chrono::milliseconds(500));
-      if (context_.admission.client_calls() == clients) continue;
       Duration rest = std::min<Duration>((env_.clock.Now() - began) * kRestFactor, kRestMax);
-      co_await env_.clock.SleepFor(rest);
+      if (context_.admission.client_calls() != clients) co_await env_.clock.SleepFor(rest);
+      last_success_ = env_.clock.Now();
     }
     co_return Result<void>();
   }
