@@ -27,8 +27,12 @@ class Slow final : public Fault {
     disk.write_delay_mean = milliseconds(5);
     disk.sync_delay_mean = milliseconds(200);
     co_await scene.Sleep(seconds(5));
-    store.options() = normal;
-    disk = normal_disk;
+    // Only what was set here: its space may have been taken or given back meanwhile.
+    store.options().sync_delay_mean = normal.sync_delay_mean;
+    store.options().load_delay_mean = normal.load_delay_mean;
+    disk.read_delay_mean = normal_disk.read_delay_mean;
+    disk.write_delay_mean = normal_disk.write_delay_mean;
+    disk.sync_delay_mean = normal_disk.sync_delay_mean;
     co_return true;
   }
 };
