@@ -13,6 +13,7 @@
 #include "common/base/result.h"
 #include "common/rpc/rpc_client.h"
 #include "fs-client/io/chunk_table.h"
+#include "fs-client/io/read_race.h"
 #include "fs-client/session/meta_session.h"
 #include "fs-client/session/outage_log.h"
 #include "proto/data.pb.h"
@@ -35,7 +36,8 @@ class ChunkCalls {
                             std::vector<BlockChecksum> checksums, bool sync);
 
   /// Blocks as some in-sync member has them, verified; shorter where the chunk ends. Offset and length in whole blocks.
-  /// A copy that is bad or out of reach is passed over, the primary's is the first choice.
+  /// A copy that is bad or out of reach is passed over, the primary's is the first choice. If it does not answer soon,
+  /// one more is asked, and whichever answers first is taken.
   Task<Result<Slice>> Read(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, std::uint32_t length_bytes);
 
   /// Makes what the chunks hold durable on all in-sync members. Returns those of which that is less than was answered:
@@ -62,11 +64,17 @@ class ChunkCalls {
   Task<Result<Answer>> ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
                                  const google::protobuf::MessageLite& request, proto::ChunkTarget& target,
                                  Payload payload);
+  /// In chunk_read.cc.
+  class ReadRound;
+  Task<void> AskCopy(ClientLoop* loop, ReadRace::Entry entry, ClusterView::Server server,
+                     proto::ReadChunkRequest request, TimePoint deadline);
   Task<Result<Slice>> ReadFrom(ClientLoop* loop, ClusterView::Server server, proto::ReadChunkRequest request,
                                TimePoint deadline);
   Task<Result<std::vector<UnsyncedChunk>>> SyncRound(ClientLoop* loop, std::vector<UnsyncedChunk> chunks,
                                                      ClusterViewPtr map, TimePoint deadline);
-  void ReportBadCopy(ServerId server, ChunkId chunk, const Error& error);
+  void ReportBadCopy(ClientLoop* loop, ServerId server, const proto::ChunkTarget& target, const Error& error);
+  /// Tells the primary, which then repairs the bad copy: once, and nobody waits for it, for scrub finds it in any case.
+  Task<void> AskForScrub(ClientLoop* loop, proto::ScrubChunkRequest request);
 
   MetaSession& session_;
   OutageLog outages_{"placement group"};

@@ -38,6 +38,16 @@ Task<void> ClientLoop::HangUp(std::vector<ServerId> dead) {
   }
 }
 
+/// Ends when there are none. A woken reader may set another alarm before it returns here.
+Task<void> ClientLoop::RingAlarms() {
+  while (!alarms_.empty()) {
+    const TimePoint next = alarms_.front()->at_;
+    co_await env_.clock.SleepUntil(next);
+    while (!alarms_.empty() && alarms_.front()->at_ <= Now()) alarms_.front()->waiter_.Resume();
+  }
+  ringing_ = false;
+}
+
 void ClientLoop::Suspect(ServerId server) {
   suspects_[server] = Now() + kSuspicion;
 }

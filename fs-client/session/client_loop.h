@@ -11,6 +11,8 @@
 #include "common/base/ids.h"
 #include "common/env/env.h"
 #include "common/rpc/rpc_client.h"
+#include "common/rpc/waiter.h"
+#include "fs-client/session/hedge_delay.h"
 
 namespace gabion {
 
@@ -56,6 +58,30 @@ class ClientLoop {
   bool StartWatching() { return std::exchange(watching_, true); }
   void StopWatching() { watching_ = false; }
 
+  /// Ends a wait at a time, unless it goes before. Those that wait behind one that is due later ring with that one:
+  /// they are for hedge_delay(), which changes slowly.
+  class [[nodiscard]] Alarm {
+   public:
+    Alarm(ClientLoop& loop, TimePoint at, Waiter& waiter)
+        : loop_(loop), at_(at), waiter_(waiter), place_(loop.alarms_.insert(loop.alarms_.end(), this)) {}
+    ~Alarm() { loop_.alarms_.erase(place_); }
+    Alarm(const Alarm&) = delete;
+    Alarm& operator=(const Alarm&) = delete;
+
+   private:
+    friend class ClientLoop;
+    ClientLoop& loop_;
+    const TimePoint at_;
+    Waiter& waiter_;
+    std::list<Alarm*>::iterator place_;
+  };
+  /// Whether somebody rings the alarms already; from now on somebody does.
+  bool StartRinging() { return std::exchange(ringing_, true); }
+  Task<void> RingAlarms();
+
+  HedgeDelay& hedge_delay() { return hedge_delay_; }
+  HedgeBudget& hedge_budget() { return hedge_budget_; }
+
   void Suspect(ServerId server);
   void Trust(ServerId server);
   bool Suspected(ServerId server) const;
@@ -75,6 +101,10 @@ class ClientLoop {
   std::map<ServerId, TimePoint> suspects_;
   std::list<TimePoint> waiting_;
   bool watching_ = false;
+  std::list<Alarm*> alarms_;
+  bool ringing_ = false;
+  HedgeDelay hedge_delay_;
+  HedgeBudget hedge_budget_;
 };
 
 }  // namespace gabion
