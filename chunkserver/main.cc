@@ -1,5 +1,10 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <csignal>
 #include <utility>
 
 #include "chunkserver/server.h"
@@ -27,24 +32,53 @@ constexpr Duration kClusterIdPoll = std::chrono::milliseconds(500);
 
 constexpr const char* kServerUuidFile = "server_uuid";
 constexpr const char* kClusterIdFile = "cluster_id";
+constexpr const char* kStartsFile = "starts";
+// Written when the cluster does without what was lost here, done at the next start. In the directory that is to be made
+// empty:
+constexpr const char* kStartAfreshFile = "start_afresh";
+// and in the first one: stores that are not there any more do not belong to this server.
+constexpr const char* kForgetMissingFile = "forget_missing_stores";
+constexpr const char* kSlabs = "slabs";
+constexpr const char* kIndex = "index";
 
 /// One --data directory.
 struct Seat {
   std::unique_ptr<DataDirectory> directory;
   std::unique_ptr<BlockingPool> pool;
   std::unique_ptr<Disk> disk;
-  std::unique_ptr<RocksKv> index;
+  std::unique_ptr<RocksKv> index;  // null: `damage` says why
+  std::optional<Error> damage;
 };
 
-Result<Seat> OpenSeat(const std::string& path) {
+/// The marker goes last: a crash in between leaves something that is still to be removed.
+Result<void> EmptyIfAsked(const DataDirectory& directory) {
+  TRY_ASSIGN(const std::optional<std::string> asked, directory.ReadLine(kStartAfreshFile));
+  if (!asked) return {};
+  LogWarning("removing the store in {}, which was lost: {}", directory.path(), *asked);
+  TRY(directory.Remove(kIndex));
+  TRY(directory.Remove(kSlabs));
+  return directory.Remove(kStartAfreshFile);
+}
+
+Result<Seat> OpenSeat(const std::string& path, const std::string& boot_id) {
   Seat seat;
   TRY_ASSIGN(DataDirectory directory, DataDirectory::Open(path));
   seat.directory = std::make_unique<DataDirectory>(std::move(directory));
-  TRY_ASSIGN(const std::string slabs, seat.directory->Subdirectory("slabs"));
-  TRY_ASSIGN(const std::string index, seat.directory->Subdirectory("index"));
+  TRY(EmptyIfAsked(*seat.directory));
+  TRY_ASSIGN(const std::string slabs, seat.directory->Subdirectory(kSlabs));
+  TRY_ASSIGN(const std::string index, seat.directory->Subdirectory(kIndex));
   seat.pool = std::make_unique<BlockingPool>(kThreadsPerDisk);
   TRY_ASSIGN(seat.disk, OpenRealDisk(slabs, *seat.pool));
-  TRY_ASSIGN(seat.index, RocksKv::Open(index, RocksKvOptions()));
+  RocksKvOptions index_options;
+  index_options.boot_id = boot_id;
+  Result<std::unique_ptr<RocksKv>> opened = RocksKv::Open(index, index_options);
+  if (opened) {
+    seat.index = std::move(*opened);
+  } else if (opened.error().code() == ErrorCode::kCorrupt) {
+    seat.damage = opened.error();
+  } else {
+    return opened.error();
+  }
   return seat;
 }
 
@@ -56,6 +90,23 @@ Result<std::string> LoadServerUuid(const DataDirectory& directory) {
   std::string uuid = fmt::format("{:016x}{:016x}", random.Next(), random.Next());
   TRY(directory.WriteLine(kServerUuidFile, uuid));
   return uuid;
+}
+
+/// Counts this start. Beside the uuid, for it must not go back while the uuid stays the same.
+Result<std::uint64_t> CountStart(const DataDirectory& directory) {
+  TRY_ASSIGN(const std::optional<std::string> known, directory.ReadLine(kStartsFile));
+  std::uint64_t starts = 0;
+  if (known) {
+    const auto [end, error] = std::from_chars(known->data(), known->data() + known->size(), starts);
+    if (error != std::errc() || end != known->data() + known->size()) {
+      return Error(ErrorCode::kIo, fmt::format("{}/{} is not a number: put it back from a copy, or write one that is "
+                                               "larger than the server's number of starts",
+                                               directory.path(), kStartsFile));
+    }
+  }
+  ++starts;
+  TRY(directory.WriteLine(kStartsFile, std::to_string(starts)));
+  return starts;
 }
 
 class ChunkServerDaemon final : public Daemon {
@@ -81,6 +132,10 @@ class ChunkServerDaemon final : public Daemon {
         "scrub-interval-s",
         "Seconds in which every copy of every chunk is read and compared once, 0 for never (default 604800: a week)", 0,
         kMaxScrubIntervalS, &scrub_interval_s_);
+    set.AddSwitch("give-up-missing-disks",
+                  "Disks that this server had and that are not there are gone for good: what they had is copied to the "
+                  "others again, once no copy of it is wanted from here",
+                  &server_options_.give_up_missing_stores);
     set.AddNumber("slab-bytes", "Size of new slab files, a multiple of 1 MiB (default 1 GiB)", kMinSlabBytes,
                   kMaxSlabBytes, &server_options_.slab_bytes);
   }
@@ -94,25 +149,41 @@ class ChunkServerDaemon final : public Daemon {
     TRY(OpenSeats());
     const DataDirectory& first = *seats_.front().directory;
     TRY_ASSIGN(server_options_.server_uuid, LoadServerUuid(first));
+    TRY_ASSIGN(server_options_.starts, CountStart(first));
     TRY_ASSIGN(const std::optional<std::string> cluster_id, first.ReadLine(kClusterIdFile));
     server_options_.cluster_id = cluster_id.value_or("");
+    TRY_ASSIGN(const std::optional<std::string> forget, first.ReadLine(kForgetMissingFile));
+    server_options_.forget_missing_stores = forget.has_value();
     return {};
   }
 
   Task<Result<void>> Start(std::vector<Env*> loops) override {
     Env& env = *loops.front();
     std::vector<DiskSeat> seats;
-    for (const Seat& seat : seats_) seats.push_back({seat.directory->path(), *seat.disk, *seat.index});
+    std::vector<LostSeat> lost;
+    for (const Seat& seat : seats_) {
+      const std::string path = seat.directory->path();
+      if (seat.index) {
+        seats.push_back({path, *seat.disk, *seat.index});
+      } else {
+        lost.push_back({path, *seat.damage});
+      }
+    }
+    server_options_.start_afresh = [this, &env](std::vector<std::string> paths) {
+      tasks_.Spawn(env.executor, StartAfresh(std::move(paths)));
+    };
     LogInfo("chunkserver {} starts; its metaserver is {}", server_options_.server_uuid,
             server_options_.metaserver.ToString());
-    server_ = std::make_unique<ChunkServer>(std::move(loops), std::move(seats), server_options_);
+    server_ = std::make_unique<ChunkServer>(std::move(loops), std::move(seats), server_options_, std::move(lost));
     Result<void> started = co_await server_->Start();
     CO_TRY(started);
+    if (server_options_.forget_missing_stores) CO_TRY(seats_.front().directory->Remove(kForgetMissingFile));
     if (server_options_.cluster_id.empty()) tasks_.Spawn(env.executor, KeepClusterId(env));
     co_return Result<void>();
   }
 
   Endpoint endpoint() const override { return server_->endpoint(); }
+  bool begins_again() const override { return begins_again_; }
 
   Task<void> Stop() override {
     stopping_ = true;
@@ -146,7 +217,7 @@ class ChunkServerDaemon final : public Daemon {
   /// server.
   Result<void> OpenSeats() {
     for (const std::string& path : data_) {
-      Result<Seat> seat = OpenSeat(path);
+      Result<Seat> seat = OpenSeat(path, server_options_.host_id);
       if (seat) {
         seats_.push_back(std::move(*seat));
       } else if (seats_.empty() || seat.error().code() == ErrorCode::kBusy) {
@@ -156,6 +227,30 @@ class ChunkServerDaemon final : public Daemon {
       }
     }
     return {};
+  }
+
+  Result<void> MarkAsLost(const std::vector<std::string>& paths) const {
+    TRY(seats_.front().directory->WriteLine(kForgetMissingFile, "as told by the metaserver"));
+    for (const Seat& seat : seats_) {
+      const std::string& path = seat.directory->path();
+      if (std::find(paths.begin(), paths.end(), path) == paths.end()) continue;
+      TRY(seat.directory->WriteLine(kStartAfreshFile, "it is copied again from other servers"));
+    }
+    return {};
+  }
+
+  /// The stores are in use until this process ends, so it is the next one that removes them.
+  Task<void> StartAfresh(std::vector<std::string> paths) {
+    Result<void> marked;
+    std::function<void()> job = [this, &marked, &paths] { marked = MarkAsLost(paths); };
+    co_await seats_.front().pool->Run(std::move(job));
+    if (!marked) {
+      LogError("{}; this server cannot begin afresh: put its disk right, and start it again",
+               marked.error().ToString());
+      co_return;
+    }
+    begins_again_ = true;
+    ::kill(::getpid(), SIGTERM);
   }
 
   /// A server belongs to the cluster that it first registered with, and refuses any other after that.
@@ -181,6 +276,7 @@ class ChunkServerDaemon final : public Daemon {
   std::unique_ptr<ChunkServer> server_;
   TaskGroup tasks_;
   bool stopping_ = false;  // the first loop's
+  std::atomic<bool> begins_again_ = false;
 };
 
 }  // namespace

@@ -24,14 +24,15 @@ StoreOptions OptionsOf(const ChunkServerOptions& options) {
 
 class ChunkServer::Impl {
  public:
-  Impl(std::vector<Env*> loops, std::vector<DiskSeat> seats, ChunkServerOptions options)
+  Impl(std::vector<Env*> loops, std::vector<DiskSeat> seats, ChunkServerOptions options, std::vector<LostSeat> lost)
       : options_(std::move(options)),
         env_(*loops.front()),
         membership_([this] { registration_.Hurry(); }),
-        stores_(env_, std::move(seats), OptionsOf(options_)),
+        stores_(env_, std::move(seats), std::move(lost), OptionsOf(options_)),
         peers_(loops, options_.host_id, membership_),
         pgs_([this](PgId pg) { duties_.Restart(pg); }),
-        context_{membership_, stores_, peers_, fences_, pgs_, joiners_, admission_, order_, tasks_},
+        suspects_([this] { scrubber_.Wake(); }),
+        context_{membership_, stores_, peers_, fences_, pgs_, joiners_, admission_, order_, tasks_, suspects_},
         duties_(context_, env_),
         scrubber_(context_, env_, options_.scrub_interval),
         leftovers_(context_, env_),
@@ -43,9 +44,13 @@ class ChunkServer::Impl {
   }
 
   Task<Result<void>> Start() {
-    Result<void> opened = co_await stores_.Open(!options_.cluster_id.empty());
+    StoreHistory history;
+    history.had_data = !options_.cluster_id.empty();
+    history.give_up_missing = options_.give_up_missing_stores;
+    history.forget_missing = options_.forget_missing_stores;
+    Result<void> opened = co_await stores_.Open(history);
     CO_TRY(opened);
-    fences_.Start(stores_.starts());
+    fences_.Start(options_.starts);
     CO_TRY(rpc_.Start(options_.listen));
     LogInfo("chunkserver listens on {}", rpc_.endpoint().ToString());
     duties_.Start();
@@ -88,6 +93,7 @@ class ChunkServer::Impl {
   TaskGroup tasks_;
   PgTable pgs_;
   Joiners joiners_;
+  ScrubQueue suspects_;
   DataContext context_;
   PgDuties duties_;
   Scrubber scrubber_;
@@ -97,8 +103,9 @@ class ChunkServer::Impl {
   RpcServer rpc_;
 };
 
-ChunkServer::ChunkServer(std::vector<Env*> loops, std::vector<DiskSeat> seats, ChunkServerOptions options)
-    : impl_(std::make_unique<Impl>(std::move(loops), std::move(seats), std::move(options))) {}
+ChunkServer::ChunkServer(std::vector<Env*> loops, std::vector<DiskSeat> seats, ChunkServerOptions options,
+                         std::vector<LostSeat> lost)
+    : impl_(std::make_unique<Impl>(std::move(loops), std::move(seats), std::move(options), std::move(lost))) {}
 ChunkServer::~ChunkServer() = default;
 
 Task<Result<void>> ChunkServer::Start() {

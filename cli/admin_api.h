@@ -32,6 +32,8 @@ class AdminApi {
   virtual Result<proto::ServerMaintenanceReply> SetMaintenance(proto::ServerMaintenanceRequest request) = 0;
   /// Errors: kNotFound; kBusy: it is running, or a member of placement groups.
   virtual Result<void> RemoveServer(std::uint32_t server_id) = 0;
+  /// `server_id` 0: all. Errors: kNotFound.
+  virtual Result<proto::ScrubStartReply> StartScrub(std::uint32_t server_id) = 0;
   /// `pg_id` 0: all. Errors: kNotFound.
   virtual Result<proto::PgListReply> ListGroups(std::uint32_t pg_id) = 0;
   /// The last `limit`, the newest last.

@@ -49,6 +49,9 @@ void AddCommands(CLI::App& app, Command* chosen) {
   CLI::App* pg = app.add_subcommand("pg", "The placement groups")->require_subcommand(1);
   AddPgListCommand(*pg, chosen);
   AddPgShowCommand(*pg, chosen);
+  CLI::App* scrub = app.add_subcommand("scrub", "Read, compare and repair all copies")->require_subcommand(1);
+  AddScrubStartCommand(*scrub, chosen);
+  AddScrubStatusCommand(*scrub, chosen);
   AddEventsCommand(app, chosen);
   AddCheckCommand(app, chosen);
 }
@@ -98,7 +101,8 @@ ExitCode RunChosen(const Command& chosen, const GlobalOptions& options, const Ap
 ExitCode RunApp(const std::vector<std::string>& arguments, const AppHost& host) {
   CLI::App app("gabion: looks after a Gabion cluster", "gabion");
   app.footer(
-      "Exit codes: 0 done; 1 the cluster refused; 2 wrong usage; 3 no metaserver answered; 4 a check found faults.");
+      "Exit codes: 0 done; 1 the cluster refused; 2 wrong usage; 3 no metaserver answered; 4 a check or scrub found "
+      "faults.");
   app.fallthrough();  // options may follow the command
   app.require_subcommand(1);
   app.failure_message(UsageMessage);

@@ -90,6 +90,12 @@ class RpcAdminApi final : public AdminApi {
     return {};
   }
 
+  Result<proto::ScrubStartReply> StartScrub(std::uint32_t server_id) override {
+    proto::ScrubStartRequest request;
+    request.set_server_id(server_id);
+    return Call<proto::ScrubStartReply>(proto::METHOD_SCRUB_START, request);
+  }
+
   Result<proto::PgListReply> ListGroups(std::uint32_t pg_id) override {
     proto::PgListRequest request;
     request.set_pg_id(pg_id);

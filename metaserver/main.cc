@@ -28,7 +28,9 @@ class MetaServerDaemon final : public Daemon {
     TRY_ASSIGN(DataDirectory directory, DataDirectory::Open(data_));
     directory_ = std::make_unique<DataDirectory>(std::move(directory));
     TRY_ASSIGN(const std::string store_path, directory_->Subdirectory("meta"));
-    TRY_ASSIGN(store_, RocksKv::Open(store_path, RocksKvOptions()));
+    RocksKvOptions store_options;
+    store_options.boot_id = server_options_.host_id;
+    TRY_ASSIGN(store_, RocksKv::Open(store_path, store_options));
     return {};
   }
 

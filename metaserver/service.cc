@@ -130,6 +130,10 @@ void RegisterAdmin(RpcServer& server, AdminOps& admin) {
       server, proto::METHOD_SERVER_MAINTENANCE, [&admin](proto::ServerMaintenanceRequest request, RpcRequest raw) {
         return admin.SetMaintenance(std::move(request), *raw.env);
       });
+  HandleTyped<proto::ScrubStartRequest, proto::ScrubStartReply>(
+      server, proto::METHOD_SCRUB_START, [&admin](proto::ScrubStartRequest request, RpcRequest raw) {
+        return admin.StartScrub(std::move(request), *raw.env);
+      });
   HandleTyped<proto::ServerRemoveRequest, proto::ServerRemoveReply>(
       server, proto::METHOD_SERVER_REMOVE, [&admin](proto::ServerRemoveRequest request, RpcRequest raw) {
         return admin.RemoveServer(std::move(request), *raw.env);

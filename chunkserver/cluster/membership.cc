@@ -22,6 +22,10 @@ void Membership::Renew(TimePoint sent_at, Duration lease) {
   lease_end_ns_.store(LeaseEnd(sent_at, lease).ns);
 }
 
+void Membership::GiveUpLease() {
+  lease_end_ns_.store(INT64_MIN);
+}
+
 void Membership::Stop() {
   stopped_.store(true);
 }

@@ -29,6 +29,8 @@ class Membership {
   void Adopt(MembershipViewPtr view);
   /// The lease was renewed by a request sent at `sent_at`.
   void Renew(TimePoint sent_at, Duration lease);
+  /// There is no lease from now on.
+  void GiveUpLease();
   /// From now on nothing is served.
   void Stop();
 

@@ -11,11 +11,13 @@ constexpr Duration kBackoffLongest = std::chrono::seconds(2);
 constexpr Duration kCallLimit = std::chrono::seconds(1);
 // Hurried heartbeats keep this distance, however many callers ask for them.
 constexpr Duration kHurryDistance = std::chrono::milliseconds(20);
+// The last word saves others a lease's time, and is not worth waiting for longer.
+constexpr Duration kGoodbyeLimit = std::chrono::milliseconds(300);
 
 }  // namespace
 
 Registration::Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage,
-                           PgDuties& duties, const Scrubber& scrubber, const Leftovers& leftovers)
+                           PgDuties& duties, Scrubber& scrubber, const Leftovers& leftovers)
     : env_(env),
       options_(std::move(options)),
       context_(context),
@@ -37,8 +39,24 @@ void Registration::Start(Endpoint endpoint) {
 Task<void> Registration::Stop() {
   stopping_ = true;
   sleep_.Cancel();
-  co_await metaserver_.Stop();
   co_await tasks_.Join();
+  if (registered_ && !failing_) co_await SayGoodbye();
+  co_await metaserver_.Stop();
+}
+
+Task<void> Registration::SayGoodbye() {
+  proto::HeartbeatRequest request;
+  request.set_server_id(membership_.self().value());
+  request.set_server_uuid(options_.server_uuid);
+  request.set_map_version(membership_.view()->version());
+  for (proto::DiskReport& report : stores_.Reports()) request.add_disks()->Swap(&report);
+  request.set_lost_store(stores_.IsLost());
+  request.set_leaving(true);
+  const TimePoint deadline = env_.clock.Now() + kGoodbyeLimit;
+  Payload none;
+  auto reply = co_await CallTyped<proto::HeartbeatReply>(metaserver_, proto::METHOD_HEARTBEAT, request, std::move(none),
+                                                         deadline);
+  if (!reply) LogInfo("could not tell the metaserver of the end: {}", reply.error().ToString());
 }
 
 void Registration::Hurry() {
@@ -107,6 +125,13 @@ void Registration::Release(PgId pg, Epoch epoch) {
   sleep_.Cancel();  // it waits for the word
 }
 
+void Registration::StartAfresh() {
+  if (starts_afresh_ || !options_.start_afresh) return;
+  starts_afresh_ = true;
+  LogWarning("what this server has lost is not needed any more: it starts again with empty stores in its place");
+  options_.start_afresh(stores_.LostPaths());
+}
+
 Task<Result<void>> Registration::Register() {
   proto::RegisterServerRequest request;
   request.set_server_uuid(options_.server_uuid);
@@ -119,6 +144,7 @@ Task<Result<void>> Registration::Register() {
   request.set_cluster_id(known.empty() ? options_.cluster_id : known);
   request.set_incarnation(incarnation_);
   request.set_lost_unsynced(stores_.lost_unsynced());
+  request.set_lost_store(stores_.IsLost());
   for (proto::DiskReport& report : stores_.Reports()) request.add_disks()->Swap(&report);
   TimePoint sent_at = env_.clock.Now();
   Payload none;
@@ -131,7 +157,7 @@ Task<Result<void>> Registration::Register() {
   }
   membership_.Registered(ServerId(message.server_id()), message.cluster_id());
   CO_TRY(Adopt(message.map()));
-  membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
+  if (!request.lost_store()) membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
   registered_ = true;
   LogInfo("registered as chunkserver {} of cluster {}, reached at {}", message.server_id(), message.cluster_id(),
           endpoint_.ToString());
@@ -149,6 +175,9 @@ Task<Result<void>> Registration::Heartbeat() {
   duties_.Report(request);
   *request.mutable_scrub() = scrubber_.report();
   request.set_tidy(leftovers_.tidy_version() == request.map_version());
+  request.set_lost_store(stores_.IsLost());
+  // Others do what this server did as soon as they hear of it.
+  if (request.lost_store()) membership_.GiveUpLease();
   TimePoint sent_at = env_.clock.Now();
   Payload none;
   auto reply = co_await CallTyped<proto::HeartbeatReply>(metaserver_, proto::METHOD_HEARTBEAT, request, std::move(none),
@@ -158,8 +187,10 @@ Task<Result<void>> Registration::Heartbeat() {
   garbage_.Reported(reported);
   // The map first: an epoch that has ended must not be served under the new lease.
   if (message.has_map()) CO_TRY(Adopt(message.map()));
-  membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
+  if (!request.lost_store()) membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
+  if (request.lost_store() && message.start_afresh()) StartAfresh();
   for (const proto::PgRelease& release : message.release()) Release(PgId(release.pg_id()), Epoch(release.epoch()));
+  scrubber_.Want(message.scrub_round());
   std::vector<ChunkId> garbage;
   for (std::uint64_t chunk : message.delete_chunks()) garbage.emplace_back(chunk);
   garbage_.Take(std::move(garbage));

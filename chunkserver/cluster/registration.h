@@ -21,7 +21,7 @@ class Registration {
  public:
   /// All outlive it. `options` as the server's.
   Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage, PgDuties& duties,
-               const Scrubber& scrubber, const Leftovers& leftovers);
+               Scrubber& scrubber, const Leftovers& leftovers);
 
   /// `endpoint`: where this server is reached.
   void Start(Endpoint endpoint);
@@ -35,6 +35,8 @@ class Registration {
   Task<Result<void>> Heartbeat();
   Result<void> Adopt(const proto::ClusterMap& map);
   void Release(PgId pg, Epoch epoch);
+  void StartAfresh();
+  Task<void> SayGoodbye();
   void NoteFailure(const Error& error);
   void NoteSuccess();
   Task<void> CutSleepShort();
@@ -46,7 +48,7 @@ class Registration {
   StoreSet& stores_;
   Garbage& garbage_;
   PgDuties& duties_;
-  const Scrubber& scrubber_;
+  Scrubber& scrubber_;
   const Leftovers& leftovers_;
   const std::uint64_t incarnation_;  // of this process, not 0
   RpcClient metaserver_;
@@ -54,6 +56,7 @@ class Registration {
   bool registered_ = false;
   bool stopping_ = false;
   bool failing_ = false;
+  bool starts_afresh_ = false;
   Backoff backoff_;
   TimePoint last_attempt_{INT64_MIN};
   CancellableSleep sleep_;

@@ -3,6 +3,7 @@
 #include "chunkserver/cluster/membership.h"
 #include "chunkserver/pg/joiners.h"
 #include "chunkserver/pg/pg_table.h"
+#include "chunkserver/pg/scrub_queue.h"
 #include "chunkserver/replication/admission.h"
 #include "chunkserver/replication/fences.h"
 #include "chunkserver/replication/peers.h"
@@ -23,6 +24,7 @@ struct DataContext {
   Admission& admission;
   RangeLocks& order;  // of mutations, across the replicas; the stores have locks of their own
   TaskGroup& tasks;
+  ScrubQueue& suspects;
 };
 
 }  // namespace gabion

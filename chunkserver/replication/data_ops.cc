@@ -11,6 +11,7 @@ void RegisterDataOps(RpcServer& server, DataContext& context) {
   RegisterOp(server, context, proto::METHOD_ZERO_CHUNK, &ZeroChunk);
   RegisterOp(server, context, proto::METHOD_COPY_CHUNK, &CopyChunk);
   RegisterOp(server, context, proto::METHOD_STAT_CHUNK, &StatChunk);
+  RegisterOp(server, context, proto::METHOD_SCRUB_CHUNK, &ScrubChunkSoon);
   RegisterOp(server, context, proto::METHOD_LIST_STORED_CHUNKS, &ListStoredChunks);
 }
 

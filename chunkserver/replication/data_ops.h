@@ -20,6 +20,10 @@ Task<Result<proto::TrimChunkReply>> TrimChunk(DataContext& context, proto::TrimC
 Task<Result<proto::ZeroChunkReply>> ZeroChunk(DataContext& context, proto::ZeroChunkRequest request, RpcRequest call);
 Task<Result<proto::CopyChunkReply>> CopyChunk(DataContext& context, proto::CopyChunkRequest request, RpcRequest call);
 Task<Result<proto::StatChunkReply>> StatChunk(DataContext& context, proto::StatChunkRequest request, RpcRequest call);
+/// Has the Scrubber look at the chunk before all others; answers at once. Errors: kInvalidArgument for other members
+/// than the primary; kOverloaded: too many wait.
+Task<Result<proto::ScrubChunkReply>> ScrubChunkSoon(DataContext& context, proto::ScrubChunkRequest request,
+                                                    RpcRequest call);
 /// For the metaserver and administrators. Errors: kUnauthenticated for anybody else; kInvalidArgument.
 Task<Result<proto::ListStoredChunksReply>> ListStoredChunks(DataContext& context,
                                                             proto::ListStoredChunksRequest request, RpcRequest call);

@@ -17,14 +17,16 @@ std::uint64_t FreeBytes(const ExtentStore& store) {
 
 }  // namespace
 
-StoreSet::StoreSet(Env& env, std::vector<DiskSeat> seats, StoreOptions options) {
+StoreSet::StoreSet(Env& env, std::vector<DiskSeat> seats, std::vector<LostSeat> lost, StoreOptions options)
+    : lost_(std::move(lost)) {
   for (DiskSeat& seat : seats) {
     auto store = std::make_unique<ExtentStore>(env, seat.disk, seat.index, seat.path, options);
     seats_.push_back({std::move(seat.path), std::move(store), std::nullopt});
   }
 }
 
-Task<Result<void>> StoreSet::Open(bool had_data) {
+Task<Result<void>> StoreSet::Open(StoreHistory history) {
+  give_up_missing_ = history.give_up_missing;
   for (Seat& seat : seats_) {
     Result<void> opened = co_await seat.store->Open();
     if (opened) {
@@ -34,40 +36,43 @@ Task<Result<void>> StoreSet::Open(bool had_data) {
     seat.open_error = opened.error();
     LogError("the store in {} does not open: {}", seat.path, opened.error().ToString());
   }
+  for (const LostSeat& seat : lost_) LogError("the store in {} is lost: {}", seat.path, seat.why.ToString());
+  if (opened_.empty() && !LostPaths().empty()) co_return Result<void>();
   if (opened_.empty()) {
     std::string why = seats_.empty() ? "no disk is given" : seats_.front().open_error->ToString();
     co_return Error(ErrorCode::kIo, "none of this server's stores opens: " + why);
   }
-  co_return co_await MeetSiblings(had_data);
+  co_return co_await MeetSiblings(history);
 }
 
-Task<Result<void>> StoreSet::MeetSiblings(bool had_data) {
+Task<Result<void>> StoreSet::MeetSiblings(StoreHistory history) {
   std::set<std::uint64_t> known;
   std::set<std::uint64_t> here;
   for (const ExtentStore* store : opened_) {
     for (std::uint64_t sibling : store->core().siblings()) known.insert(sibling);
     here.insert(store->core().store_id());
-    starts_ = std::max(starts_, store->core().starts());
   }
-  ++starts_;
-  if (known.empty() && had_data) {
+  if (history.forget_missing) known = here;
+  if (known.empty() && history.had_data) {
     missing_.push_back("all stores of before");
     LogError(
         "this chunkserver has stored chunks before, and now all its disks are empty: chunks that it should have are "
-        "unavailable here. Bring its disks back");
+        "unavailable here. Bring its disks back, or start it with --give-up-missing-disks");
   }
   for (std::uint64_t id : known) {
     if (here.contains(id)) continue;
     missing_.push_back(fmt::format("store {:016x}", id));
-    LogError("{} of this chunkserver is missing: its chunks are unavailable here until its disk is back",
-             missing_.back());
+    LogError(
+        "{} of this chunkserver is missing: its chunks are unavailable here until its disk is back, or this server "
+        "is started with --give-up-missing-disks",
+        missing_.back());
   }
   known.insert(here.begin(), here.end());
   std::vector<std::uint64_t> siblings(known.begin(), known.end());
   bool any = false;
   for (ExtentStore* store : opened_) {
     std::vector<std::uint64_t> copy = siblings;
-    Result<void> recorded = co_await store->core().SetSiblings(std::move(copy), starts_);
+    Result<void> recorded = co_await store->core().SetSiblings(std::move(copy));
     any |= recorded.has_value();
   }
   if (!any) co_return Error(ErrorCode::kIo, "none of this server's stores can be written to");
@@ -78,16 +83,38 @@ Task<void> StoreSet::Stop() {
   for (Seat& seat : seats_) co_await seat.store->Stop();
 }
 
-Result<void> StoreSet::CheckComplete() const {
+bool StoreSet::IsLost() const {
+  return (give_up_missing_ && !missing_.empty()) || !LostPaths().empty();
+}
+
+std::vector<std::string> StoreSet::LostPaths() const {
+  std::vector<std::string> paths;
+  for (const LostSeat& seat : lost_) paths.push_back(seat.path);
+  for (const Seat& seat : seats_) {
+    const bool does_not_open = seat.open_error && seat.open_error->code() == ErrorCode::kCorrupt;
+    if (does_not_open || (!seat.open_error && seat.store->core().damage())) paths.push_back(seat.path);
+  }
+  return paths;
+}
+
+Result<void> StoreSet::CheckNoneLost() const {
   if (!missing_.empty()) return Error(ErrorCode::kUnavailable, missing_.front() + " of this chunkserver is missing");
+  const std::vector<std::string> lost = LostPaths();
+  if (!lost.empty()) return Error(ErrorCode::kUnavailable, "the store in " + lost.front() + " is lost");
+  return {};
+}
+
+Result<void> StoreSet::CheckComplete() const {
+  TRY(CheckNoneLost());
   for (const ExtentStore* store : opened_) TRY(store->core().CheckOnline());
   return {};
 }
 
 Result<ExtentStore*> StoreSet::Absent(ChunkId chunk) const {
-  if (missing_.empty()) return nullptr;
-  return Error(ErrorCode::kUnavailable, fmt::format("chunk {} is not on the disks that are here, but {} is missing",
-                                                    chunk.value(), missing_.front()));
+  const Result<void> here = CheckNoneLost();
+  if (here) return nullptr;
+  return Error(ErrorCode::kUnavailable, fmt::format("chunk {} is not on the disks that are here, but {}", chunk.value(),
+                                                    here.error().message()));
 }
 
 Task<Result<ExtentStore*>> StoreSet::Find(ChunkId chunk) {
@@ -266,6 +293,11 @@ std::vector<proto::DiskReport> StoreSet::Reports() const {
     report.set_capacity_bytes(usage.capacity_bytes);
     report.set_used_bytes(usage.used_bytes);
     report.set_chunks(usage.chunks);
+  }
+  for (const LostSeat& seat : lost_) {
+    proto::DiskReport& report = reports.emplace_back();
+    report.set_path(seat.path);
+    report.set_error(seat.why.ToString());
   }
   for (const std::string& name : missing_) {
     proto::DiskReport& report = reports.emplace_back();

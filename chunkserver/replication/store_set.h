@@ -11,6 +11,13 @@
 
 namespace gabion {
 
+/// What is known of a server's stores before they are opened.
+struct StoreHistory {
+  bool had_data = false;         // it has been in use before
+  bool give_up_missing = false;  // stores that it had and that are not here are lost
+  bool forget_missing = false;   // they belong to it no longer
+};
+
 /// The stores of a server, one a disk, and which of them has a chunk. A chunk is on one of them, chosen by free space
 /// when it is first written; afterwards the stores' indexes tell. Any loop.
 ///
@@ -26,17 +33,14 @@ class StoreSet {
   };
 
   /// `env` is of the loop that does the stores' upkeep. What the seats point to outlives the set.
-  StoreSet(Env& env, std::vector<DiskSeat> seats, StoreOptions options);
+  StoreSet(Env& env, std::vector<DiskSeat> seats, std::vector<LostSeat> lost, StoreOptions options);
 
-  /// Opens what can be opened. `had_data`: this server has been in use before. Errors: kIo if there is no store to use.
-  Task<Result<void>> Open(bool had_data);
+  /// Opens what can be opened. Errors: kIo if there is no store to use, and none is lost.
+  Task<Result<void>> Open(StoreHistory history);
   Task<void> Stop();
 
   /// The stores that opened; some may be offline by now.
   const std::vector<ExtentStore*>& opened() const { return opened_; }
-
-  /// How often the server was started on these stores.
-  std::uint64_t starts() const { return starts_; }
 
   /// The store that has the chunk; null if it was never written. A server's only store is returned without a look.
   /// Errors: kUnavailable: it may be on a store that is away.
@@ -61,6 +65,10 @@ class StoreSet {
   /// Everything that was stored before the call survives power loss.
   Task<Result<void>> Sync();
 
+  /// Whether something that was stored here is gone for good, or nobody knows what was.
+  bool IsLost() const;
+  /// The directories whose stores have to be made anew: their indexes are damaged.
+  std::vector<std::string> LostPaths() const;
   /// Whether the machine was restarted since a store was open last: what was not synced may be gone.
   bool lost_unsynced() const;
   std::vector<proto::DiskReport> Reports() const;
@@ -72,19 +80,24 @@ class StoreSet {
     std::optional<Error> open_error;
   };
 
-  Task<Result<void>> MeetSiblings(bool had_data);
+  Task<Result<void>> MeetSiblings(StoreHistory history);
   ExtentStore* Choose(Env& env, ExtentStore* preferred) const;
   // Whose chunks need no looking for.
-  ExtentStore* OnlyStore() const { return seats_.size() == 1 && missing_.empty() ? opened_.front() : nullptr; }
-  // Errors: kUnavailable if a store of this server is not there.
+  ExtentStore* OnlyStore() const {
+    return seats_.size() == 1 && !opened_.empty() && lost_.empty() && missing_.empty() ? opened_.front() : nullptr;
+  }
+  // Errors: kUnavailable if a store of this server is missing or lost.
+  Result<void> CheckNoneLost() const;
+  // Errors: as CheckNoneLost; or if one is offline.
   Result<void> CheckComplete() const;
   // A chunk that is on none of the stores.
   Result<ExtentStore*> Absent(ChunkId chunk) const;
 
   std::vector<Seat> seats_;
+  const std::vector<LostSeat> lost_;  // beside those that opened and were found damaged since
   std::vector<ExtentStore*> opened_;  // constant after Open; may go offline one by one
   std::vector<std::string> missing_;  // known stores that did not come up; constant after Open
-  std::uint64_t starts_ = 0;
+  bool give_up_missing_ = false;
   RangeLocks choosing_;
 };
 

@@ -48,8 +48,9 @@ Task<void> StoreCore::WakeUpkeep() {
 }
 
 Result<void> StoreCore::CheckOnline() const {
-  std::lock_guard lock(mutex_);
-  if (offline_) return Error(ErrorCode::kUnavailable, "store " + name_ + " is offline: " + offline_->message());
+  if (std::optional<std::string> reason = offline_reason()) {
+    return Error(ErrorCode::kUnavailable, "store " + name_ + " is offline: " + *reason);
+  }
   return {};
 }
 
@@ -65,9 +66,18 @@ void StoreCore::GoOffline(const Error& reason) {
 }
 
 std::optional<std::string> StoreCore::offline_reason() const {
+  if (std::optional<Error> damaged = damage()) return damaged->ToString();
   std::lock_guard lock(mutex_);
   if (!offline_) return std::nullopt;
   return offline_->ToString();
+}
+
+std::optional<Error> StoreCore::damage() const {
+  if (std::optional<Error> damaged = index_.damage()) return damaged;
+  std::lock_guard lock(mutex_);
+  // Slabs have no say in this: what is wrong with their bytes is said to who reads them.
+  if (offline_ && offline_->code() == ErrorCode::kCorrupt) return offline_;
+  return std::nullopt;
 }
 
 Result<void> StoreCore::Checked(Result<void> result) {
@@ -248,21 +258,15 @@ std::uint64_t StoreCore::store_id() const {
   return state_->superblock.store_id;
 }
 
-std::uint64_t StoreCore::starts() const {
-  std::lock_guard lock(mutex_);
-  return state_->superblock.starts;
-}
-
 std::vector<std::uint64_t> StoreCore::siblings() const {
   std::lock_guard lock(mutex_);
   return state_->superblock.siblings;
 }
 
-Task<Result<void>> StoreCore::SetSiblings(std::vector<std::uint64_t> siblings, std::uint64_t starts) {
+Task<Result<void>> StoreCore::SetSiblings(std::vector<std::uint64_t> siblings) {
   Result<CommitSeq> applied = [&] {
     std::lock_guard lock(mutex_);
     state_->superblock.siblings = std::move(siblings);
-    state_->superblock.starts = starts;
     WriteBatch batch;
     batch.Put(SuperblockKey(), EncodeSuperblock(state_->superblock));
     return index_.Apply(batch);

@@ -12,6 +12,7 @@
 
 #include "chunkserver/store/range_locks.h"
 #include "chunkserver/store/store_state.h"
+#include "chunkserver/store/watched_index.h"
 #include "common/coro/async_event.h"
 #include "common/coro/async_mutex.h"
 #include "common/coro/task_group.h"
@@ -79,11 +80,13 @@ class StoreCore {
 
   // Errors that end everything.
 
-  /// Errors: kUnavailable, with the reason, once the store is offline.
+  /// Errors: kUnavailable, with the reason, once the store is offline, or its index damaged.
   Result<void> CheckOnline() const;
   /// The disk failed: from now on everything is refused.
   void GoOffline(const Error& reason);
   std::optional<std::string> offline_reason() const;
+  /// Why the store has to be made anew: its index is damaged, so that nobody can say any more what it has.
+  std::optional<Error> damage() const;
 
   // Look-ups.
 
@@ -160,12 +163,11 @@ class StoreCore {
   bool has_space() const;
   std::uint64_t store_id() const;
   std::uint64_t blocks_per_slab() const { return state_->superblock.slab_bytes / kBlockBytes; }
-  std::uint64_t starts() const;
   /// Whether the machine was restarted since the store was open last. Constant after Open.
   bool lost_unsynced() const { return lost_unsynced_; }
   std::vector<std::uint64_t> siblings() const;
-  /// Records which stores this server has and how often it was started, durably.
-  Task<Result<void>> SetSiblings(std::vector<std::uint64_t> siblings, std::uint64_t starts);
+  /// Records which stores this server has, durably.
+  Task<Result<void>> SetSiblings(std::vector<std::uint64_t> siblings);
 
  private:
   friend class Reservation;
@@ -221,7 +223,7 @@ class StoreCore {
 
   Env& env_;
   Disk& disk_;
-  KvStore& index_;
+  WatchedIndex index_;
   const std::string name_;
   const StoreOptions options_;
   RangeLocks locks_;

@@ -17,7 +17,7 @@ std::string EncodeSuperblock(const Superblock& superblock) {
   writer.U64(superblock.store_id);
   writer.U64(superblock.slab_bytes);
   writer.U32(superblock.slab_count);
-  writer.U64(superblock.starts);
+  writer.U64(0);  // unused
   writer.Varint(superblock.boot_id.size());
   writer.Bytes(superblock.boot_id);
   writer.Varint(superblock.siblings.size());
@@ -38,7 +38,7 @@ Result<Superblock> DecodeSuperblock(std::string_view value) {
   superblock.store_id = reader.U64();
   superblock.slab_bytes = reader.U64();
   superblock.slab_count = reader.U32();
-  superblock.starts = reader.U64();
+  reader.U64();
   std::uint64_t boot_id_bytes = reader.Varint();
   if (boot_id_bytes <= kBootIdBytesMax) superblock.boot_id = reader.Bytes(boot_id_bytes);
   std::uint64_t sibling_count = reader.Varint();

@@ -14,7 +14,6 @@ struct Superblock {
   std::uint64_t store_id = 0;           // drawn when the store is made
   std::uint64_t slab_bytes = 0;         // for ever: block addresses depend on it
   std::uint32_t slab_count = 0;         // slabs made so far
-  std::uint64_t starts = 0;             // raised whenever the store is opened
   std::string boot_id;                  // of the machine, when it was opened last
   std::vector<std::uint64_t> siblings;  // store ids of this server, this one included, when the store was first used
 

@@ -19,7 +19,7 @@ enum class ExitCode : int {
   kFailed = 1,       // the cluster said no, or the user did not confirm
   kUsage = 2,        // the command line or the configuration is wrong
   kUnreachable = 3,  // no metaserver answered
-  kFaults = 4,       // a check found faults, and they are still there
+  kFaults = 4,       // a check or scrub found faults, and they are still there
 };
 
 /// The terminal, or what stands for it in a test.
@@ -57,6 +57,8 @@ void AddServerMaintenanceCommand(CLI::App& parent, Command* chosen);
 void AddServerRemoveCommand(CLI::App& parent, Command* chosen);
 void AddPgListCommand(CLI::App& parent, Command* chosen);
 void AddPgShowCommand(CLI::App& parent, Command* chosen);
+void AddScrubStartCommand(CLI::App& parent, Command* chosen);
+void AddScrubStatusCommand(CLI::App& parent, Command* chosen);
 void AddEventsCommand(CLI::App& parent, Command* chosen);
 void AddCheckCommand(CLI::App& parent, Command* chosen);
 

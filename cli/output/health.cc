@@ -85,6 +85,13 @@ Health AssessHealth(const proto::AdminStatusReply& status) {
   std::uint64_t failed_disks = 0;
   for (const proto::ServerEntry& server : status.servers()) failed_disks += server.disks_failed();
   if (failed_disks > 0) assessment.Note(HealthLevel::kDegraded, FormatCountOf(failed_disks, "disk") + " failed");
+  std::uint64_t failed_chunks = 0;
+  for (const proto::ServerEntry& server : status.servers()) failed_chunks += server.scrub().failed_chunks();
+  if (failed_chunks > 0) {
+    assessment.Note(HealthLevel::kDegraded,
+                    fmt::format("scrub found {} with a copy that could not be read or repaired: see gabion events",
+                                FormatCountOf(failed_chunks, "chunk")));
+  }
   if (status.pgs_writable() < status.pgs()) {
     assessment.Note(HealthLevel::kFailing, fmt::format("writes to {} of {} wait for a chunkserver",
                                                        FormatCount(status.pgs() - status.pgs_writable()),

@@ -22,6 +22,7 @@ std::string VolumeFacts(const proto::VolumeEntry& volume);
 std::string StatusText(const proto::AdminStatusReply& status);
 std::string PgTable(const PgStatuses& pgs);
 std::string PgFacts(const proto::PgStatus& pg);
+std::string ScrubTable(const ServerEntries& servers);
 std::string EventLines(const EventEntries& events);
 
 nlohmann::ordered_json VolumeJson(const proto::VolumeEntry& volume);
@@ -31,6 +32,8 @@ nlohmann::ordered_json ServersJson(const ServerEntries& servers);
 nlohmann::ordered_json StatusJson(const proto::AdminStatusReply& status);
 nlohmann::ordered_json PgJson(const proto::PgStatus& pg);
 nlohmann::ordered_json PgsJson(const PgStatuses& pgs);
+nlohmann::ordered_json ScrubJson(const proto::ServerEntry& server);
+nlohmann::ordered_json ScrubsJson(const ServerEntries& servers);
 nlohmann::ordered_json EventsJson(const EventEntries& events);
 
 /// Indented, with a newline at its end; bytes that are no UTF-8 are replaced.

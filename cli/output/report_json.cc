@@ -73,7 +73,8 @@ Json ServerJson(const proto::ServerEntry& server) {
           {"draining", server.draining()},
           {"drain_bytes_left", server.drain_bytes_left()},
           {"maintenance_until_ns", server.maintenance_until_ns()},
-          {"pgs", server.pgs()}};
+          {"pgs", server.pgs()},
+          {"scrub", ScrubJson(server)}};
 }
 
 Json VolumesJson(const VolumeEntries& volumes) {

@@ -40,6 +40,21 @@ std::string BalanceText(const proto::BalanceStatus& balance) {
                      FormatBytes(balance.bytes_left()));
 }
 
+/// Of all passes that run; empty: none does.
+std::string ScrubText(const ServerEntries& servers) {
+  std::uint64_t running = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t done = 0;
+  for (const proto::ServerEntry& server : servers) {
+    if (!server.scrub().running()) continue;
+    ++running;
+    bytes += server.scrub().pass_bytes();
+    done += server.scrub().pass_bytes_done();
+  }
+  return running == 0 ? ""
+                      : fmt::format("{} done on {}", FormatShare(done, bytes), FormatCountOf(running, "chunkserver"));
+}
+
 std::string HealthText(const Health& health) {
   std::string text(ToString(health.level));
   std::transform(text.begin(), text.end(), text.begin(),
@@ -117,7 +132,7 @@ std::string StatusText(const proto::AdminStatusReply& status) {
     used_bytes += server.used_bytes();
     capacity_bytes += server.capacity_bytes();
   }
-  std::string text = FormatFacts({
+  std::vector<std::pair<std::string, std::string>> facts = {
       {"cluster", fmt::format("{} ({}, up {})", status.cluster_id(), status.software(), FormatAge(status.uptime_s()))},
       {"health", HealthText(AssessHealth(status))},
       {"chunkservers", fmt::format("{} of {} up", up, status.servers_size())},
@@ -130,7 +145,9 @@ std::string StatusText(const proto::AdminStatusReply& status) {
       {"clients", FormatCountOf(status.sessions(), "session")},
       {"deletions",
        status.garbage_chunks() == 0 ? "none waiting" : FormatCountOf(status.garbage_chunks(), "chunk") + " waiting"},
-  });
+  };
+  if (std::string scrub = ScrubText(status.servers()); !scrub.empty()) facts.emplace_back("scrub", std::move(scrub));
+  std::string text = FormatFacts(facts);
   text += "\n" + VolumeTable(status.volumes());
   text += "\n" + ServerTable(status.servers());
   return text;

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <asio/co_spawn.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -33,8 +35,8 @@ void RaiseFileLimit() {
 /// A server from its options to its end.
 class DaemonProcess {
  public:
-  DaemonProcess(DaemonOptions options, std::unique_ptr<Daemon> daemon)
-      : options_(std::move(options)), daemon_(std::move(daemon)) {}
+  DaemonProcess(DaemonOptions options, std::unique_ptr<Daemon> daemon, char** argv)
+      : options_(std::move(options)), argv_(argv), daemon_(std::move(daemon)) {}
 
   int Run() {
     if (Result<void> opened = Open(); !opened) {
@@ -84,8 +86,18 @@ class DaemonProcess {
     }
     loops_->Stop();
     const std::string name = daemon_->name();
+    const bool begins_again = daemon_->begins_again();
     daemon_.reset();
     LogInfo("{} has stopped", name);
+    if (begins_again) BeginAgain(name);
+  }
+
+  /// Files, sockets and locks of this process go by themselves: they are closed on exec.
+  void BeginAgain(const std::string& name) {
+    LogInfo("{} begins again", name);
+    ::execv("/proc/self/exe", argv_);
+    LogError("{} cannot begin again, start it by hand: {}", name, std::strerror(errno));
+    ::_exit(kExitFailed);
   }
 
   /// To the log, and to whoever started it and looks at no log yet.
@@ -96,6 +108,7 @@ class DaemonProcess {
   }
 
   const DaemonOptions options_;
+  char** const argv_;
   Termination termination_;            // before all threads
   std::unique_ptr<EventLoops> loops_;  // outlives the daemon
   std::unique_ptr<Daemon> daemon_;
@@ -127,7 +140,7 @@ int RunDaemon(int argc, char** argv, std::unique_ptr<Daemon> daemon) {
     std::fprintf(stderr, "%s: %s\n", name.c_str(), usable.error().message().c_str());
     return kExitUsage;
   }
-  return DaemonProcess(std::move(options), std::move(daemon)).Run();
+  return DaemonProcess(std::move(options), std::move(daemon), argv).Run();
 }
 
 }  // namespace gabion

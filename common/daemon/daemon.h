@@ -37,11 +37,14 @@ class Daemon {
 
   /// On the first loop. What was acknowledged is as safe without it: it may be cut short.
   virtual Task<void> Stop() = 0;
+
+  /// Whether the program is to begin again in the place of this process, now that it has stopped. The main thread.
+  virtual bool begins_again() const { return false; }
 };
 
 /// The whole program: options, log, signals, loops; prints a line when it listens; ends in order at SIGTERM, SIGINT or
-/// SIGHUP, and at once at a second one. Returns the exit status: 0, 1 (it could not start or not stop in order), 2 (bad
-/// options).
+/// SIGHUP, and at once at a second one; a daemon that is to begin again sends itself one. Returns the exit status: 0, 1
+/// (it could not start or not stop in order), 2 (bad options).
 int RunDaemon(int argc, char** argv, std::unique_ptr<Daemon> daemon);
 
 }  // namespace gabion

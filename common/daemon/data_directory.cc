@@ -109,4 +109,13 @@ Result<void> DataDirectory::WriteLine(const std::string& name, std::string_view 
   return {};
 }
 
+Result<void> DataDirectory::Remove(const std::string& name) const {
+  const std::string path = path_ + "/" + name;
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return OsError("removing " + path, error.value());
+  if (::fsync(directory_.get()) != 0) return OsError("syncing " + path_, errno);
+  return {};
+}
+
 }  // namespace gabion

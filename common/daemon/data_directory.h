@@ -28,6 +28,9 @@ class DataDirectory {
   /// Durable when it returns; a crash leaves the old or the new text. Errors: kIo, kNoSpace.
   Result<void> WriteLine(const std::string& name, std::string_view text) const;
 
+  /// A file, or a directory with all that is in it; fine if there is none. Durable when it returns. Errors: kIo.
+  Result<void> Remove(const std::string& name) const;
+
  private:
   DataDirectory(std::string path, UniqueFd directory, UniqueFd lock)
       : path_(std::move(path)), directory_(std::move(directory)), lock_(std::move(lock)) {}

@@ -34,6 +34,7 @@ Task<Result<proto::AdminStatusReply>> AdminOps::Status(Env& env) {
   Result<proto::ClusterMap> newest = co_await cluster_.Map();
   CO_TRY_ASSIGN(const proto::ClusterMap map, std::move(newest));
   *reply.mutable_servers() = map.servers();
+  cluster_.AddScrub(*reply.mutable_servers());
   std::uint32_t sessions = 0;
   for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
     *reply.add_volumes() = EntryOf(*volume);
@@ -89,6 +90,7 @@ Task<Result<proto::ServerListReply>> AdminOps::ListServers() {
   CO_TRY_ASSIGN(const proto::ClusterMap map, std::move(newest));
   proto::ServerListReply reply;
   *reply.mutable_servers() = map.servers();
+  cluster_.AddScrub(*reply.mutable_servers());
   co_return reply;
 }
 
@@ -134,6 +136,14 @@ Task<Result<proto::ServerMaintenanceReply>> AdminOps::SetMaintenance(proto::Serv
   Result<proto::ServerEntry> changed = co_await std::move(change);
   proto::ServerMaintenanceReply reply;
   CO_TRY_ASSIGN(*reply.mutable_server(), std::move(changed));
+  co_return reply;
+}
+
+Task<Result<proto::ScrubStartReply>> AdminOps::StartScrub(proto::ScrubStartRequest request, Env& env) {
+  Result<std::vector<proto::ServerEntry>> started = co_await cluster_.StartScrub(ServerId(request.server_id()), env);
+  if (!started) co_return started.error();
+  proto::ScrubStartReply reply;
+  for (proto::ServerEntry& server : *started) *reply.add_servers() = std::move(server);
   co_return reply;
 }
 

@@ -22,6 +22,7 @@ class AdminOps {
   proto::EventListReply ListEvents(const proto::EventListRequest& request);
   Task<Result<proto::ServerDrainReply>> DrainServer(proto::ServerDrainRequest request, Env& env);
   Task<Result<proto::ServerMaintenanceReply>> SetMaintenance(proto::ServerMaintenanceRequest request, Env& env);
+  Task<Result<proto::ScrubStartReply>> StartScrub(proto::ScrubStartRequest request, Env& env);
   Task<Result<proto::ServerRemoveReply>> RemoveServer(proto::ServerRemoveRequest request, Env& env);
 
  private:

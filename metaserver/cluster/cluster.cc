@@ -285,6 +285,7 @@ proto::ServerEntry Cluster::EntryOf(const Server& server) const {
   entry.set_server_id(server.id.value());
   entry.set_endpoint(server.record.endpoint());
   entry.set_alive(server.alive);
+  entry.set_lost_store(server.lost_store);
   entry.set_capacity_bytes(server.capacity_bytes);
   entry.set_used_bytes(server.used_bytes);
   entry.set_chunks(server.chunks);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "common/env/env.h"
 #include "common/env/kv_store.h"
@@ -99,6 +100,13 @@ class Cluster {
   Task<Result<proto::ServerEntry>> BeginMaintenance(ServerId id, Duration time, bool force, Env& env);
   /// Fine if it is in none. Errors: kNotFound, kIo, kUnavailable.
   Task<Result<proto::ServerEntry>> EndMaintenance(ServerId id, Env& env);
+  /// Has a server, or all of them (id 0), scrub what it leads, now or as soon as it can; those that were asked. A wish
+  /// that is open already stays one. Errors: kNotFound, kIo, kUnavailable.
+  Task<Result<std::vector<proto::ServerEntry>>> StartScrub(ServerId id, Env& env);
+  /// Adds to a map's entries what administrators see of scrub: ServerEntry.scrub as the server reported it last, but
+  /// finished_round is the last wish that is known to be done here, and an open one is a pass that runs, of 0 bytes
+  /// until the server has begun.
+  void AddScrub(google::protobuf::RepeatedPtrField<proto::ServerEntry>& entries) const;
   /// Forgets a server that is gone. Errors: kNotFound; kBusy: it is alive, or a member of groups; kIo, kUnavailable.
   Task<Result<void>> Remove(ServerId id, Env& env);
 
@@ -126,15 +134,17 @@ class Cluster {
     records::Server record;
     bool alive = false;
     TimePoint lease_until;
-    bool heard = false;      // since this program's start
-    bool tidy = false;       // as it said last, and since then no group has left it
-    TimePoint missed_since;  // end of its last maintenance
+    bool heard = false;       // since this program's start
+    bool tidy = false;        // as it said last, and since then no group has left it
+    bool lost_store = false;  // as it said last: it has no lease, and serves nothing
+    TimePoint missed_since;   // end of its last maintenance
     std::uint64_t capacity_bytes = 0;
     std::uint64_t used_bytes = 0;
     std::uint64_t chunks = 0;
     std::uint32_t disks_online = 0;
     std::uint32_t disks_failed = 0;
-    proto::ScrubReport scrub;  // as it said last
+    std::optional<proto::ScrubReport> scrub;  // as it said last; none: nothing yet
+    std::uint64_t repaired_for_wish = 0;      // since an administrator wanted a scrub, as far as this program saw
 
     ServerSpace space() const { return {heard, capacity_bytes, used_bytes}; }
   };
@@ -151,7 +161,6 @@ class Cluster {
   Result<std::uint64_t> TakeIdsLocked(Counter counter, std::uint64_t count, WriteBatch& batch);
   void RaiseMapVersion(WriteBatch& batch);
   void Note(records::Event event, Env& env, WriteBatch& batch);
-  void TakeScrubReport(Server& server, const proto::ScrubReport& report, Env& env, WriteBatch& batch);
   Result<Server*> FindOrAddServer(const proto::RegisterServerRequest& request, WriteBatch& batch);
   /// From now on it has a lease. Whether it was away.
   bool Revive(Server& server, Env& env, WriteBatch& batch);
@@ -182,6 +191,14 @@ class Cluster {
   std::uint32_t CountDegraded() const;
   std::uint32_t CountGroupsOf(ServerId server) const;
 
+  // cluster_departure.cc, with mutex_ held
+  /// The server has no lease any more.
+  void Depart(Server& server, records::Event event, Env& env, WriteBatch& batch);
+  /// A server that was stopped, or that has lost a store, has no lease from now on; whether it had one.
+  bool TakeDeparture(Server& server, bool lost_store, Env& env, WriteBatch& batch);
+  /// Whether a server that has lost a store may begin afresh. Then no group counts on what it had.
+  bool ForgetLostStore(const Server& server, Env& env, WriteBatch& batch);
+
   // cluster_balance.cc, with mutex_ held
   /// Whether it is time for a look at how servers are used, and what there is to know for it.
   void PrepareBalance(ClusterFacts& facts);
@@ -203,6 +220,13 @@ class Cluster {
   void EndMaintenanceOf(Server& server, std::string why, Env& env, WriteBatch& batch);
   /// Whether any has ended.
   bool EndDueMaintenance(Env& env, WriteBatch& batch);
+
+  // cluster_scrub.cc, with mutex_ held
+  void WantScrub(Server& server, Env& env, WriteBatch& batch);
+  static void AddScrubTo(const Server& server, proto::ServerEntry& entry);
+  /// 0: no wish is open.
+  static std::uint64_t OpenScrubRound(const Server& server);
+  void TakeScrubReport(Server& server, const proto::ScrubReport& report, Env& env, WriteBatch& batch);
 
   // cluster_garbage.cc
   /// Members of the chunk's group that were made so after its epoch in `garbage`, which becomes the present one.

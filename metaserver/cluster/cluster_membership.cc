@@ -89,6 +89,7 @@ bool Cluster::TakeReports(Server& server, const google::protobuf::RepeatedPtrFie
 
 bool Cluster::Revive(Server& server, Env& env, WriteBatch& batch) {
   server.lease_until = env.clock.Now() + options_.server_lease;
+  server.lost_store = false;
   if (server.alive) return false;
   server.alive = true;
   server.record.clear_away_since_ns();
@@ -125,12 +126,18 @@ Task<Result<proto::RegisterServerReply>> Cluster::Register(proto::RegisterServer
     WriteBatch batch;
     CO_TRY_ASSIGN(Server * server, FindOrAddServer(request, batch));
     NoteRegistration(*server, request, env, batch);
-    Revive(*server, env, batch);
+    if (request.lost_store()) {
+      TakeDeparture(*server, true, env, batch);
+    } else {
+      Revive(*server, env, batch);
+    }
     server->record.set_endpoint(request.endpoint());
     server->record.set_host(request.host());
     server->record.set_rack(request.rack());
     server->record.set_zone(request.zone());
     server->record.set_software(request.software());
+    // What it says of scrub begins anew with its process.
+    if (server->record.incarnation() != request.incarnation()) server->scrub = proto::ScrubReport();
     server->record.set_incarnation(request.incarnation());
     server->record.set_lost_unsynced(request.lost_unsynced());
     batch.Put(ServerKey(server->id), EncodeRecord(server->record));
@@ -142,7 +149,7 @@ Task<Result<proto::RegisterServerReply>> Cluster::Register(proto::RegisterServer
     RebuildPlacement();
     reply.set_server_id(server->id.value());
     reply.set_cluster_id(cluster_id_);
-    reply.set_lease_ms(LeaseMs(options_.server_lease));
+    reply.set_lease_ms(request.lost_store() ? 0 : LeaseMs(options_.server_lease));
     *reply.mutable_map() = MapLocked();
   }
   Result<void> applied = co_await kv_.WaitApplied(seq);
@@ -150,25 +157,6 @@ Task<Result<proto::RegisterServerReply>> Cluster::Register(proto::RegisterServer
   Result<void> durable = co_await MakeMapDurable(reply.map().version());
   CO_TRY(durable);
   co_return reply;
-}
-
-void Cluster::TakeScrubReport(Server& server, const proto::ScrubReport& report, Env& env, WriteBatch& batch) {
-  const proto::ScrubReport before = std::exchange(server.scrub, report);
-  if (report.repaired_bytes() > before.repaired_bytes()) {
-    Note(EventAbout(server.id, "scrub-repaired",
-                    fmt::format("scrub on chunkserver {} replaced {} bytes of copies that had gone bad",
-                                server.id.value(), report.repaired_bytes() - before.repaired_bytes()),
-                    true),
-         env, batch);
-  }
-  if (report.failed_chunks() > before.failed_chunks()) {
-    Note(EventAbout(
-             server.id, "scrub-failed",
-             fmt::format("scrub on chunkserver {} could not read or repair a copy of {} chunks: its log names them",
-                         server.id.value(), report.failed_chunks() - before.failed_chunks()),
-             true),
-         env, batch);
-  }
 }
 
 Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest request, Env& env) {
@@ -192,21 +180,25 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
     TakeScrubReport(server, request.scrub(), env, batch);
     // By an older map it may have everything still that has left it since.
     if (request.map_version() == counters_.at(Counter::kMapVersion)) server.tidy = request.tidy();
-    const bool is_back = Revive(server, env, batch);
+    const bool departs = request.lost_store() || request.leaving();
+    const bool is_away = departs && TakeDeparture(server, request.lost_store(), env, batch);
+    const bool is_back = !departs && Revive(server, env, batch);
     if (is_back) {
       Note(EventAbout(id, "server-back",
                       fmt::format("chunkserver {} ({}) is back", id.value(), server.record.endpoint())),
            env, batch);
     }
-    changed |= is_back;
+    changed |= is_back || is_away;
     for (std::uint32_t replicas : policies_) changed |= MakeGroups(replicas, env.random, batch);
     const bool has_news = TakeGroupReports(id, request, env, batch);
-    if (is_back || has_news) changed |= AdvanceGroups(env, batch);
+    if (is_back || is_away || has_news) changed |= AdvanceGroups(env, batch);
+    if (request.lost_store() && !request.leaving()) reply.set_start_afresh(ForgetLostStore(server, env, batch));
     if (changed) RaiseMapVersion(batch);
     CO_TRY_ASSIGN([[maybe_unused]] CommitSeq seq, Write(std::move(batch)));
     RebuildPlacement();
-    reply.set_lease_ms(LeaseMs(options_.server_lease));
+    reply.set_lease_ms(departs ? 0 : LeaseMs(options_.server_lease));
     AskForReleases(id, env.clock.Now(), reply);
+    reply.set_scrub_round(OpenScrubRound(server));
     // The lease is renewed for what this map says: who was put out of a group while it was away learns of both at once.
     if (counters_.at(Counter::kMapVersion) != request.map_version()) *reply.mutable_map() = MapLocked();
   }
@@ -215,7 +207,8 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
   Result<std::vector<std::uint64_t>> listed = co_await ListGarbage(id);
   CO_TRY_ASSIGN(std::vector<std::uint64_t> garbage, std::move(listed));
   // A removal that a power loss would take back must not have cost the file its data by then.
-  if (!garbage.empty() || reply.has_map() || reply.release_size() > 0) {
+  if (!garbage.empty() || reply.has_map() || reply.release_size() > 0 || reply.scrub_round() != 0 ||
+      reply.start_afresh()) {
     Result<void> durable = co_await MakeDurable();
     CO_TRY(durable);
   }
@@ -232,15 +225,14 @@ Task<Result<void>> Cluster::ExpireLeases(Env& env) {
     for (auto& [id, server] : servers_) {
       const Duration early = Mutated("meta.short_lease") ? options_.server_lease * 3 / 4 : Duration::zero();
       if (!server.alive || now + early < server.lease_until) continue;
-      server.alive = false;
-      server.record.set_away_since_ns(env.clock.WallNowNs());
-      batch.Put(ServerKey(id), EncodeRecord(server.record));
       changed = true;
-      Note(EventAbout(id, "server-away",
-                      fmt::format("chunkserver {} ({}, host '{}') is away: nothing was heard of it for a lease's time",
-                                  id.value(), server.record.endpoint(), server.record.host()),
-                      true),
-           env, batch);
+      Depart(
+          server,
+          EventAbout(id, "server-away",
+                     fmt::format("chunkserver {} ({}, host '{}') is away: nothing was heard of it for a lease's time",
+                                 id.value(), server.record.endpoint(), server.record.host()),
+                     true),
+          env, batch);
     }
     changed |= EndDueMaintenance(env, batch);
     changed |= AdvanceGroups(env, batch);

@@ -251,4 +251,14 @@ std::set<ServerId> MembersToRelease(const PlacementGroup& group, const GroupRepo
   return leaving;
 }
 
+bool IsDispensable(ServerId server, const Groups& groups, const ClusterFacts& facts) {
+  return std::all_of(groups.begin(), groups.end(), [&](const auto& entry) {
+    const PlacementGroup& group = entry.second;
+    const GroupMember* member = group.Find(server);
+    if (member == nullptr) return true;
+    auto stands_in = [&](const GroupMember& other) { return other.id != server && IsInSyncAndAlive(other, facts); };
+    return member->state == MemberState::kAway && std::any_of(group.members.begin(), group.members.end(), stands_in);
+  });
+}
+
 }  // namespace gabion

@@ -66,4 +66,7 @@ Groups NextGroups(const Groups& groups, const Reports& reports, const ClusterFac
 std::set<ServerId> MembersToRelease(const PlacementGroup& group, const GroupReports& reports,
                                     const ClusterFacts& facts);
 
+/// Whether every group of a server that is away has another member in sync and alive: what it had is not needed.
+bool IsDispensable(ServerId server, const Groups& groups, const ClusterFacts& facts);
+
 }  // namespace gabion

@@ -118,7 +118,11 @@ std::unique_ptr<SimDaemon> SimCluster::MakeChunkserver(const std::string& name) 
   options.metaserver = Endpoint{"meta", kMetaPort};
   options.host = name;
   options.server_uuid = "uuid-of-" + name;
+  options.starts = ++nodes_.at(name).starts;
   options.slab_bytes = options_.slab_bytes;
+  options.start_afresh = [this, name](const std::vector<std::string>&) {
+    tasks_.Spawn(world_.machine("test").env().executor, StartAfresh(name));
+  };
   SimMachine& machine = *nodes_.at(name).machine;
   std::vector<DiskSeat> seats;
   seats.push_back(DiskSeat{"/" + name, machine.disk(kDisk), machine.kv(kStore)});
@@ -166,6 +170,14 @@ void SimCluster::StartEverything() {
       if (!Runs(name)) Start(name);
     }
   }
+}
+
+Task<void> SimCluster::StartAfresh(std::string name) {
+  if (!Runs(name)) co_return;  // it was killed meanwhile, and says it again
+  Kill(name);
+  platter(name).Erase();
+  store(name).Erase();
+  co_await StartTask(name);
 }
 
 void SimCluster::Kill(const std::string& name) {

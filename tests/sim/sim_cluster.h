@@ -82,6 +82,8 @@ class SimCluster {
   /// Starts what was killed; a program that cannot start ends the test.
   void Start(const std::string& name) { world_.RunUntilDone(StartTask(name)); }
   void StartEverything();
+  /// A chunkserver's process ends, and begins again with an empty store.
+  Task<void> StartAfresh(std::string name);
   Task<void> StartTask(std::string name);
 
   // Use.
@@ -149,6 +151,7 @@ class SimCluster {
     SimMachine* machine = nullptr;
     std::function<std::unique_ptr<SimDaemon>()> make;
     std::shared_ptr<Process> process;  // null while it does not run
+    std::uint64_t starts = 0;
   };
 
   template <typename T>

@@ -21,6 +21,7 @@
 
 #include "common/base/log.h"
 #include "common/coro/resumer.h"
+#include "common/env/real/applied_mark.h"
 
 namespace gabion {
 namespace {
@@ -108,12 +109,46 @@ rocksdb::Options DbOptions(const std::string& directory, const RocksKvOptions& o
   return db;
 }
 
+CommitSeq SeqOf(const rocksdb::DB& db) {
+  return CommitSeq(db.GetLatestSequenceNumber());
+}
+
+/// Why a store does not open.
+Error OpenError(const rocksdb::Status& status, const std::string& directory) {
+  const std::string text = status.ToString();
+  // There is no code for it; both texts are RocksDB's since its first release.
+  const bool locked = status.IsIOError() &&
+                      (text.find("lock file") != std::string::npos || text.find("lock hold") != std::string::npos);
+  if (locked) return {ErrorCode::kBusy, "store " + directory + " is in use by another process (" + text + ")"};
+  const Error error = ToError(status, "opening store " + directory);
+  // A name or number that has changed leads to files that are not there, or to settings that nobody made.
+  const bool is_damage = !status.IsIOError() || status.IsPathNotFound();
+  if (error.code() == ErrorCode::kIo && is_damage) return {ErrorCode::kCorrupt, error.message()};
+  return error;
+}
+
+Result<std::unique_ptr<AppliedMark>> OpenMark(const std::string& directory, const std::string& boot_id,
+                                              const rocksdb::DB& db) {
+  if (boot_id.empty()) return std::unique_ptr<AppliedMark>();
+  TRY_ASSIGN(std::unique_ptr<AppliedMark> mark, AppliedMark::Open(directory + "/applied", boot_id));
+  if (mark->before() > SeqOf(db)) {
+    return Error(ErrorCode::kCorrupt, "store " + directory +
+                                          " lacks changes that were made before this program's last end: its log has "
+                                          "gone bad on the disk");
+  }
+  return mark;
+}
+
 }  // namespace
 
 class RocksKv::Impl {
  public:
-  Impl(std::string directory, std::unique_ptr<rocksdb::DB> db, unsigned load_threads)
-      : directory_(std::move(directory)), db_(std::move(db)), load_pool_(load_threads), sync_pool_(1) {}
+  Impl(std::string directory, std::unique_ptr<rocksdb::DB> db, std::unique_ptr<AppliedMark> mark, unsigned load_threads)
+      : directory_(std::move(directory)),
+        db_(std::move(db)),
+        mark_(std::move(mark)),
+        load_pool_(load_threads),
+        sync_pool_(1) {}
 
   ~Impl() {
     load_pool_.join();
@@ -123,7 +158,14 @@ class RocksKv::Impl {
   Error ErrorOf(const rocksdb::Status& status) const { return ToError(status, "store " + directory_); }
   rocksdb::DB& db() { return *db_; }
 
-  CommitSeq LatestSeq() const { return CommitSeq(db_->GetLatestSequenceNumber()); }
+  CommitSeq LatestSeq() const { return SeqOf(*db_); }
+
+  /// There is a new batch.
+  CommitSeq Applied() {
+    const CommitSeq seq = LatestSeq();
+    if (mark_) mark_->Raise(seq);
+    return seq;
+  }
 
   std::optional<Error> failure() {
     std::lock_guard lock(mutex_);
@@ -211,6 +253,7 @@ class RocksKv::Impl {
 
   const std::string directory_;
   std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<AppliedMark> mark_;  // may be null
   std::mutex mutex_;
   std::optional<Error> failure_;
   std::vector<SyncWaiter> sync_waiters_;
@@ -276,15 +319,10 @@ Result<std::unique_ptr<RocksKv>> RocksKv::Open(const std::string& directory, con
   if (failed) return Error(ErrorCode::kIo, "making directory " + directory + ": " + failed.message());
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(DbOptions(directory, options), directory, &opened);
-  if (!status.ok()) {
-    const std::string text = status.ToString();
-    // There is no code for it; both texts are RocksDB's since its first release.
-    const bool locked = status.IsIOError() &&
-                        (text.find("lock file") != std::string::npos || text.find("lock hold") != std::string::npos);
-    if (locked) return Error(ErrorCode::kBusy, "store " + directory + " is in use by another process (" + text + ")");
-    return ToError(status, "opening store " + directory);
-  }
-  auto impl = std::make_unique<Impl>(directory, std::unique_ptr<rocksdb::DB>(opened), options.load_threads);
+  if (!status.ok()) return OpenError(status, directory);
+  std::unique_ptr<rocksdb::DB> db(opened);
+  TRY_ASSIGN(std::unique_ptr<AppliedMark> mark, OpenMark(directory, options.boot_id, *db));
+  auto impl = std::make_unique<Impl>(directory, std::move(db), std::move(mark), options.load_threads);
   return std::unique_ptr<RocksKv>(new RocksKv(std::move(impl)));
 }
 
@@ -337,7 +375,7 @@ Result<CommitSeq> RocksKv::Apply(const WriteBatch& batch) {
   }
   const rocksdb::Status status = impl_->db().Write(rocksdb::WriteOptions(), &entries);
   if (!status.ok()) return impl_->Fail(status);
-  return impl_->LatestSeq();
+  return impl_->Applied();
 }
 
 Task<Result<void>> RocksKv::WaitApplied(CommitSeq) {

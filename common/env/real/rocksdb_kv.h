@@ -18,10 +18,12 @@ struct RocksKvOptions {
   int open_files_max = 512;
   int background_jobs = 2;    // flushes and compactions at once
   unsigned load_threads = 2;  // reads of what is only on disk
+  std::string boot_id{};      // of the machine: damage of the log is noticed while it stays the same; empty: it is not
 };
 
 /// The KvStore on RocksDB, in a directory of its own. Apply appends to the log in the kernel's page cache, so that a
-/// killed process loses nothing; Sync makes the log stable. A log whose tail a power loss tore is taken up to the tear.
+/// killed process loses nothing; Sync makes the log stable. A log whose tail a power loss tore is taken up to the tear;
+/// one that went bad without a power loss is not (AppliedMark).
 ///
 /// Get, Scan and Apply run on the caller's thread and touch memory only; Load*, Sync and opening use threads of this
 /// object. Any number of threads and event loops. An error of Apply or Sync is for ever: later ones return it again,

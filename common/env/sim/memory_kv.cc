@@ -16,6 +16,14 @@ void MemoryKvContents::Cool() {
   warm_.clear();
 }
 
+void MemoryKvContents::Erase() {
+  std::lock_guard lock(mutex_);
+  entries_.clear();
+  warm_.clear();
+  unsynced_.clear();
+  damaged_ = false;
+}
+
 void MemoryKvContents::Warm(std::string key) {
   if (!options_.cold) return;
   if (warm_.size() >= options_.warm_keys_max) warm_.clear();
@@ -66,8 +74,14 @@ Error MemoryKv::DeadError() const {
   return {ErrorCode::kIo, "store " + contents_.name_ + ": process killed"};
 }
 
-Result<std::optional<std::string>> MemoryKv::Get(std::string_view key) {
+Result<void> MemoryKv::CheckReadable() const {
   if (!life_->alive) return DeadError();
+  if (contents_.damaged_) return Error(ErrorCode::kCorrupt, "store " + contents_.name_ + ": injected damage");
+  return {};
+}
+
+Result<std::optional<std::string>> MemoryKv::Get(std::string_view key) {
+  TRY(CheckReadable());
   std::lock_guard lock(contents_.mutex_);
   if (contents_.IsCold(key)) return Error(ErrorCode::kWouldBlock, "key is on disk");
   const auto found = contents_.entries_.find(key);
@@ -78,14 +92,14 @@ Result<std::optional<std::string>> MemoryKv::Get(std::string_view key) {
 
 Task<Result<void>> MemoryKv::Load(std::string key) {
   co_await Delay(contents_.options_.load_delay_mean);
-  if (!life_->alive) co_return DeadError();
+  CO_TRY(CheckReadable());
   std::lock_guard lock(contents_.mutex_);
   contents_.Warm(std::move(key));
   co_return Result<void>();
 }
 
 Result<void> MemoryKv::Scan(std::string_view first, std::string_view last, const Visitor& visit) {
-  if (!life_->alive) return DeadError();
+  TRY(CheckReadable());
   // In portions, visited without the lock: the visitor may call this store.
   std::string next(first);
   bool inclusive = true;
@@ -116,7 +130,7 @@ Result<void> MemoryKv::Scan(std::string_view first, std::string_view last, const
 
 Task<Result<void>> MemoryKv::LoadRange(std::string first, std::string last, std::size_t max_entries) {
   co_await Delay(contents_.options_.load_delay_mean);
-  if (!life_->alive) co_return DeadError();
+  CO_TRY(CheckReadable());
   std::lock_guard lock(contents_.mutex_);
   auto entry = contents_.entries_.lower_bound(first);
   for (std::size_t count = 0; entry != contents_.entries_.end() && count < max_entries; ++entry, ++count) {

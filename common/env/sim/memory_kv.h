@@ -37,6 +37,11 @@ class MemoryKvContents {
   /// From now on every Apply (Sync) fails with kIo, or no longer.
   void FailApply(bool fail) { fail_apply_ = fail; }
   void FailSync(bool fail) { fail_sync_ = fail; }
+  /// From now on every read fails with kCorrupt, until Erase.
+  void SetDamaged(bool damaged) { damaged_ = damaged; }
+  bool is_damaged() const { return damaged_; }
+  /// Nothing is stored any more, and nothing is wrong.
+  void Erase();
   /// Everything is on disk only, as after a start. Matters if options().cold.
   void Cool();
 
@@ -68,6 +73,7 @@ class MemoryKvContents {
   std::deque<Undo> unsynced_;
   CommitSeq applied_;
   bool fail_apply_ = false, fail_sync_ = false;
+  bool damaged_ = false;
 };
 
 /// The KvStore of simulation: a map in memory, in the hands of one life of a process; fails when that has ended.
@@ -92,6 +98,8 @@ class MemoryKv final : public KvStore {
 
   Task<void> Delay(Duration mean);
   Error DeadError() const;
+  /// Errors: kIo, kCorrupt.
+  Result<void> CheckReadable() const;
 
   SimScheduler& scheduler_;
   MemoryKvContents& contents_;

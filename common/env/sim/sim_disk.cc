@@ -81,6 +81,11 @@ void SimPlatter::MakeDurable(File& file, std::uint64_t up_to_number) {
   }
 }
 
+void SimPlatter::Erase() {
+  files_.clear();
+  CountUsed();
+}
+
 void SimPlatter::CountUsed() {
   used_bytes_ = 0;
   for (const auto& [name, file] : files_) used_bytes_ += file->current.size() * kUnitBytes;

@@ -57,6 +57,8 @@ class SimPlatter {
 
   /// Every write since the last sync is kept, lost or torn, each by itself.
   void LosePower();
+  /// There is no file any more. None is open.
+  void Erase();
 
  private:
   friend class SimDisk;

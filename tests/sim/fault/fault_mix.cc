@@ -17,8 +17,9 @@ struct NamedFault {
   std::unique_ptr<Fault> (*make)();
 };
 constexpr NamedFault kFaults[] = {
-    {"kill", MakeKill},   {"power", MakePower}, {"cut", MakeCut}, {"reset", MakeReset}, {"clog", MakeClog},
-    {"stall", MakeStall}, {"slow", MakeSlow},   {"rot", MakeRot}, {"full", MakeFull},   {"eio", MakeEio},
+    {"kill", MakeKill}, {"power", MakePower}, {"cut", MakeCut},       {"reset", MakeReset},
+    {"clog", MakeClog}, {"stall", MakeStall}, {"slow", MakeSlow},     {"rot", MakeRot},
+    {"full", MakeFull}, {"eio", MakeEio},     {"damage", MakeDamage},
 };
 
 struct NamedMix {
@@ -30,8 +31,8 @@ const std::vector<NamedMix>& Mixes() {
       {"calm", {}},
       {"crash", {"kill", "power", "stall", "slow"}},
       {"network", {"cut", "reset", "clog", "stall"}},
-      {"disk", {"slow", "rot", "full", "eio"}},
-      {"all", {"kill", "power", "cut", "reset", "clog", "stall", "slow", "rot", "full", "eio"}},
+      {"disk", {"slow", "rot", "full", "eio", "damage"}},
+      {"all", {"kill", "power", "cut", "reset", "clog", "stall", "slow", "rot", "full", "eio", "damage"}},
   };
   return mixes;
 }

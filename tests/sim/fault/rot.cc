@@ -7,7 +7,7 @@ namespace {
 using std::chrono::seconds;
 
 /// A bit of a stored block turns over, on one server. A good copy is needed then, so nothing else fails meanwhile; and
-/// no scrubber repairs the bad one yet, so it is made good in the end.
+/// one that nobody reads is not repaired before a pass of scrub, so it is made good in the end.
 class Rot final : public Fault {
  public:
   std::string_view name() const override { return "rot"; }

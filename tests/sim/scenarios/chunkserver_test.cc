@@ -23,6 +23,14 @@ class ChunkserverTest : public testing::Test {
     }
     return flipped;
   }
+  int CountOn(SimCluster& cluster, const std::string& server, const std::string& marker) {
+    int count = 0;
+    for (const std::string& file : cluster.platter(server).FileNames()) {
+      const std::string stored = cluster.platter(server).Contents(file, 0, cluster.options().slab_bytes);
+      for (std::size_t at = stored.find(marker); at != std::string::npos; at = stored.find(marker, at + 1)) ++count;
+    }
+    return count;
+  }
 };
 
 TEST_F(ChunkserverTest, KillDuringAWriteIsAPause) {
@@ -59,6 +67,24 @@ TEST_F(ChunkserverTest, ReadsGoOnWithoutTwoOfThree) {
   EXPECT_LT(cluster.world().elapsed() - before, seconds(20));
 }
 
+TEST_F(ChunkserverTest, SlowServerIsNotWaitedForByReaders) {
+  SimCluster cluster({.seed = 24});
+  PosixCalls client(cluster, "client1");
+  const std::string bytes = Pattern(64 * kKiB, 1);
+  ASSERT_TRUE(IsOk(cluster.Do(client.WriteFileDurably("/file", bytes))));
+  cluster.world().RunFor(seconds(30));                      // until all copies may answer
+  for (const std::string& name : cluster.chunkservers()) {  // one of them is the primary, the first to be asked
+    cluster.network().Block(name, "client1");
+    const Duration before = cluster.world().elapsed();
+    const Result<std::string> read = cluster.Do(client.ReadFile("/file"));
+    ASSERT_TRUE(IsOk(read));
+    EXPECT_EQ(*read, bytes);
+    EXPECT_LT(cluster.world().elapsed() - before, milliseconds(500)) << "without " << name;
+    cluster.network().Unblock(name, "client1");
+    cluster.world().RunFor(seconds(10));
+  }
+}
+
 TEST_F(ChunkserverTest, RottenBlocksAreReadElsewhere) {
   SimCluster cluster({.seed = 13});
   PosixCalls client(cluster, "client1");
@@ -72,6 +98,36 @@ TEST_F(ChunkserverTest, RottenBlocksAreReadElsewhere) {
   const Result<std::string> read = cluster.Do(client.ReadFile("/file"));
   ASSERT_TRUE(IsOk(read));
   EXPECT_EQ(*read, bytes);
+}
+
+TEST_F(ChunkserverTest, WhatAReaderFindsRottenIsRepairedWithoutAPassOfScrub) {
+  SimCluster cluster({.seed = 20});
+  PosixCalls client(cluster, "client1");
+  const std::string marker = "find-me-on-the-platter";
+  const std::string bytes = marker + std::string(64 * kKiB - marker.size(), 'x');
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(IsOk(cluster.Do(client.WriteFileDurably("/" + std::to_string(i), bytes))));
+  cluster.world().RunFor(seconds(30));
+  ASSERT_GE(Rot(cluster, "chunk1", marker), 12);
+  ASSERT_EQ(CountOn(cluster, "chunk1", marker), 0);
+  for (int i = 0; i < 12; ++i) {
+    const Result<std::string> read = cluster.Do(client.ReadFile("/" + std::to_string(i)));
+    ASSERT_TRUE(IsOk(read));
+    EXPECT_EQ(*read, bytes);
+  }
+  cluster.world().RunFor(seconds(5));
+  // Of the files that were read from there: those whose primary it is.
+  const int repaired = CountOn(cluster, "chunk1", marker);
+  EXPECT_GT(repaired, 0);
+  EXPECT_LT(repaired, 12);
+  const Result<proto::AdminStatusReply> status = cluster.Do(cluster.Status());
+  ASSERT_TRUE(IsOk(status));
+  std::uint64_t reported_bytes = 0;
+  for (const proto::ServerEntry& server : status->servers()) {
+    reported_bytes += server.scrub().repaired_bytes();
+    EXPECT_EQ(server.scrub().passes(), 0u);
+    EXPECT_EQ(server.scrub().failed_chunks(), 0u);
+  }
+  EXPECT_EQ(reported_bytes, static_cast<std::uint64_t>(repaired) * 4 * kKiB);
 }
 
 TEST_F(ChunkserverTest, WithoutAGoodCopyThereIsAnErrorAndNoData) {

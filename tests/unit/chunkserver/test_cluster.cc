@@ -127,6 +127,7 @@ Task<Result<proto::HeartbeatReply>> FakeMetaserver::Heartbeat(proto::HeartbeatRe
   reply.set_lease_ms(lease_ms);
   if (request.map_version() != map_.version()) *reply.mutable_map() = map_;
   for (std::uint64_t chunk : mine) reply.add_delete_chunks(chunk);
+  reply.set_scrub_round(scrub_rounds[id]);
   if (auto release = releases.find(id); release != releases.end()) *reply.add_release() = release->second;
   co_return reply;
 }
@@ -159,6 +160,7 @@ std::unique_ptr<ChunkServer> TestCluster::MakeServer(int server, const std::vect
   options.metaserver = {"meta", kMetaPort};
   options.host = host.name();
   options.server_uuid = host.name();
+  options.starts = ++starts_[server];
   options.cluster_id = cluster_ids_[server];
   options.slab_bytes = setup_.slab_bytes;
   options.scrub_interval = setup_.scrub_interval;

@@ -46,6 +46,7 @@ class FakeMetaserver {
   std::map<std::uint32_t, std::set<std::uint64_t>> garbage;
   std::map<std::uint32_t, proto::PgRelease> releases;           // what each is asked to release
   std::map<std::uint32_t, proto::HeartbeatRequest> heartbeats;  // the last one of each
+  std::map<std::uint32_t, std::uint64_t> scrub_rounds;          // the wish that is open for each; 0: none
   std::map<std::uint32_t, int> registrations;
 
  private:
@@ -154,6 +155,7 @@ class TestCluster {
   std::vector<SimMachine*> machines_;
   FakeMetaserver metaserver_;
   std::map<int, std::unique_ptr<ChunkServer>> servers_;
+  std::map<int, std::uint64_t> starts_;
   std::map<std::pair<int, int>, std::unique_ptr<RpcClient>> clients_;
   std::map<int, std::string> cluster_ids_;  // as the data directory would keep it
 };

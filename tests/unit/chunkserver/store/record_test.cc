@@ -184,7 +184,6 @@ TEST(SuperblockTest, ThereAndBack) {
   superblock.store_id = 0x1122334455667788;
   superblock.slab_bytes = 1 << 30;
   superblock.slab_count = 12;
-  superblock.starts = 3;
   superblock.boot_id = "0f4b0c9e-boot";
   superblock.siblings = {1, 2, 0xffffffffffffffff};
   EXPECT_EQ(*DecodeSuperblock(EncodeSuperblock(superblock)), superblock);

@@ -71,6 +71,18 @@ TEST(ReportTest, StatusTextNamesEveryPart) {
   EXPECT_THAT(text, HasSubstr("127.0.0.1:4001"));
 }
 
+TEST(ReportTest, StatusTextTellsOfScrubWhileItRunsAndOfWhatItCouldNotRepair) {
+  proto::AdminStatusReply status;
+  proto::ScrubReport& scrub = *status.add_servers()->mutable_scrub();
+  EXPECT_THAT(StatusText(status), testing::Not(HasSubstr("scrub")));
+  scrub.set_running(true);
+  scrub.set_pass_bytes(200);
+  scrub.set_pass_bytes_done(50);
+  EXPECT_THAT(StatusText(status), HasSubstr("scrub         25 % done on 1 chunkserver\n"));
+  scrub.set_failed_chunks(3);
+  EXPECT_THAT(StatusText(status), HasSubstr("scrub found 3 chunks with a copy that could not be read or repaired"));
+}
+
 TEST(ReportTest, StatusJsonHasVolumesAndServers) {
   proto::AdminStatusReply status;
   *status.add_volumes() = HomeVolume();

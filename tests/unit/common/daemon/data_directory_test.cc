@@ -55,6 +55,19 @@ TEST_F(DataDirectoryTest, WhatIsNoDirectoryIsRefused) {
   }
 }
 
+TEST_F(DataDirectoryTest, RemovesFilesAndWholeDirectories) {
+  const DataDirectory directory = MustOpen();
+  ASSERT_TRUE(directory.WriteLine("line", "text"));
+  const Result<std::string> sub = directory.Subdirectory("sub");
+  ASSERT_TRUE(sub);
+  std::filesystem::create_directories(*sub + "/deeper");
+  EXPECT_TRUE(directory.Remove("line"));
+  EXPECT_TRUE(directory.Remove("sub"));
+  EXPECT_TRUE(directory.Remove("sub")) << "again";
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/line"));
+  EXPECT_FALSE(std::filesystem::exists(*sub));
+}
+
 TEST_F(DataDirectoryTest, KeepsLines) {
   {
     const DataDirectory directory = MustOpen();

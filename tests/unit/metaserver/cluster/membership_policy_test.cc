@@ -414,6 +414,23 @@ TEST(MembershipPolicyTest, ADrainThatIsTakenBackLeavesNoCopyTooMany) {
   EXPECT_EQ(bench.Step(), 0u);
 }
 
+TEST(MembershipPolicyTest, WhatAServerHadIsGivenUpOnlyWhereAnotherStandsIn) {
+  PolicyBench bench(3);
+  bench.AddGroup(kPg, {1, 2, 3});
+  bench.AddGroup(PgId(2), {2, 3});
+  auto is_dispensable = [&](unsigned number) { return IsDispensable(ServerId(number), bench.groups, bench.facts); };
+  EXPECT_FALSE(is_dispensable(1)) << "it is in sync";
+  bench.server(1).alive = false;
+  EXPECT_FALSE(is_dispensable(1)) << "it still counts as in sync";
+  bench.Step();
+  EXPECT_TRUE(is_dispensable(1));
+  for (unsigned number : {2u, 3u}) bench.server(number).alive = false;
+  EXPECT_FALSE(is_dispensable(1)) << "the others may be gone as well";
+  bench.server(3).alive = true;
+  EXPECT_TRUE(is_dispensable(1));
+  EXPECT_FALSE(is_dispensable(3)) << "the last one";
+}
+
 TEST(MembershipPolicyTest, ServersOfAnOldReleaseKeepTheirGroupsAsTheyAre) {
   PolicyBench bench(3);
   for (unsigned number = 1; number <= 3; ++number) bench.server(number).incarnation = 0;
