@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "chunkserver/pg/background_pace.h"
 #include "chunkserver/pg/equalize.h"
 #include "chunkserver/pg/member_ops.h"
 #include "common/env/mutate.h"
@@ -10,9 +11,6 @@
 namespace gabion {
 namespace {
 
-// Beside clients: for each second of work so many of rest.
-constexpr int kRestFactor = 3;
-constexpr Duration kRestMax = std::chrono::seconds(10);
 // What fails is tried again as long as something has succeeded within this time: with a million chunks to compare, a
 // call that goes amiss now and then must not be the end of all.
 constexpr Duration kJoinPatience = std::chrono::seconds(4);
@@ -106,8 +104,7 @@ class Joining {
     while (!missing_.empty()) {
       if (context_.membership.view()->version() != serving_.view->version()) CO_TRY(CheckEpoch());
       auto [chunk, length_bytes] = *missing_.begin();
-      TimePoint began = env_.clock.Now();
-      std::uint64_t clients = context_.admission.client_calls();
+      const BackgroundPace pace(context_.admission, env_.clock);
       Result<Equalized> done = co_await Equalize(context_, member_, chunk, false, at_fault_);
       if (!done) {
         const bool again = co_await MayTryAgain(done.error());
@@ -120,8 +117,8 @@ class Joining {
       progress_.bytes_left -= length_bytes;
       progress_.bytes_sent += done->sent_bytes;
       if (env_.Buggified("chunk.slow_join")) co_await env_.clock.SleepFor(std::chrono::milliseconds(500));
-      Duration rest = std::min<Duration>((env_.clock.Now() - began) * kRestFactor, kRestMax);
-      if (context_.admission.client_calls() != clients) co_await env_.clock.SleepFor(rest);
+      const Duration rest = pace.Rest();
+      if (rest > Duration(0)) co_await env_.clock.SleepFor(rest);
       last_success_ = env_.clock.Now();
     }
     co_return Result<void>();

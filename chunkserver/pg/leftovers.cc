@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <set>
 
+#include "chunkserver/pg/background_pace.h"
 #include "common/base/log.h"
 
 namespace gabion {
 namespace {
 
 constexpr Duration kLeftoverRound = std::chrono::seconds(5);
-// Beside clients: for each second of work so many of rest.
-constexpr int kLeftoverRestFactor = 3;
 constexpr std::size_t kLeftoversPerList = 256;
 
 }  // namespace
@@ -99,13 +98,11 @@ Task<Result<void>> Leftovers::RemoveFrom(ExtentStore& store, PgId pg) {
     for (const ChunkSummary& chunk : page->chunks) {
       if (stopping_) co_return Result<void>();
       query.after = chunk.chunk;
-      const TimePoint began = env_.clock.Now();
-      const std::uint64_t clients = context_.admission.client_calls();
+      const BackgroundPace pace(context_.admission, env_.clock);
       Result<void> removed = co_await RemoveChunk(store, pg, chunk.chunk);
       CO_TRY(removed);
-      if (context_.admission.client_calls() == clients) continue;
-      const TimePoint next = env_.clock.Now() + (env_.clock.Now() - began) * kLeftoverRestFactor;
-      co_await sleep_.Until(env_, next);
+      const Duration rest = pace.Rest();
+      if (rest > Duration(0)) co_await sleep_.Until(env_, env_.clock.Now() + rest);
     }
   }
   co_return Result<void>();

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "chunkserver/pg/background_pace.h"
 #include "chunkserver/pg/scrub.h"
 #include "common/base/log.h"
 
 namespace gabion {
 namespace {
 
-// Beside clients: for each second of work so many of rest.
-constexpr int kRestFactor = 3;
 constexpr std::size_t kChunksPerList = 256;
 // What could not be scrubbed is tried again: chunks settle within some 10 s, groups within a few.
 constexpr Duration kRetryPause = std::chrono::seconds(5);
@@ -195,21 +194,18 @@ Task<void> Scrubber::ScrubUnsettled(Pass& pass) {
 }
 
 Task<Scrubber::Looked> Scrubber::ScrubInPass(Pass& pass, PgId pg, ChunkId chunk, std::uint64_t length_bytes) {
-  const TimePoint began = env_.clock.Now();
-  const std::uint64_t clients = context_.admission.client_calls();
+  const BackgroundPace pace(context_.admission, env_.clock);
   pass.unseen.erase(chunk);
   const Looked looked = co_await Look(pg, chunk);
   if (looked == Looked::kNotServed) co_return looked;
   NoteProgress(pass, length_bytes);
-  const Duration worked = env_.clock.Now() - began;
-  Duration rest{0};
+  Duration rest = pace.Rest();
   if (pass.round == 0 && looked == Looked::kDone) {
     // What the chunk's share of the pass is, less the time that it took.
     const double share =
         static_cast<double>(length_bytes) / static_cast<double>(std::max(StoredBytes(), length_bytes + 1));
-    rest = std::chrono::duration_cast<Duration>(pass_interval_ * share) - worked;
+    rest = std::max<Duration>(rest, std::chrono::duration_cast<Duration>(pass_interval_ * share) - pace.worked());
   }
-  if (context_.admission.client_calls() != clients) rest = std::max<Duration>(rest, worked * kRestFactor);
   const TimePoint until = env_.clock.Now() + rest;
   co_await Rest(until, &pass);
   co_return looked;

@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/env/mutate.h"
 #include "fs-client/session/interruption.h"
+#include "proto/limits.h"
 
 namespace gabion {
 namespace {
@@ -17,9 +18,6 @@ namespace {
 // Another client that goes on changing the file while we commit makes the commit repeat; not for ever, for by then the
 // two write the same file without agreeing on anything.
 constexpr unsigned kMaxCommitTries = 4;
-
-/// What the metaserver takes notice of in one commit.
-constexpr int kMaxWrittenTold = 64;
 
 /// Whom the metaserver takes privileges from: anybody but root.
 constexpr Caller kUnprivileged{65534, 65534, 0};
@@ -31,7 +29,7 @@ void AddWritten(const OpenInode& inode, const std::vector<WriteFramePtr>& frames
   for (std::uint64_t index : indices) {
     auto chunk = inode.unsynced.find(index);
     if (chunk == inode.unsynced.end()) continue;
-    if (request.written_size() == kMaxWrittenTold) break;
+    if (request.written_size() == kMaxWrittenChunks) break;
     proto::WrittenChunk* written = request.add_written();
     written->set_index(index);
     written->set_chunk_id(chunk->second.place.chunk.value());

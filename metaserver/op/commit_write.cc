@@ -7,18 +7,17 @@
 #include "metaserver/op/content_size.h"
 #include "metaserver/op/inode.h"
 #include "metaserver/op/ops.h"
+#include "proto/limits.h"
 
 namespace gabion::op {
 
 namespace {
 
-constexpr int kMaxWritten = 64;
-
 /// Notes which chunks have been stored: from now on it is a fault if one is not (check/chunk_pass.h). A chunk that has
 /// lost its place meanwhile was not the one that was written.
 Result<void> MarkWritten(Txn& txn, const proto::CommitWriteRequest& request, records::Inode& inode) {
   const Ino ino(request.ino());
-  for (int i = 0; i < std::min(request.written_size(), kMaxWritten); ++i) {
+  for (int i = 0; i < std::min(request.written_size(), kMaxWrittenChunks); ++i) {
     const proto::WrittenChunk& written = request.written(i);
     TRY_ASSIGN(std::optional<records::Chunk> chunk, FindLiveChunk(txn, ino, inode, written.index()));
     if (!chunk || chunk->chunk_id() != written.chunk_id() || chunk->written()) continue;
