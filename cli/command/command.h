@@ -29,8 +29,8 @@ struct Console {
   std::ostream& err;
   bool interactive = false;      // a person can answer questions
   bool out_is_terminal = false;  // what was printed can be overwritten
-  /// Returns after that time, or when Ctrl-C was pressed since the first call, with false. From the first call on
-  /// Ctrl-C does not end the program.
+  /// Returns after that time; or, with false, when Ctrl-C is pressed or was pressed since it said so last. From the
+  /// first call on Ctrl-C does not end the program.
   std::function<bool(Duration)> wait{};
 };
 

@@ -57,7 +57,17 @@ void NoteCopies(const proto::RecoveryStatus& recovery, Assessment& assessment) {
 
 /// Down, and nobody has said that it would be.
 bool IsMissed(const proto::ServerEntry& server) {
-  return !server.alive() && server.maintenance_until_ns() == 0;
+  return !server.alive() && !server.lost_store() && server.maintenance_until_ns() == 0;
+}
+
+void NoteLostStores(const proto::AdminStatusReply& status, Assessment& assessment) {
+  for (const proto::ServerEntry& server : status.servers()) {
+    if (!server.lost_store()) continue;
+    assessment.Note(HealthLevel::kDegraded,
+                    fmt::format("chunkserver {} has lost a store and begins afresh when other copies of all it had are "
+                                "in sync and up",
+                                server.server_id()));
+  }
 }
 
 void NoteMaintenance(const proto::AdminStatusReply& status, Assessment& assessment) {
@@ -81,6 +91,7 @@ Health AssessHealth(const proto::AdminStatusReply& status) {
     assessment.Note(HealthLevel::kDegraded,
                     fmt::format("{} of {} down", FormatCount(down), FormatCountOf(total, "chunkserver")));
   }
+  NoteLostStores(status, assessment);
   NoteMaintenance(status, assessment);
   std::uint64_t failed_disks = 0;
   for (const proto::ServerEntry& server : status.servers()) failed_disks += server.disks_failed();

@@ -19,7 +19,7 @@ std::string DisksCell(const proto::ServerEntry& server) {
 
 std::string StateCell(const proto::ServerEntry& server) {
   std::vector<std::string> states;
-  if (!server.alive()) states.emplace_back("DOWN");
+  if (!server.alive()) states.emplace_back(server.lost_store() ? "LOST A STORE" : "DOWN");
   if (server.draining())
     states.push_back(server.pgs() == 0 ? "drained" : fmt::format("draining ({} left)", server.pgs()));
   if (server.maintenance_until_ns() != 0)

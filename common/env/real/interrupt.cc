@@ -48,7 +48,8 @@ bool Interrupt::Wait(Duration timeout) {
   do {
     count = ::poll(&pressed, 1, static_cast<int>(timeout_ms));
   } while (count < 0 && errno == EINTR);
-  return count > 0;
+  eventfd_t times = 0;
+  return count > 0 && ::eventfd_read(pressed_.get(), &times) == 0;
 }
 
 }  // namespace gabion

@@ -13,7 +13,7 @@ class Interrupt {
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
 
-  /// Blocks this thread; true: the signal came, at any time since this was made.
+  /// Blocks this thread; true: the signal came, at any time since this was made or said so last.
   bool Wait(Duration timeout);
 
  private:

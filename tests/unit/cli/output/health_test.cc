@@ -95,6 +95,19 @@ TEST(HealthTest, MaintenanceIsDegradedAndSaysUntilWhen) {
                                           "chunkserver 3 is down, in maintenance until 1970-01-01 00:00:00 UTC"));
 }
 
+TEST(HealthTest, AServerThatHasLostAStoreIsNotJustDown) {
+  proto::AdminStatusReply status = StatusOf(3, 0);
+  proto::ServerEntry& server = *status.mutable_servers(1);
+  server.set_server_id(2);
+  server.set_alive(false);
+  server.set_lost_store(true);
+  const Health health = AssessHealth(status);
+  EXPECT_EQ(health.level, HealthLevel::kDegraded);
+  EXPECT_THAT(health.reasons,
+              ElementsAre("chunkserver 2 has lost a store and begins afresh when other copies of all it "
+                          "had are in sync and up"));
+}
+
 TEST(HealthTest, FailedDiskIsDegraded) {
   proto::AdminStatusReply status = StatusOf(3, 0);
   status.mutable_servers(1)->set_disks_failed(1);
