@@ -60,7 +60,7 @@ Result<void> EmptyIfAsked(const DataDirectory& directory) {
   return directory.Remove(kStartAfreshFile);
 }
 
-Result<Seat> OpenSeat(const std::string& path, const std::string& boot_id) {
+Result<Seat> OpenSeat(const std::string& path, const RocksKvOptions& index_options) {
   Seat seat;
   TRY_ASSIGN(DataDirectory directory, DataDirectory::Open(path));
   seat.directory = std::make_unique<DataDirectory>(std::move(directory));
@@ -69,8 +69,6 @@ Result<Seat> OpenSeat(const std::string& path, const std::string& boot_id) {
   TRY_ASSIGN(const std::string index, seat.directory->Subdirectory(kIndex));
   seat.pool = std::make_unique<BlockingPool>(kThreadsPerDisk);
   TRY_ASSIGN(seat.disk, OpenRealDisk(slabs, *seat.pool));
-  RocksKvOptions index_options;
-  index_options.boot_id = boot_id;
   Result<std::unique_ptr<RocksKv>> opened = RocksKv::Open(index, index_options);
   if (opened) {
     seat.index = std::move(*opened);
@@ -136,6 +134,8 @@ class ChunkServerDaemon final : public Daemon {
                   "Disks that this server had and that are not there are gone for good: what they had is copied to the "
                   "others again, once no copy of it is wanted from here",
                   &server_options_.give_up_missing_stores);
+    set.AddNumber("cache-bytes", "Memory in which the index of each disk is kept, as far as it fits (default 128 MiB)",
+                  kMinCacheBytes, kMaxCacheBytes, &index_options_.block_cache_bytes);
     set.AddNumber("slab-bytes", "Size of new slab files, a multiple of 1 MiB (default 1 GiB)", kMinSlabBytes,
                   kMaxSlabBytes, &server_options_.slab_bytes);
   }
@@ -146,6 +146,7 @@ class ChunkServerDaemon final : public Daemon {
     server_options_.scrub_interval = std::chrono::seconds(scrub_interval_s_);
     if (server_options_.host.empty()) server_options_.host = HostName();
     TRY_ASSIGN(server_options_.host_id, ReadBootId());
+    index_options_.boot_id = server_options_.host_id;
     TRY(OpenSeats());
     const DataDirectory& first = *seats_.front().directory;
     TRY_ASSIGN(server_options_.server_uuid, LoadServerUuid(first));
@@ -217,7 +218,7 @@ class ChunkServerDaemon final : public Daemon {
   /// server.
   Result<void> OpenSeats() {
     for (const std::string& path : data_) {
-      Result<Seat> seat = OpenSeat(path, server_options_.host_id);
+      Result<Seat> seat = OpenSeat(path, index_options_);
       if (seat) {
         seats_.push_back(std::move(*seat));
       } else if (seats_.empty() || seat.error().code() == ErrorCode::kBusy) {
@@ -271,6 +272,7 @@ class ChunkServerDaemon final : public Daemon {
 
   std::vector<std::string> data_;
   std::uint64_t scrub_interval_s_ = 7 * 86'400;
+  RocksKvOptions index_options_;
   ChunkServerOptions server_options_ = DefaultOptions();
   std::vector<Seat> seats_;
   std::unique_ptr<ChunkServer> server_;

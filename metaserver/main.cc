@@ -17,6 +17,8 @@ class MetaServerDaemon final : public Daemon {
 
   void AddOptions(OptionSet& set) override {
     set.AddText("data", "DIR", "Directory of its own, made if it is not there; required", &data_);
+    set.AddNumber("cache-bytes", "Memory in which the namespace is kept, as far as it fits (default 128 MiB)",
+                  kMinCacheBytes, kMaxCacheBytes, &store_options_.block_cache_bytes);
   }
 
   Result<void> Open(const DaemonOptions& options) override {
@@ -28,9 +30,8 @@ class MetaServerDaemon final : public Daemon {
     TRY_ASSIGN(DataDirectory directory, DataDirectory::Open(data_));
     directory_ = std::make_unique<DataDirectory>(std::move(directory));
     TRY_ASSIGN(const std::string store_path, directory_->Subdirectory("meta"));
-    RocksKvOptions store_options;
-    store_options.boot_id = server_options_.host_id;
-    TRY_ASSIGN(store_, RocksKv::Open(store_path, store_options));
+    store_options_.boot_id = server_options_.host_id;
+    TRY_ASSIGN(store_, RocksKv::Open(store_path, store_options_));
     return {};
   }
 
@@ -45,6 +46,7 @@ class MetaServerDaemon final : public Daemon {
 
  private:
   std::string data_;
+  RocksKvOptions store_options_;
   MetaServerOptions server_options_;
   std::unique_ptr<DataDirectory> directory_;
   std::unique_ptr<RocksKv> store_;

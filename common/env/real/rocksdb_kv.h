@@ -11,6 +11,9 @@
 
 namespace gabion {
 
+inline constexpr std::uint64_t kMinCacheBytes = 16 * kMiB;
+inline constexpr std::uint64_t kMaxCacheBytes = 1024 * kGiB;
+
 struct RocksKvOptions {
   std::uint64_t block_cache_bytes = 128 * kMiB;  // data, indexes and filters: what Get and Scan answer from
   std::uint64_t write_buffer_bytes = 32 * kMiB;  // of one table in memory; there are up to four
