@@ -135,37 +135,45 @@ class Settling {
       if (!mine) co_return Fail(serving_.self, mine.error());
       shape = {mine->exists, mine->length_bytes, mine->trim_generation};
     }
-    Note(chunk, shape);
+    // At once, for a try that fails later is not to be for nothing: what is unsettled and equal everywhere costs the
+    // next one no call.
+    if (const proto::AdoptedChunk* adopted = Note(chunk, shape)) co_await AdoptHere(*adopted);
   }
 
   static ChunkShape ShapeOf(const proto::ChunkSummary& summary) {
     return {summary.exists(), summary.length_bytes(), summary.trim_generation()};
   }
 
-  void Note(ChunkId chunk, ChunkShape shape) {
-    if (!shape.exists) return;  // nowhere any more
+  /// Null: it is nowhere any more. Valid until the next one.
+  const proto::AdoptedChunk* Note(ChunkId chunk, ChunkShape shape) {
+    if (!shape.exists) return nullptr;
     proto::AdoptedChunk& adopted = adopted_.emplace_back();
     adopted.set_chunk_id(chunk.value());
     adopted.set_exists(shape.exists);
     adopted.set_length_bytes(shape.length_bytes);
     adopted.set_trim_generation(shape.trim_generation);
     adopted.set_unsettled(true);
+    return &adopted;
+  }
+
+  Task<void> AdoptHere(proto::AdoptedChunk chunk) {
+    AdoptChunk adopted;
+    adopted.chunk = ChunkId(chunk.chunk_id());
+    adopted.pg = group_.id;
+    adopted.epoch = group_.epoch;
+    adopted.exists = true;
+    adopted.length_bytes = chunk.length_bytes();
+    adopted.trim_generation = chunk.trim_generation();
+    adopted.unsettled = true;
+    Result<void> done = co_await context_.stores.Adopt(env_, adopted);
+    if (!done && done.error().code() != ErrorCode::kStale) Fail(serving_.self, done.error());
   }
 
   // The new epoch for all of them, here as well.
   Task<void> AdoptAll() {
     for (const proto::AdoptedChunk& chunk : adopted_) {
       if (failure_) co_return;
-      AdoptChunk adopted;
-      adopted.chunk = ChunkId(chunk.chunk_id());
-      adopted.pg = group_.id;
-      adopted.epoch = group_.epoch;
-      adopted.exists = true;
-      adopted.length_bytes = chunk.length_bytes();
-      adopted.trim_generation = chunk.trim_generation();
-      adopted.unsettled = true;
-      Result<void> done = co_await context_.stores.Adopt(env_, adopted);
-      if (!done && done.error().code() != ErrorCode::kStale) Fail(serving_.self, done.error());
+      co_await AdoptHere(chunk);
     }
     for (MemberCalls& member : members_) {
       for (std::size_t first = 0; first < adopted_.size() && !failure_; first += kChunksPerCallMax) {
