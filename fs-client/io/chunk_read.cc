@@ -75,8 +75,10 @@ ChunkCalls::ReadRound::ReadRound(ChunkCalls& calls, ClientLoop* loop, std::share
     return server.alive && !loop->Suspected(server.id);
   });
   may_come_back_ = copies_.empty();
-  if (copies_.size() > 1 && loop->env().Buggified("client.other_copy"))
-    std::rotate(copies_.begin(), copies_.begin() + 1, copies_.end());
+  if (copies_.size() > 1 && loop->env().Buggified("client.other_copy")) {
+    const std::uint64_t passed_over = 1 + loop->env().random.Below(copies_.size() - 1);
+    std::rotate(copies_.begin(), copies_.begin() + static_cast<std::ptrdiff_t>(passed_over), copies_.end());
+  }
   if (copies_.size() > 1 && loop->env().Buggified("client.hedge_at_once")) wanted_ = kMaxAtOnce;
 }
 

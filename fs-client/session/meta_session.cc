@@ -39,6 +39,7 @@ void MetaSession::AdoptMap(const proto::ClusterMap& map) {
   {
     std::lock_guard lock(mutex_);
     if (view->version() <= map_->version()) return;
+    if (map_->version() > 0 && loops_.front()->env().Buggified("client.late_map")) return;  // as if it had been lost
     map_ = view;
   }
   std::vector<ServerId> dead = view->DeadServers();

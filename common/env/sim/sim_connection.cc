@@ -94,9 +94,13 @@ void SimConnectionState::Put(int side, Item item) {
   }
   end.held.push_back(std::move(item));
   if (end.held.size() > 1) return;
-  network_.scheduler().After(network_.options().stalled_send_timeout, [weak = weak_from_this(), side] {
+  const TimePoint since = network_.scheduler().Now();
+  end.held_since = since;
+  network_.scheduler().After(network_.options().stalled_send_timeout, [weak = weak_from_this(), side, since] {
     auto self = weak.lock();
-    if (self && !self->ends_[Index(side)].held.empty()) self->Lose(side);
+    if (!self) return;
+    const End& stalled = self->ends_[Index(side)];
+    if (!stalled.held.empty() && stalled.held_since == since) self->Lose(side);
   });
 }
 
@@ -105,7 +109,7 @@ void SimConnectionState::Launch(int side, Item item) {
   const SimNetworkOptions& options = network_.options();
   const Duration on_wire(static_cast<std::int64_t>(item.size * 1'000'000'000 / options.bytes_per_second));
   TimePoint& arrival = end.last_arrival;
-  arrival = std::max(arrival, network_.scheduler().Now() + network_.DrawDelay()) + on_wire;
+  arrival = std::max({arrival, end.stranded_until, network_.scheduler().Now() + network_.DrawDelay()}) + on_wire;
   auto shared = std::make_shared<Item>(std::move(item));
   network_.scheduler().At(arrival,
                           [self = shared_from_this(), side, shared] { self->Arrive(1 - side, std::move(*shared)); });
@@ -114,6 +118,11 @@ void SimConnectionState::Launch(int side, Item item) {
 void SimConnectionState::Arrive(int side, Item item) {
   End& end = ends_[Index(side)];
   SimScheduler& scheduler = network_.scheduler();
+  if (const TimePoint until = ends_[Index(1 - side)].stranded_until; scheduler.Now() < until) {
+    auto shared = std::make_shared<Item>(std::move(item));
+    scheduler.At(until, [self = shared_from_this(), side, shared] { self->Arrive(side, std::move(*shared)); });
+    return;
+  }
   const Frame& frame = item.frame;
   scheduler.Trace(fmt::format("{}->{} {} kind={} method={} status={} request={} header={:x} payload={:x}",
                               life(1 - side).machine, life(side).machine, item.is_end ? "end" : "frame",
@@ -151,6 +160,12 @@ void SimConnectionState::Close(int side) {
   Item last;
   last.is_end = true;
   Put(side, std::move(last));
+}
+
+void SimConnectionState::Strand(int side, Duration late) {
+  if (ends_[Index(side)].lost) return;
+  ends_[Index(side)].stranded_until = network_.scheduler().Now() + late;
+  Close(side);
 }
 
 void SimConnectionState::Vanish(int side) {

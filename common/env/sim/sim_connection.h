@@ -21,6 +21,8 @@ class SimConnectionState : public std::enable_shared_from_this<SimConnectionStat
   Task<Result<Frame>> Receive(int side);
   /// The side ends; its peer learns after everything that was sent before.
   void Close(int side);
+  /// The side gives up; what it has sent, and its end, arrive that much later at the earliest.
+  void Strand(int side, Duration late);
   /// The side's host lost power: its peer learns late, or when it sends something.
   void Vanish(int side);
   /// Both sides lose the connection at once.
@@ -45,7 +47,9 @@ class SimConnectionState : public std::enable_shared_from_this<SimConnectionStat
     bool vanished = false;            // its host lost power
     std::deque<Item> inbox;           // arrived
     std::deque<Item> held;            // sent, waiting for the wire
+    TimePoint held_since;             // the first of them
     TimePoint last_arrival;           // of what this end sent
+    TimePoint stranded_until;         // before then nothing of it arrives
     std::size_t bytes_under_way = 0;  // sent by this end, not yet received by the other
     std::function<void()> receiver;   // resumes a pending Receive
     std::function<void()> sender;     // resumes a pending Send

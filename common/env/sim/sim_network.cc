@@ -51,6 +51,15 @@ void SimNetwork::ResetConnections(std::string_view a, std::string_view b) {
   }
 }
 
+void SimNetwork::Strand(std::string_view from, std::string_view to, Duration late) {
+  for (const auto& connection : Connections()) {
+    for (int side : {0, 1}) {
+      if (connection->life(side).machine == from && connection->life(1 - side).machine == to)
+        connection->Strand(side, late);
+    }
+  }
+}
+
 std::shared_ptr<SimListenerState> SimNetwork::FindListener(const Endpoint& endpoint) const {
   const auto found = listeners_.find(endpoint);
   return found == listeners_.end() ? nullptr : found->second.lock();

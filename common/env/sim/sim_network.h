@@ -49,6 +49,9 @@ class SimNetwork {
   void MendAll();
   /// Resets every connection between the two; what is under way is lost. New ones can be made.
   void ResetConnections(std::string_view a, std::string_view b);
+  /// `from` gives up its connections to the other, as a kernel does that gets no answer; what it has sent on them is
+  /// still under way, and arrives at least that much later. New connections can be made meanwhile.
+  void Strand(std::string_view from, std::string_view to, Duration late);
 
   // For SimMachine and SimTransport.
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "tests/sim/fault/fault_scene.h"
 
@@ -15,6 +16,8 @@ class Fault {
   virtual std::string_view name() const = 0;
   /// Whether it takes copies out of reach. A copy that rots must not be the only one left.
   virtual bool is_outage() const { return true; }
+  /// Points of production code (common/env/buggify.h) that it is made for: they are taken often.
+  virtual std::vector<std::string_view> rare_paths() const { return {}; }
   /// Hits something drawn at random, and undoes it after some seconds; nothing lasts. False if the budget has no room.
   virtual Task<bool> Strike(FaultScene& scene) = 0;
 };
@@ -30,6 +33,14 @@ std::unique_ptr<Fault> MakeRot();     // a bit of one copy turns over
 std::unique_ptr<Fault> MakeFull();    // a disk fills up
 std::unique_ptr<Fault> MakeEio();     // a disk fails
 std::unique_ptr<Fault> MakeDamage();  // an index is damaged
+
+// Aimed at what members of a group know of each other.
+std::unique_ptr<Fault> MakeIsland();    // a chunkserver reaches no server, but some clients
+std::unique_ptr<Fault> MakeRift();      // a chunkserver does not reach another one
+std::unique_ptr<Fault> MakeHalfway();   // a chunkserver dies with changes that are on some members only
+std::unique_ptr<Fault> MakeLate();      // what was sent on a connection arrives after that was given up
+std::unique_ptr<Fault> MakeSqueeze();   // a full server that hears little from the metaserver
+std::unique_ptr<Fault> MakeBlackout();  // one chunkserver loses power, what it has being settled
 
 /// By its name; null if there is none of that name.
 std::unique_ptr<Fault> MakeFault(std::string_view name);

@@ -17,9 +17,11 @@ struct NamedFault {
   std::unique_ptr<Fault> (*make)();
 };
 constexpr NamedFault kFaults[] = {
-    {"kill", MakeKill}, {"power", MakePower}, {"cut", MakeCut},       {"reset", MakeReset},
-    {"clog", MakeClog}, {"stall", MakeStall}, {"slow", MakeSlow},     {"rot", MakeRot},
-    {"full", MakeFull}, {"eio", MakeEio},     {"damage", MakeDamage},
+    {"kill", MakeKill},         {"power", MakePower},     {"cut", MakeCut},       {"reset", MakeReset},
+    {"clog", MakeClog},         {"stall", MakeStall},     {"slow", MakeSlow},     {"rot", MakeRot},
+    {"full", MakeFull},         {"eio", MakeEio},         {"damage", MakeDamage}, {"island", MakeIsland},
+    {"rift", MakeRift},         {"halfway", MakeHalfway}, {"late", MakeLate},     {"squeeze", MakeSqueeze},
+    {"blackout", MakeBlackout},
 };
 
 struct NamedMix {
@@ -32,6 +34,7 @@ const std::vector<NamedMix>& Mixes() {
       {"crash", {"kill", "power", "stall", "slow"}},
       {"network", {"cut", "reset", "clog", "stall"}},
       {"disk", {"slow", "rot", "full", "eio", "damage"}},
+      {"replication", {"island", "rift", "halfway", "late", "squeeze", "blackout"}},
       {"all", {"kill", "power", "cut", "reset", "clog", "stall", "slow", "rot", "full", "eio", "damage"}},
   };
   return mixes;
@@ -68,6 +71,7 @@ FaultMix::FaultMix(std::string_view mix, SimCluster& cluster, Workload& workload
   for (const std::string_view name : names) {
     faults_.push_back(MakeFault(name));
     CHECK(faults_.back() != nullptr);
+    for (const std::string_view point : faults_.back()->rare_paths()) cluster.world().buggify().Favour(point);
   }
   constexpr milliseconds kPauses[] = {milliseconds(200), milliseconds(500), milliseconds(2000)};
   pause_mean_ = kPauses[scene_.random().Below(std::size(kPauses))];

@@ -18,7 +18,6 @@ class Power final : public Fault {
     co_return co_await std::move(strike);
   }
 
- private:
   static Task<bool> HitOne(FaultScene& scene) {
     FaultScene::Hold alone = scene.TryHoldAlone();
     if (!alone || scene.cluster().options().replicas < 2) co_return false;
@@ -32,6 +31,7 @@ class Power final : public Fault {
     co_return true;
   }
 
+ private:
   static Task<bool> HitSeveral(FaultScene& scene) {
     std::vector<std::string> names{scene.AnyServer()};
     if (scene.random().Chance(1, 2)) {
@@ -53,10 +53,23 @@ class Power final : public Fault {
   }
 };
 
+/// As Power of one chunkserver, which may be after its changes were taken off the unsettled sets: what they had to be
+/// synced for.
+class Blackout final : public Fault {
+ public:
+  std::string_view name() const override { return "blackout"; }
+  std::vector<std::string_view> rare_paths() const override { return {"chunk.clear_early"}; }
+  Task<bool> Strike(FaultScene& scene) override { return Power::HitOne(scene); }
+};
+
 }  // namespace
 
 std::unique_ptr<Fault> MakePower() {
   return std::make_unique<Power>();
+}
+
+std::unique_ptr<Fault> MakeBlackout() {
+  return std::make_unique<Blackout>();
 }
 
 }  // namespace gabion
