@@ -21,7 +21,6 @@ struct Hunt {
   const char* workload;
   const char* faults;
   std::uint64_t first_seed;
-  int ops = 150;
 };
 
 void PrintTo(const Hunt& one, std::ostream* out) {
@@ -32,8 +31,8 @@ constexpr std::uint64_t kSeedsMax = 200;
 
 constexpr Hunt kHunts[] = {
     {"chunk.any_epoch", "registers", "all", 8},
-    {"chunk.clear_unsynced", "smallfiles", "blackout", 39},
-    {"chunk.forget_failed", "registers", "network", 34},
+    {"chunk.clear_unsynced", "smallfiles", "blackout", 18},
+    {"chunk.forget_failed", "registers", "rift", 3},
     {"chunk.join_at_once", "registers", "kill", 2},
     {"chunk.no_fail", "registers", "rift", 22},
     {"chunk.no_fence", "registers", "late", 6},
@@ -41,14 +40,14 @@ constexpr Hunt kHunts[] = {
     {"chunk.no_tombstone", "smallfiles", "kill", 2},
     {"chunk.read_any_copy", "registers", "rift", 22},
     {"chunk.read_beside_change", "registers", "rift", 31},
-    {"chunk.serve_unsettled", "registers", "kill", 95},
+    {"chunk.serve_unsettled", "registers", "halfway", 6},
     {"chunk.settle_nothing", "registers", "halfway", 4},
     {"chunk.skip_last", "registers", "calm", 2},
     {"chunk.sync_primary_only", "registers", "power", 6},
-    {"chunk.write_settled", "registers", "kill", 7},
+    {"chunk.write_settled", "registers", "halfway", 4},
     {"client.fsync_nothing", "smallfiles", "calm", 13},
     {"client.new_number", "storm", "reset", 5},
-    {"client.no_epoch", "smallfiles", "calm", 1},
+    {"client.no_epoch", "registers", "calm", 1},
     {"client.no_retry", "smallfiles", "kill", 1},
     {"meta.elect_any", "registers", "kill", 2},
     {"meta.link_nlink", "storm", "calm", 1},
@@ -82,7 +81,6 @@ TEST_P(SimMutationsTest, IsFound) {
   SimRunOptions options;
   options.workload = GetParam().workload;
   options.faults = GetParam().faults;
-  options.ops = GetParam().ops;
   const std::uint64_t first = GetParam().first_seed;
   for (options.seed = first; options.seed < first + kSeedsMax; ++options.seed) {
     options.mutation = GetParam().mutation;

@@ -76,6 +76,32 @@ TEST_F(SimNetworkTest, ConnectionThatCannotDeliverIsGivenUp) {
   EXPECT_GE(world_.elapsed(), world_.network().options().stalled_send_timeout);
 }
 
+TEST_F(SimNetworkTest, WireThatPassesNowAndThenDelivers) {
+  for (std::uint64_t id = 1; id <= 5; ++id) {
+    world_.network().Block("client", "server");
+    ASSERT_TRUE(Send(*near_, id).has_value());
+    world_.RunFor(seconds(4));  // 20 s in all, longer than a connection waits that delivers nothing
+    world_.network().Unblock("client", "server");
+    EXPECT_EQ(Receive(*far_)->request_id, id);
+  }
+}
+
+TEST_F(SimNetworkTest, WhatWasSentOnAStrandedConnectionComesAfterTheNextOnes) {
+  world_.network().Block("client", "server");
+  ASSERT_TRUE(Send(*near_, 1).has_value());
+  world_.network().Strand("client", "server", seconds(2));
+  world_.network().Unblock("client", "server");
+  EXPECT_EQ(Receive(*near_).error().code(), ErrorCode::kConnectionLost);
+  const ConnectionPtr old_far = std::move(far_);
+  Connect();
+  ASSERT_TRUE(Send(*near_, 2).has_value());
+  EXPECT_EQ(Receive(*far_)->request_id, 2u);
+  EXPECT_LT(world_.elapsed(), seconds(1));
+  EXPECT_EQ(Receive(*old_far)->request_id, 1u);
+  EXPECT_GE(world_.elapsed(), seconds(2));
+  EXPECT_EQ(Receive(*old_far).error().code(), ErrorCode::kConnectionLost);
+}
+
 TEST_F(SimNetworkTest, ConnectWaitsForTheWireUntilItsDeadline) {
   world_.network().Cut("client", "server");
   EXPECT_EQ(TryConnect(seconds(2)).error().code(), ErrorCode::kDeadlineExceeded);
