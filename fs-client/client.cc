@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "fs-client/lease/recall_listener.h"
 #include "fs-client/session/group_source.h"
 #include "fs-client/vfs/volume_vfs.h"
 
@@ -45,13 +46,15 @@ class Client::Impl {
   TaskGroup tasks_;
   RootMap root_;
   OpenFiles files_;
+  KernelCaches kernel_;
+  Leases leases_;
   MetaSession session_;
+  RecallListener recalls_;
   const std::shared_ptr<GroupSource> groups_;
   MetaCalls meta_;
   ChunkCalls chunks_;
   ChunkPlaces places_;
   MemoryBudget memory_;
-  KernelCaches kernel_;
   Reader reader_;
   WriteBack write_back_;
   VolumeVfs vfs_;
@@ -62,17 +65,20 @@ Client::Impl::Impl(std::vector<Env*> envs, ClientOptions options)
     : options_(std::move(options)),
       loops_(MakeLoops(envs, options_)),
       loop_pointers_(PointersTo(loops_)),
-      session_(loop_pointers_, SessionOptions(), files_, tasks_),
+      kernel_(root_),
+      leases_(kernel_),
+      session_(loop_pointers_, SessionOptions(), files_, leases_, tasks_),
+      recalls_(session_, leases_, tasks_),
       // In simulation there are no processes to ask.
       groups_(options_.host_id.empty() ? nullptr : MakeProcGroupSource()),
-      meta_(session_, groups_.get()),
+      meta_(session_, leases_, groups_.get()),
       chunks_(session_),
       places_(meta_, session_, chunks_),
       memory_(options_.memory_bytes),
-      kernel_(root_),
       reader_(chunks_, places_, memory_, tasks_),
       write_back_({meta_, session_, chunks_, places_, memory_, kernel_, tasks_}),
-      vfs_({loop_pointers_, session_, meta_, chunks_, places_, reader_, write_back_, files_, kernel_, root_, tasks_}) {}
+      vfs_({loop_pointers_, session_, meta_, leases_, chunks_, places_, reader_, write_back_, files_, kernel_, root_,
+            tasks_}) {}
 
 std::vector<std::unique_ptr<ClientLoop>> Client::Impl::MakeLoops(const std::vector<Env*>& envs,
                                                                  const ClientOptions& options) {
@@ -116,6 +122,7 @@ Task<void> Client::Impl::Open(Result<void>& opened) {
   started_ = true;
   root_ = RootMap(session_.root_ino());
   session_.StartRenewing();
+  tasks_.Spawn(loop->env().executor, recalls_.ListenUntilStopped(loop));
   tasks_.Spawn(loop->env().executor, write_back_.AgeUntilStopped(loop));
 }
 
@@ -137,6 +144,7 @@ Task<void> Client::Impl::FlushAndClose() {
   if (!clean) LogError("data that was written and not synced is lost: the servers did not take it in time");
   write_back_.StopAgeing();
   session_.StopWaiting();
+  co_await recalls_.Stop();
   co_await session_.Close(loop->Now() + kCloseLimit);
 }
 

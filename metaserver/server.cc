@@ -13,8 +13,9 @@ class MetaServer::Impl {
       : options_(std::move(options)),
         env_(*loops.front()),
         cluster_(store, {options_.server_lease, options_.down_out, options_.pgs_per_policy}),
-        volumes_(store, cluster_),
+        volumes_(store, cluster_, options_.session_ttl),
         sessions_(volumes_, cluster_, options_),
+        leases_(volumes_),
         admin_(volumes_, cluster_, options_, env_.clock.Now()),
         duties_(env_, store, volumes_, cluster_, options_),
         chunkserver_calls_(env_, options_.host_id),
@@ -26,7 +27,7 @@ class MetaServer::Impl {
     CO_TRY(loaded);
     loaded = co_await volumes_.Load(env_);
     CO_TRY(loaded);
-    RegisterMethods(rpc_, {volumes_, cluster_, sessions_, admin_, checks_});
+    RegisterMethods(rpc_, {volumes_, cluster_, sessions_, leases_, admin_, checks_});
     CO_TRY(rpc_.Start(options_.listen));
     duties_.Start();
     LogInfo("metaserver of cluster {} listens on {}", cluster_.cluster_id(), rpc_.endpoint().ToString());
@@ -34,6 +35,7 @@ class MetaServer::Impl {
   }
 
   Task<void> Stop() {
+    for (const std::shared_ptr<Volume>& volume : volumes_.List()) volume->CloseLeases();
     co_await rpc_.Stop();
     co_await checks_.Stop();
     co_await duties_.Stop();
@@ -47,6 +49,7 @@ class MetaServer::Impl {
   Cluster cluster_;
   VolumeTable volumes_;
   SessionOps sessions_;
+  LeaseOps leases_;
   AdminOps admin_;
   Duties duties_;
   ChunkserverCalls chunkserver_calls_;

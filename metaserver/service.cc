@@ -78,6 +78,16 @@ void RegisterSessions(RpcServer& server, SessionOps& sessions) {
       });
 }
 
+void RegisterLeases(RpcServer& server, LeaseOps& leases) {
+  HandleTyped<proto::WaitRecallsRequest, proto::WaitRecallsReply>(
+      server, proto::METHOD_WAIT_RECALLS, [&leases](proto::WaitRecallsRequest request, RpcRequest raw) {
+        return leases.WaitRecalls(std::move(request), *raw.env);
+      });
+  HandleTyped<proto::ReturnLeasesRequest, proto::ReturnLeasesReply>(
+      server, proto::METHOD_RETURN_LEASES,
+      [&leases](proto::ReturnLeasesRequest request, RpcRequest) { return Ready(leases.ReturnLeases(request)); });
+}
+
 void RegisterCluster(RpcServer& server, Cluster& cluster) {
   HandleTyped<proto::GetClusterMapRequest, proto::GetClusterMapReply>(
       server, proto::METHOD_GET_CLUSTER_MAP, [&cluster](proto::GetClusterMapRequest request, RpcRequest) {
@@ -160,6 +170,7 @@ void RegisterChecks(RpcServer& server, Checks& checks) {
 void RegisterMethods(RpcServer& server, Service service) {
   RegisterOps(server, service.volumes);
   RegisterSessions(server, service.sessions);
+  RegisterLeases(server, service.leases);
   RegisterCluster(server, service.cluster);
   RegisterAdmin(server, service.admin);
   RegisterChecks(server, service.checks);

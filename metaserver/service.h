@@ -3,6 +3,7 @@
 #include "common/rpc/rpc_server.h"
 #include "metaserver/admin/admin_ops.h"
 #include "metaserver/check/checks.h"
+#include "metaserver/lease/lease_ops.h"
 #include "metaserver/session/session_ops.h"
 
 namespace gabion {
@@ -12,6 +13,7 @@ struct Service {
   VolumeTable& volumes;
   Cluster& cluster;
   SessionOps& sessions;
+  LeaseOps& leases;
   AdminOps& admin;
   Checks& checks;
 };

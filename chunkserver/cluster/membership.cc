@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "chunkserver/cluster/lease.h"
+#include "common/env/lease.h"
 #include "common/env/mutate.h"
 
 namespace gabion {

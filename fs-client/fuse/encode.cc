@@ -177,25 +177,27 @@ std::string PackNames(const std::vector<std::string>& names) {
   return packed;
 }
 
-std::string EncodeInvalidateInode(Ino ino) {
+namespace {
+
+/// A negative offset: no pages. Length 0: to the end.
+std::string InvalidateInode(Ino ino, std::int64_t offset) {
   fuse_notify_inval_inode_out body{};
   body.ino = ino.value();
-  body.off = 0;
-  body.len = 0;  // to the end
+  body.off = offset;
+  body.len = 0;
   std::string message = Notification(FUSE_NOTIFY_INVAL_INODE, sizeof body);
   AppendStruct(message, body);
   return message;
 }
 
-std::string EncodeInvalidateEntry(Ino parent, std::string_view name) {
-  fuse_notify_inval_entry_out body{};
-  body.parent = parent.value();
-  body.namelen = static_cast<std::uint32_t>(name.size());
-  std::string message = Notification(FUSE_NOTIFY_INVAL_ENTRY, sizeof body + name.size() + 1);
-  AppendStruct(message, body);
-  message.append(name);
-  message.push_back('\0');
-  return message;
+}  // namespace
+
+std::string EncodeInvalidateInode(Ino ino) {
+  return InvalidateInode(ino, 0);
+}
+
+std::string EncodeInvalidateAttributes(Ino ino) {
+  return InvalidateInode(ino, -1);
 }
 
 std::string EncodeIncEpoch() {

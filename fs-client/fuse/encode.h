@@ -41,9 +41,9 @@ std::string PackNames(const std::vector<std::string>& names);
 
 /// Drops the kernel's attributes and pages of an inode.
 std::string EncodeInvalidateInode(Ino ino);
-/// Drops a dentry, negative ones too.
-std::string EncodeInvalidateEntry(Ino parent, std::string_view name);
-/// Drops every dentry (Linux 6.16).
+/// Drops its attributes alone.
+std::string EncodeInvalidateAttributes(Ino ino);
+/// Drops every dentry, negative ones too (Linux 6.16).
 std::string EncodeIncEpoch();
 
 }  // namespace gabion::fuse

@@ -43,7 +43,7 @@ void Notifier::Stop() {
     std::lock_guard lock(mutex_);
     left.swap(queue_);
   }
-  for (const PendingRef& pending : left) Finish(*pending);
+  for (const PendingRef& pending : left) Finish(*pending, false);
 }
 
 Task<void> Notifier::Join() {
@@ -51,20 +51,18 @@ Task<void> Notifier::Join() {
 }
 
 Task<void> Notifier::InvalidateData(Ino ino) {
-  return Notify(EncodeInvalidateInode(ino));
+  (void)co_await Notify(EncodeInvalidateInode(ino));
 }
 
-Task<void> Notifier::InvalidateEntry(Ino parent, std::string name) {
-  return Notify(EncodeInvalidateEntry(parent, name));
+Task<bool> Notifier::InvalidateAttributes(Ino ino) {
+  return Notify(EncodeInvalidateAttributes(ino));
 }
 
-Task<Result<void>> Notifier::InvalidateAllEntries() {
-  if (!inc_epoch_) co_return Error(ErrorCode::kNotSupported, "this kernel cannot drop all entries at once");
-  co_await Notify(EncodeIncEpoch());
-  co_return Result<void>();
+Task<bool> Notifier::InvalidateAllEntries() {
+  return Notify(EncodeIncEpoch());
 }
 
-Task<void> Notifier::Notify(std::string message) {
+Task<bool> Notifier::Notify(std::string message) {
   auto pending = std::make_shared<Pending>();
   pending->message = std::move(message);
   pending->deadline = env_.clock.Now() + kDeadline;
@@ -89,6 +87,8 @@ Task<void> Notifier::Notify(std::string message) {
     if (watch) tasks_.Spawn(env_.executor, WatchDeadlines());
   };
   co_await SuspendUntilResumed(start);
+  std::lock_guard lock(mutex_);
+  co_return pending->done;
 }
 
 void Notifier::Work() {
@@ -101,22 +101,24 @@ void Notifier::Work() {
       pending = std::move(queue_.front());
       queue_.pop_front();
     }
-    Write(pending->message);
-    Finish(*pending);
+    const bool done = Write(pending->message);
+    Finish(*pending, done);
   }
 }
 
-void Notifier::Write(const std::string& message) {
-  if (write(device_.get(), message.data(), message.size()) >= 0) return;
+bool Notifier::Write(const std::string& message) {
+  if (write(device_.get(), message.data(), message.size()) >= 0) return true;
   // ENOENT: the kernel does not know the inode or entry. ENOTDIR, ENOTEMPTY: an entry that is in use in another way.
-  if (errno == ENOENT || errno == ENODEV || errno == ENOTCONN || errno == ENOTDIR || errno == ENOTEMPTY) return;
+  if (errno == ENOENT || errno == ENODEV || errno == ENOTCONN || errno == ENOTDIR || errno == ENOTEMPTY) return true;
   LogWarning("the kernel refuses a cache invalidation: {}", strerror(errno));
+  return false;
 }
 
-void Notifier::Finish(Pending& pending) {
+void Notifier::Finish(Pending& pending, bool done) {
   std::function<void()> resume;
   {
     std::lock_guard lock(mutex_);
+    pending.done = done;
     resume = std::exchange(pending.resume, nullptr);
   }
   if (resume) resume();

@@ -43,23 +43,25 @@ class Notifier : public CacheInvalidator {
   Task<void> Join();
 
   Task<void> InvalidateData(Ino ino) override;
-  Task<void> InvalidateEntry(Ino parent, std::string name) override;
-  /// Drops all cached entries of the mount, in one write. For when a session and all its leases were lost. Errors:
-  /// kNotSupported before Linux 6.16.
-  Task<Result<void>> InvalidateAllEntries();
+  Task<bool> InvalidateAttributes(Ino ino) override;
+  /// In one write, which Linux has since 6.16.
+  Task<bool> InvalidateAllEntries() override;
+  bool CanInvalidateAllEntries() const override { return inc_epoch_; }
 
  private:
   struct Pending {
     std::string message;
     TimePoint deadline;
     std::function<void()> resume;  // called once, by whoever takes it out under mutex_
+    bool done = false;
   };
   using PendingRef = std::shared_ptr<Pending>;
 
-  Task<void> Notify(std::string message);
+  /// False if it failed or takes too long.
+  Task<bool> Notify(std::string message);
   void Work();
-  void Write(const std::string& message);
-  void Finish(Pending& pending);
+  bool Write(const std::string& message);
+  void Finish(Pending& pending, bool done);
   Task<void> WatchDeadlines();
 
   Env& env_;

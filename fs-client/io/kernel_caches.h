@@ -18,6 +18,17 @@ class KernelCaches {
   Task<void> DropData(Ino ino) {
     if (invalidator_ != nullptr) co_await invalidator_->InvalidateData(root_.ToKernel(ino));
   }
+  /// Attributes alone; waits for no page, and so for nobody. False if the kernel has not done it in time.
+  Task<bool> DropAttributes(Ino ino) {
+    if (invalidator_ == nullptr) co_return true;
+    co_return co_await invalidator_->InvalidateAttributes(root_.ToKernel(ino));
+  }
+  /// All entries of all directories, those under way included. Waits for nobody. False as DropAttributes.
+  Task<bool> DropEntries() {
+    if (invalidator_ == nullptr) co_return true;
+    co_return co_await invalidator_->InvalidateAllEntries();
+  }
+  bool can_drop_entries() const { return invalidator_ == nullptr || invalidator_->CanInvalidateAllEntries(); }
 
  private:
   const RootMap& root_;

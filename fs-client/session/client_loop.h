@@ -31,6 +31,8 @@ class ClientLoop {
 
   /// The connection to metaserver `index` of the list.
   RpcClient& Metaserver(std::size_t index);
+  /// One more connection to it, for calls that must not wait behind others.
+  std::unique_ptr<RpcClient> ConnectMetaserver(std::size_t index) { return Connect(metaservers_.at(index)); }
   std::size_t metaserver_count() const { return metaservers_.size(); }
   /// The connection to a chunkserver; another one if it moved to another address. The old one stays until Stop, for
   /// calls may still be waiting on it.

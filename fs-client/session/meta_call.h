@@ -17,12 +17,15 @@ namespace gabion {
 /// connections, time-outs, restarts and expired sessions; a mutation always under the same number, so that it happens
 /// once. A caller who is not root and is denied is tried once more with his supplementary groups. Any loop.
 ///
+/// What an op changes is no longer answered from what is known under leases, also if its own answer was lost.
+///
 /// A call that has had no effect ends early when its caller is being killed. A caller without a pid is the client
 /// itself: nobody interrupts it.
 class MetaCalls {
  public:
-  /// `session` and `groups` outlive it; `groups` may be null: nobody has any.
-  MetaCalls(MetaSession& session, GroupSource* groups) : session_(session), groups_(groups) {}
+  /// All outlive it; `groups` may be null: nobody has any.
+  MetaCalls(MetaSession& session, Leases& leases, GroupSource* groups)
+      : session_(session), leases_(leases), groups_(groups) {}
 
   /// A look: executed any number of times.
   /// Errors: what the metaserver answered for good; kCancelled (the mount is being stopped, or interrupted).
@@ -60,8 +63,13 @@ class MetaCalls {
   /// `op` is the header inside `request`; both are the awaiting caller's.
   Task<Result<RpcReply>> Run(ClientLoop* loop, Caller caller, proto::Method method,
                              const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind);
+  /// As Run, and leases are not its concern. `unsure`: a try was not answered, and may have done what it asked for.
+  Task<Result<RpcReply>> Send(ClientLoop* loop, Caller caller, proto::Method method,
+                              const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind,
+                              bool& unsure);
 
   MetaSession& session_;
+  Leases& leases_;
   GroupSource* const groups_;
   OutageLog outages_{"metaserver"};
 };

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "common/env/lease.h"
+#include "common/env/mutate.h"
 #include "fs-client/session/retry_limits.h"
 
 namespace gabion {
@@ -17,10 +19,12 @@ constexpr Duration kMapLimit = std::chrono::seconds(5);
 
 }  // namespace
 
-MetaSession::MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, TaskGroup& tasks)
+MetaSession::MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, Leases& leases,
+                         TaskGroup& tasks)
     : loops_(std::move(loops)),
       options_(std::move(options)),
       handles_(handles),
+      leases_(leases),
       tasks_(tasks),
       map_(std::make_shared<const ClusterView>()) {}
 
@@ -58,16 +62,19 @@ Task<Result<void>> MetaSession::OpenAt(ClientLoop* loop, std::size_t metaserver,
   request.set_mountpoint(options_.mountpoint);
   for (proto::OpenHandle& handle : handles_.OpenHandles()) *request.add_reclaim() = std::move(handle);
 
+  // Once the metaserver has answered, others may change what we hold leases on.
+  if (!Mutated("lease.keep_over_resume")) co_await leases_.End();
   RpcClient& client = loop->Metaserver(metaserver);
+  const TimePoint sent_at = loop->Now();
   Payload none;
   auto reply = co_await CallTyped<proto::OpenSessionReply>(client, proto::METHOD_OPEN_SESSION, request, std::move(none),
                                                            deadline);
   if (!reply) co_return reply.error();
-  Adopt(reply->message, metaserver);
+  Adopt(reply->message, metaserver, sent_at);
   co_return Result<void>();
 }
 
-void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metaserver) {
+void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metaserver, TimePoint sent_at) {
   std::vector<HandleId> lost;
   for (std::uint64_t handle : reply.lost_handles()) lost.emplace_back(handle);
   if (!lost.empty()) handles_.MarkLost(lost);
@@ -78,6 +85,7 @@ void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metase
   next.volume = VolumeId(reply.volume_id());
   next.ttl = std::max<Duration>(std::chrono::milliseconds(reply.ttl_ms()), std::chrono::milliseconds(300));
   next.metaserver = metaserver;
+  leases_.cache().Begin(reply.note(), LeaseEnd(sent_at, next.ttl));
 
   std::lock_guard lock(mutex_);
   if (state_ == nullptr) root_ino_ = Ino(reply.root_ino());
@@ -152,11 +160,13 @@ Task<Result<void>> MetaSession::RenewOnce() {
   request.set_session_id(now->id.value());
   request.set_volume_id(now->volume.value());
   request.set_map_version(map()->version());
+  const TimePoint sent_at = loop->Now();
   Payload none;
   auto reply = co_await CallTyped<proto::RenewSessionReply>(client, proto::METHOD_RENEW_SESSION, request,
                                                             std::move(none), loop->Now() + now->ttl / 3);
   if (reply) {
     if (reply->message.has_map()) AdoptMap(reply->message.map());
+    if (state() == now) co_await leases_.Extend(LeaseEnd(sent_at, now->ttl), loop->Now());
     // Behind a new connection there may be a new metaserver process, which has to hear what we have open.
     if (client.connection_count() == resumed_connection_) co_return Result<void>();
   } else if (reply.error().code() != ErrorCode::kSessionExpired &&

@@ -9,6 +9,7 @@
 #include "common/coro/async_mutex.h"
 #include "common/coro/task_group.h"
 #include "common/rpc/cancellable_sleep.h"
+#include "fs-client/lease/leases.h"
 #include "fs-client/session/client_loop.h"
 #include "fs-client/session/cluster_view.h"
 #include "fs-client/session/delegated_ids.h"
@@ -40,8 +41,9 @@ struct SessionState {
 using SessionStatePtr = std::shared_ptr<const SessionState>;
 
 /// The client's registration with a volume (DESIGN 4.3): opened once, renewed three times per TTL from the first loop,
-/// resumed after every lost connection (with the open handles, for the metaserver may have been restarted), opened anew
-/// when it has expired. Also what comes with it: the cluster map and the delegated ids. Any loop.
+/// resumed after every lost connection (with the open handles, and without leases, for the metaserver may have been
+/// restarted), opened anew when it has expired. Also what comes with it: the cluster map and the delegated ids. Any
+/// loop.
 class MetaSession {
  public:
   struct Options {
@@ -54,7 +56,8 @@ class MetaSession {
   };
 
   /// All arguments outlive it. `loops` not empty; its first loop renews.
-  MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, TaskGroup& tasks);
+  MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, Leases& leases,
+              TaskGroup& tasks);
 
   /// Opens the session; tries every metaserver until one answers or `deadline` passes. On the first loop. Errors are
   /// lines for the user: kUnavailable, kNotFound, kVersionMismatch and what else the metaserver says.
@@ -63,6 +66,8 @@ class MetaSession {
   void StartRenewing();
   /// Ends the renewing and makes waiting calls give up with kCancelled; the session stays open. On the first loop.
   void StopWaiting();
+  /// Something tells that the metaserver may have been restarted: finds out now. On the first loop.
+  void RenewSoon() { renew_sleep_.Cancel(); }
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
   /// Tells the metaserver that the session ends. Whatever fails is left to its expiry.
   Task<void> Close(TimePoint deadline);
@@ -95,7 +100,7 @@ class MetaSession {
   Task<Result<void>> RenewOnce();
   Task<Result<void>> OpenAt(ClientLoop* loop, std::size_t metaserver, SessionId resume, TimePoint deadline);
   Task<Result<void>> TryRecover(ClientLoop* loop);
-  void Adopt(const proto::OpenSessionReply& reply, std::size_t metaserver);
+  void Adopt(const proto::OpenSessionReply& reply, std::size_t metaserver, TimePoint sent_at);
   void AdoptMap(const proto::ClusterMap& map);
   void FetchIdsAhead(ClientLoop* loop);
   Task<void> FetchIdsInBackground(ClientLoop* loop);
@@ -105,6 +110,7 @@ class MetaSession {
   const std::vector<ClientLoop*> loops_;
   const Options options_;
   HandleRegistry& handles_;
+  Leases& leases_;
   TaskGroup& tasks_;
   std::atomic<bool> stopping_ = false;
   Ino root_ino_;

@@ -37,17 +37,15 @@ Task<Result<Attributes>> VolumeVfs::GetAttr(Caller caller, Ino ino, std::optiona
     Result<OpenHandlePtr> open = FindHandle(*handle);
     if (!open) co_return open.error();
   }
+  if (std::optional<LeaseCache::Known> known = parts_.leases.cache().Find(ToServer(ino), loop->Now())) {
+    co_return co_await PresentAttributes(loop, std::move(known->attr), known->number);
+  }
   proto::GetAttrRequest request;
   request.set_ino(ToServer(ino).value());
   auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
-  Attributes attributes;
-  if (std::optional<FileAttr> file = TryPresent(reply->attr())) {
-    attributes.attr = *file;
-    co_return attributes;
-  }
-  CO_TRY_ASSIGN(attributes.attr, co_await Present(std::move(*reply->mutable_attr())));
-  co_return attributes;
+  parts_.leases.cache().Learn(reply->note(), reply->attr());
+  co_return co_await PresentAttributes(loop, std::move(*reply->mutable_attr()), reply->note().number());
 }
 
 Task<Result<Attributes>> VolumeVfs::SetAttr(Caller caller, Ino kernel_ino, AttrChange change) {
@@ -66,6 +64,7 @@ Task<Result<Attributes>> VolumeVfs::SetAttr(Caller caller, Ino kernel_ino, AttrC
   if (change.size) {
     Result<proto::SetAttrReply> reply = co_await Resize(loop, caller, std::move(request));
     if (!reply) co_return reply.error();
+    parts_.leases.cache().Learn(reply->note(), reply->attr());
     CO_TRY_ASSIGN(attributes.attr, co_await Present(std::move(*reply->mutable_attr())));
     co_return attributes;
   }
@@ -75,6 +74,7 @@ Task<Result<Attributes>> VolumeVfs::SetAttr(Caller caller, Ino kernel_ino, AttrC
   auto reply =
       co_await parts_.meta.Mutate<proto::SetAttrReply>(loop, caller, proto::METHOD_SET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
+  parts_.leases.cache().Learn(reply->note(), reply->attr());
   CO_TRY_ASSIGN(attributes.attr, co_await Present(std::move(*reply->mutable_attr())));
   co_return attributes;
 }

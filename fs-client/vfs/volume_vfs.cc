@@ -85,14 +85,35 @@ Task<Result<FileAttr>> VolumeVfs::Present(proto::Attr attr) {
   }
 }
 
-Task<Result<Entry>> VolumeVfs::PresentEntry(proto::Attr attr) {
+Task<Result<Entry>> VolumeVfs::PresentEntry(Ino parent, proto::Attr attr, proto::LeaseNote note) {
+  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   Entry entry;
   if (std::optional<FileAttr> file = TryPresent(attr)) {
     entry.attr = *file;
-    co_return entry;
+  } else {
+    CO_TRY_ASSIGN(entry.attr, co_await Present(std::move(attr)));
   }
-  CO_TRY_ASSIGN(entry.attr, co_await Present(std::move(attr)));
+  entry.validity.entry_ns = parts_.leases.EntryForNs(parent, note, loop->Now());
   co_return entry;
+}
+
+Task<Result<Attributes>> VolumeVfs::PresentAttributes(ClientLoop* loop, proto::Attr attr, std::uint64_t number) {
+  const Ino ino(attr.ino());
+  Attributes attributes;
+  if (std::optional<FileAttr> file = TryPresent(attr)) {
+    attributes.attr = *file;
+  } else {
+    CO_TRY_ASSIGN(attributes.attr, co_await Present(std::move(attr)));
+  }
+  // What is being written here has its size and times from here, until they are the metaserver's.
+  OpenInodePtr inode = parts_.files.FindInode(ino);
+  if (inode != nullptr) {
+    std::lock_guard lock(inode->mutex);
+    if (!inode->dirty.empty() || inode->own_change) co_return attributes;
+  }
+  Duration valid = parts_.leases.cache().AttributesFor(ino, number, loop->Now());
+  attributes.valid_ns = static_cast<std::uint64_t>(valid.count());
+  co_return attributes;
 }
 
 Task<void> VolumeVfs::DropPages(OpenInodePtr inode) {
@@ -111,6 +132,7 @@ Task<Result<void>> VolumeVfs::LookAgain(ClientLoop* loop, Caller caller, OpenIno
   request.set_ino(inode->ino().value());
   auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
+  parts_.leases.cache().Learn(reply->note(), reply->attr());
   if (TryPresent(reply->attr())) co_return Result<void>();
   Result<FileAttr> seen = co_await Present(std::move(*reply->mutable_attr()));
   if (!seen) co_return seen.error();

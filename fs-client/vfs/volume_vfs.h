@@ -12,6 +12,7 @@
 #include "fs-client/io/kernel_caches.h"
 #include "fs-client/io/reader.h"
 #include "fs-client/io/write_back.h"
+#include "fs-client/lease/leases.h"
 #include "fs-client/session/meta_call.h"
 #include "fs-client/vfs/open_directory.h"
 #include "fs-client/vfs/open_files.h"
@@ -22,7 +23,8 @@
 namespace gabion {
 
 /// The Vfs of a volume: namespace calls go to the metaserver one by one, file content through Reader and WriteBack.
-/// Nothing is cached but what open files need, so every call sees what other clients have done (until leases exist).
+/// Attributes are answered, and the kernel may cache, under leases only, so every call sees what other clients have
+/// done.
 ///
 /// Each group of operations has a file of its own: names.cc, open.cc, attr.cc, transfer.cc, allocate.cc, seek.cc,
 /// directory.cc, xattr.cc; what they share is in volume_vfs.cc. Inode numbers are the kernel's in the interface, the
@@ -33,6 +35,7 @@ class VolumeVfs final : public Vfs {
     std::vector<ClientLoop*> loops;
     MetaSession& session;
     MetaCalls& meta;
+    Leases& leases;
     ChunkCalls& chunks;
     ChunkPlaces& places;
     Reader& reader;
@@ -104,7 +107,10 @@ class VolumeVfs final : public Vfs {
   Task<Result<FileAttr>> Present(proto::Attr attr);
   /// As Present, if that needs no waiting.
   std::optional<FileAttr> TryPresent(const proto::Attr& attr);
-  Task<Result<Entry>> PresentEntry(proto::Attr attr);
+  /// An entry of `parent` (by the metaserver's number) as an answer shows it.
+  Task<Result<Entry>> PresentEntry(Ino parent, proto::Attr attr, proto::LeaseNote note);
+  /// The attributes from an answer with that number, and for how long the kernel may use them.
+  Task<Result<Attributes>> PresentAttributes(ClientLoop* loop, proto::Attr attr, std::uint64_t number);
   Task<void> DropPages(OpenInodePtr inode);
   /// Asks the metaserver for the open file's attributes, for calls that the kernel makes without asking itself.
   Task<Result<void>> LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode);
@@ -119,6 +125,9 @@ class VolumeVfs final : public Vfs {
   Task<void> FinishTrim(ClientLoop* loop, OpenInodePtr inode, Ino ino, proto::TrimMark mark);
 
   // names.cc
+
+  /// The entry if both it and the attributes of what it leads to are known under leases.
+  std::optional<Entry> FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name);
 
   /// Sends a Create with numbers of the present session. Errors of Create.
   Task<Result<proto::CreateReply>> Make(ClientLoop* loop, Caller caller, proto::CreateRequest request);
@@ -150,7 +159,9 @@ class VolumeVfs final : public Vfs {
   Task<Result<void>> LoadEntries(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t entry,
                                  std::uint32_t max_entries, bool with_attr);
   Task<Result<std::vector<DirEntryPlus>>> ListDots(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t offset);
-  DirEntryPlus ToDirEntry(const proto::DirEntry& found, std::uint64_t next_offset);
+  void LearnListing(Ino directory, const proto::ReadDirReply& reply);
+  DirEntryPlus ToDirEntry(ClientLoop* loop, const OpenDirectory& directory, const proto::DirEntry& found,
+                          std::uint64_t next_offset);
 
   const Parts parts_;
   ReleaseQueue releases_;

@@ -58,6 +58,7 @@ Task<void> Duties::WatchLeases() {
     if (const Duration late = env_.clock.Now() - due; late > kStandstill) cluster_.ExtendLeases(late);
     Result<void> expired = co_await cluster_.ExpireLeases(env_);
     if (!expired && !stopping_) LogWarning("watching leases: {}", expired.error().ToString());
+    for (const std::shared_ptr<Volume>& volume : volumes_.List()) volume->TendLeases(env_.clock.Now());
     if (stopping_) break;
     due = env_.clock.Now() + kLeaseInterval;
     co_await lease_sleep_.Until(env_, due);

@@ -63,7 +63,7 @@ Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRe
   }
   txn.PutInode(ino, inode);
   proto::CommitWriteReply reply;
-  *reply.mutable_attr() = MakeAttr(ino, inode);
+  *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;
 }
 

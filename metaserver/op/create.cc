@@ -124,7 +124,7 @@ Result<proto::CreateReply> OpenExisting(Txn& txn, const proto::CreateRequest& re
     txn.PutInode(ino, inode);
   }
   proto::CreateReply reply;
-  *reply.mutable_attr() = MakeAttr(ino, inode);
+  *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;
 }
 
@@ -171,7 +171,7 @@ Result<proto::CreateReply> Create(Txn& txn, const proto::CreateRequest& request,
   context.effects.inodes_delta += 1;
   if (request.handle_id() != 0) TRY(StageHandle(context, HandleId(request.handle_id()), ino));
   proto::CreateReply reply;
-  *reply.mutable_attr() = MakeAttr(ino, inode);
+  *reply.mutable_attr() = MakeAttr(context, ino, inode);
   reply.set_created(true);
   return reply;
 }

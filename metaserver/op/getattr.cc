@@ -3,11 +3,11 @@
 
 namespace gabion::op {
 
-Result<proto::GetAttrReply> GetAttr(Txn& txn, const proto::GetAttrRequest& request, OpContext&) {
+Result<proto::GetAttrReply> GetAttr(Txn& txn, const proto::GetAttrRequest& request, OpContext& context) {
   const Ino ino(request.ino());
   TRY_ASSIGN(const records::Inode inode, GetInode(txn, ino));
   proto::GetAttrReply reply;
-  *reply.mutable_attr() = MakeAttr(ino, inode);
+  *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;
 }
 

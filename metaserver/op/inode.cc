@@ -10,8 +10,9 @@ constexpr std::string_view kCapabilityXattr = "security.capability";
 
 }  // namespace
 
-proto::Attr MakeAttr(Ino ino, const records::Inode& inode) {
+proto::Attr MakeAttr(OpContext& context, Ino ino, const records::Inode& inode) {
   proto::Attr attr;
+  attr.set_leased(context.Lease(ino));
   attr.set_ino(ino.value());
   attr.set_mode(inode.mode());
   attr.set_nlink(inode.nlink());

@@ -19,7 +19,8 @@ inline bool IsRegular(const records::Inode& inode) {
   return S_ISREG(inode.mode());
 }
 
-proto::Attr MakeAttr(Ino ino, const records::Inode& inode);
+/// The attributes as an answer shows them, with a lease on the inode if the session may have one.
+proto::Attr MakeAttr(OpContext& context, Ino ino, const records::Inode& inode);
 
 /// Errors: kStale if it is gone, and those of Txn.
 Result<records::Inode> GetInode(Txn& txn, Ino ino);

@@ -39,7 +39,7 @@ Result<proto::LinkReply> Link(Txn& txn, const proto::LinkRequest& request, OpCon
   TouchDirectory(directory, context.now_ns);
   txn.PutInode(parent, directory);
   proto::LinkReply reply;
-  *reply.mutable_attr() = MakeAttr(ino, inode);
+  *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;
 }
 

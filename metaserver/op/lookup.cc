@@ -10,20 +10,24 @@ Result<proto::LookupReply> Lookup(Txn& txn, const proto::LookupRequest& request,
   TRY(RequireAccess(directory, context.caller, kMayExecute));
   proto::LookupReply reply;
   if (request.name() == ".") {
-    *reply.mutable_attr() = MakeAttr(parent, directory);
+    *reply.mutable_attr() = MakeAttr(context, parent, directory);
     return reply;
   }
   if (request.name() == "..") {
     const Ino above(directory.parent());
     TRY_ASSIGN(const records::Inode inode, GetDirectory(txn, above));
-    *reply.mutable_attr() = MakeAttr(above, inode);
+    *reply.mutable_attr() = MakeAttr(context, above, inode);
     return reply;
   }
   TRY(CheckName(request.name()));
   TRY_ASSIGN(std::optional<records::Dentry> dentry, txn.FindDentry(parent, request.name()));
-  if (!dentry) return Error(ErrorCode::kNotFound, "no such name");  // short: the answer of most lookups
+  reply.set_entries_leased(context.Lease(parent));
+  if (!dentry) {
+    if (reply.entries_leased()) return reply;
+    return Error(ErrorCode::kNotFound, "no such name");  // short: the answer of most lookups
+  }
   TRY_ASSIGN(const records::Inode inode, GetNamedInode(txn, *dentry));
-  *reply.mutable_attr() = MakeAttr(Ino(dentry->ino()), inode);
+  *reply.mutable_attr() = MakeAttr(context, Ino(dentry->ino()), inode);
   return reply;
 }
 

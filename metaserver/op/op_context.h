@@ -32,6 +32,7 @@ struct OpEffects {
   std::vector<HandleId> closed;
   std::vector<Ino> orphans_added, orphans_removed;
   std::vector<Ino> reclaims_added, reclaims_removed;
+  std::vector<Ino> leased;  // the session gets a lease on them
   std::int64_t inodes_delta = 0;
   std::int64_t used_bytes_delta = 0;
   std::uint64_t garbage_added = 0;
@@ -43,12 +44,15 @@ struct OpContext {
   const Session* session;  // null: the server itself (background work)
   Credentials caller;
   OpSeq seq;  // 0: not a mutation, or one that may be repeated
-  std::int64_t now_ns;
+  TimePoint now;
+  std::int64_t now_ns;  // wall clock
   const Placement& placement;
   Random& random;
   OpEffects effects;
 
   bool SessionHasOpen(Ino ino) const { return session == nullptr || !session->resumed || session->HasOpen(ino); }
+  /// Whether the session gets (or keeps) a lease on an inode that the answer shows.
+  bool Lease(Ino ino);
 };
 
 // An op is a function over these, in a file named for it (metaserver/op/):

@@ -89,7 +89,7 @@ Result<proto::OpenReply> Open(Txn& txn, const proto::OpenRequest& request, OpCon
     txn.PutInode(ino, inode);
   }
   proto::OpenReply reply;
-  *reply.mutable_attr() = MakeAttr(ino, inode);
+  *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;
 }
 

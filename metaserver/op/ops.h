@@ -9,7 +9,8 @@ namespace gabion::op {
 // which are the errno of the system call, all give those of Txn. Ids are looked at before anything else, so kStale (an
 // inode) and kNotFound (a removed directory) go before permissions.
 
-/// lookup.cc. Errors: kNotFound, kNotDirectory, kPermissionDenied, kNameTooLong.
+/// lookup.cc. A name that is not there is an answer without attributes if it may be remembered. Errors: kNotFound,
+/// kNotDirectory, kPermissionDenied, kNameTooLong.
 Result<proto::LookupReply> Lookup(Txn& txn, const proto::LookupRequest& request, OpContext& context);
 /// getattr.cc. Errors: kStale.
 Result<proto::GetAttrReply> GetAttr(Txn& txn, const proto::GetAttrRequest& request, OpContext& context);

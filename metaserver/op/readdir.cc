@@ -17,7 +17,7 @@ constexpr std::size_t kMaxNamesBytes = 256 * kKiB;
 
 /// Adds the attributes of all entries. All are asked for before giving up on one that is not in memory, so that one
 /// round of loading brings what the page needs.
-Result<void> AddAttributes(Txn& txn, proto::ReadDirReply& reply) {
+Result<void> AddAttributes(Txn& txn, OpContext& context, proto::ReadDirReply& reply) {
   Result<void> blocked;
   for (proto::DirEntry& entry : *reply.mutable_entries()) {
     Result<std::optional<records::Inode>> inode = txn.FindInode(Ino(entry.ino()));
@@ -26,7 +26,7 @@ Result<void> AddAttributes(Txn& txn, proto::ReadDirReply& reply) {
       blocked = inode.error();
       continue;
     }
-    if (*inode) *entry.mutable_attr() = MakeAttr(Ino(entry.ino()), **inode);
+    if (*inode) *entry.mutable_attr() = MakeAttr(context, Ino(entry.ino()), **inode);
   }
   return blocked;
 }
@@ -59,7 +59,8 @@ Result<proto::ReadDirReply> ReadDir(Txn& txn, const proto::ReadDirRequest& reque
         entry->set_mode(dentry.type_mode());
         return true;
       }));
-  if (request.with_attr()) TRY(AddAttributes(txn, reply));
+  reply.set_entries_leased(context.Lease(ino));
+  if (request.with_attr()) TRY(AddAttributes(txn, context, reply));
   return reply;
 }
 

@@ -99,7 +99,7 @@ Result<proto::SetAttrReply> SetAttr(Txn& txn, const proto::SetAttrRequest& reque
   inode.set_ctime_ns(context.now_ns);
   txn.PutInode(ino, inode);
   proto::SetAttrReply reply;
-  *reply.mutable_attr() = MakeAttr(ino, inode);
+  *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;
 }
 

@@ -97,7 +97,7 @@ Result<proto::SetXattrReply> SetXattr(Txn& txn, const proto::SetXattrRequest& re
   inode.set_ctime_ns(context.now_ns);
   txn.PutInode(ino, inode);
   proto::SetXattrReply reply;
-  *reply.mutable_attr() = MakeAttr(ino, inode);
+  *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;
 }
 
@@ -139,7 +139,7 @@ Result<proto::RemoveXattrReply> RemoveXattr(Txn& txn, const proto::RemoveXattrRe
   inode.set_ctime_ns(context.now_ns);
   txn.PutInode(ino, inode);
   proto::RemoveXattrReply reply;
-  *reply.mutable_attr() = MakeAttr(ino, inode);
+  *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;
 }
 

@@ -27,6 +27,7 @@ Session Session::FromRecord(SessionId id, const records::Session& record, TimePo
   session.inos = IdRanges(record.inos());
   session.chunk_ids = IdRanges(record.chunk_ids());
   session.last_heard = now;
+  session.renewed = now;
   session.resumed = false;
   return session;
 }

@@ -25,6 +25,8 @@ struct Session {
 
   ReplayWindow window;
   TimePoint last_heard;
+  /// By the client's own word (opened, resumed, renewed); its leases are good for the session's time to live after it.
+  TimePoint renewed;
   /// False after a restart of this server until the client has named the handles that it has open.
   bool resumed = true;
   /// Open files; each is counted in OpenFiles as well.

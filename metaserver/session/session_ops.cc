@@ -80,6 +80,14 @@ Result<std::vector<OpEffects::Opened>> ReclaimHandles(Txn& txn, const proto::Ope
   return opened;
 }
 
+/// A session begins, and goes on, without leases: the client has forgotten what it had before it asked.
+void BeginLeases(VolumeState& state, SessionId id, proto::OpenSessionReply& reply) {
+  state.leases.Drop(id);
+  if (!state.sessions.awaiting_reclaim()) state.leases.WakeAllWaiting();
+  reply.mutable_note()->set_era(state.leases.era());
+  reply.mutable_note()->set_number(state.leases.last_number());
+}
+
 }  // namespace
 
 Task<Result<proto::OpenSessionReply>> SessionOps::Complete(const Volume& volume, proto::OpenSessionReply reply) {
@@ -129,6 +137,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
     session.read_only = request.read_only();
     session.opened_ns = context.now_ns;
     session.last_heard = env.clock.Now();
+    session.renewed = session.last_heard;
     session.inos.Add(context.state.next_ino, kFirstDelegation);
     session.chunk_ids.Add(first_chunk_id, kFirstDelegation);
     SetRange(context.state.next_ino, kFirstDelegation, reply.mutable_inos());
@@ -147,6 +156,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
     state.sessions.Add(std::move(session));
     Session& added = *state.sessions.Find(id);
     for (const OpEffects::Opened& opened : reclaimed) state.sessions.OpenHandle(added, opened.handle, opened.ino);
+    BeginLeases(state, id, reply);
   };
   Result<void> opened = co_await volume->Run(std::move(decide), std::move(publish), env);
   if (!opened && opened.error().code() == ErrorCode::kStale)
@@ -179,7 +189,9 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
     first_time = !session->resumed;
     state.sessions.MarkResumed(*session);
     session->last_heard = env.clock.Now();
+    session->renewed = session->last_heard;
     reply.set_root_ino(session->root_ino.value());
+    BeginLeases(state, id, reply);
   };
   Result<void> resumed = co_await volume->Run(std::move(decide), std::move(publish), env);
   if (!resumed) {
@@ -198,11 +210,24 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
 
 Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequest request, Env& env) {
   std::shared_ptr<Volume> volume = volumes_.Find(VolumeId(request.volume_id()));
+  bool overdue = false;
   const bool live = volume && volume->WithState([&](VolumeState& state) {
     Session* session = state.closed ? nullptr : state.sessions.Find(SessionId(request.session_id()));
-    if (session != nullptr) session->last_heard = env.clock.Now();
-    return session != nullptr;
+    if (session == nullptr) return false;
+    const TimePoint now = env.clock.Now();
+    session->last_heard = now;
+    // What it does not return it loses with its time to live, as one that is away.
+    const std::optional<TimePoint> recalled = state.leases.OldestRecall(session->id);
+    overdue = recalled && now >= *recalled + options_.session_ttl;
+    if (overdue) return true;
+    if (now >= session->renewed + options_.session_ttl) state.leases.Drop(session->id);
+    session->renewed = now;
+    return true;
   });
+  if (overdue) {
+    co_return Error(ErrorCode::kUnavailable,
+                    fmt::format("session {} has not returned a lease that was recalled", request.session_id()));
+  }
   if (!live) co_return Expired(request.session_id(), volume ? volume->name() : std::to_string(request.volume_id()));
   proto::RenewSessionReply reply;
   reply.set_ttl_ms(
@@ -280,6 +305,8 @@ Task<Result<void>> EndSession(std::shared_ptr<Volume> volume, SessionId id, Env&
   Volume::Publish publish = [&](VolumeState& state) {
     if (state.sessions.Find(id) == nullptr) return;
     state.sessions.Remove(id);
+    state.leases.Drop(id);
+    if (!state.sessions.awaiting_reclaim()) state.leases.WakeAllWaiting();
     state.ended_sessions.insert(id);
   };
   Result<void> ended = co_await volume->Run(std::move(decide), std::move(publish), env);

@@ -66,9 +66,11 @@ Result<std::optional<records::Inode>> Txn::FindInode(Ino ino) {
   return Find<records::Inode>(InodeKey(volume_, ino));
 }
 void Txn::PutInode(Ino ino, const records::Inode& inode) {
+  changed_.insert(ino);
   Stage(InodeKey(volume_, ino), EncodeRecord(inode));
 }
 void Txn::DeleteInode(Ino ino) {
+  changed_.insert(ino);
   Stage(InodeKey(volume_, ino), std::nullopt);
 }
 
@@ -76,9 +78,11 @@ Result<std::optional<records::Dentry>> Txn::FindDentry(Ino parent, std::string_v
   return Find<records::Dentry>(DentryKey(volume_, parent, name));
 }
 void Txn::PutDentry(Ino parent, std::string_view name, const records::Dentry& dentry) {
+  changed_.insert(parent);
   Stage(DentryKey(volume_, parent, name), EncodeRecord(dentry));
 }
 void Txn::DeleteDentry(Ino parent, std::string_view name) {
+  changed_.insert(parent);
   Stage(DentryKey(volume_, parent, name), std::nullopt);
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,8 @@ class Txn {
   VolumeId volume() const { return volume_; }
   const std::vector<Miss>& misses() const { return misses_; }
   bool empty() const { return staged_.empty(); }
+  /// The inodes whose records or entries are staged.
+  const std::set<Ino>& changed() const { return changed_; }
   WriteBatch TakeBatch();
 
   Result<std::optional<records::Inode>> FindInode(Ino ino);
@@ -102,6 +105,7 @@ class Txn {
   KvStore& kv_;
   const VolumeId volume_;
   std::map<std::string, std::optional<std::string>> staged_;  // none: delete
+  std::set<Ino> changed_;
   std::vector<Miss> misses_;
 };
 

@@ -19,9 +19,8 @@ Error StoreBroken(const Error& error) {
 
 }  // namespace
 
-Volume::Volume(VolumeId id, records::Volume record, KvStore& kv, Cluster& cluster)
-    : kv_(kv), cluster_(cluster), name_(record.name()) {
-  state_.id = id;
+Volume::Volume(VolumeId id, records::Volume record, KvStore& kv, Cluster& cluster, Duration session_ttl, Random& random)
+    : kv_(kv), cluster_(cluster), name_(record.name()), session_ttl_(session_ttl), state_(id, random.Next()) {
   state_.record = std::move(record);
 }
 
@@ -32,24 +31,32 @@ void Volume::InitializeNew(std::uint64_t next_ino, const records::VolumeStats& s
 }
 
 Task<Result<std::string>> Volume::Mutate(const proto::OpHeader& header, OpTraits traits, Op op, Env& env) {
-  return FinishTurns(
-      [this, &header, traits, op = std::move(op), &env] { return TakeMutationTurn(header, traits, op, env); });
+  return FinishTurns([this, &header, traits, op = std::move(op), &env](Wants& wants) {
+    return TakeMutationTurn(wants, header, traits, op, env);
+  });
 }
 
 Task<Result<std::string>> Volume::Read(const proto::OpHeader& header, Op op, Env& env) {
-  return FinishTurns([this, &header, op = std::move(op), &env] { return TakeReadTurn(header, op, env); });
+  return FinishTurns([this, &header, op = std::move(op), &env](Wants&) { return TakeReadTurn(header, op, env); });
 }
 
 Task<Result<void>> Volume::Run(Decision decide, Publish publish, Env& env) {
-  std::function<Turn()> take_turn = [this, &decide, &publish, &env] { return TakeInternalTurn(decide, publish, env); };
+  std::function<Turn(Wants&)> take_turn = [this, &decide, &publish, &env](Wants& wants) {
+    return TakeInternalTurn(wants, decide, publish, env);
+  };
   Result<std::string> result = co_await FinishTurns(std::move(take_turn));
   CO_TRY(result);
   co_return Result<void>();
 }
 
-Task<Result<std::string>> Volume::FinishTurns(std::function<Turn()> take_turn) {
+Task<Result<std::string>> Volume::FinishTurns(std::function<Turn(Wants&)> take_turn) {
+  Wants wants(*this);
   for (int i = 0; i < kMaxTurns; ++i) {
-    Turn turn = take_turn();
+    Turn turn = take_turn(wants);
+    if (turn.obstacle) {
+      co_await turn.obstacle->Wait();
+      continue;
+    }
     if (turn.misses.empty()) {
       if (turn.commit.value() > known_applied_.load(std::memory_order_acquire)) {
         Result<void> applied = co_await AwaitApplied(turn.commit);
@@ -61,24 +68,26 @@ Task<Result<std::string>> Volume::FinishTurns(std::function<Turn()> take_turn) {
     CO_TRY(loaded);
   }
   co_return Error(ErrorCode::kUnavailable,
-                  "the metadata store does not keep in memory what an op loads: give it a larger cache");
+                  "an op found no end: the metadata store does not keep in memory what it loads (give it a larger "
+                  "cache), or other clients keep taking leases on what it changes");
 }
 
-Volume::Turn Volume::TakeMutationTurn(const proto::OpHeader& header, OpTraits traits, const Op& op, Env& env) {
+Volume::Turn Volume::TakeMutationTurn(Wants& wants, const proto::OpHeader& header, OpTraits traits, const Op& op,
+                                      Env& env) {
   const std::lock_guard lock(mutex_);
   Result<Session*> live = LiveSession(header, env);
   if (!live) return {live.error(), {}, {}};
   Session& session = **live;
   if (session.read_only && !traits.read_only)
     return {Error(ErrorCode::kReadOnly, "the volume is mounted read-only"), {}, {}};
-  if (header.seq() == 0 && traits.seq_optional) return Execute(session, header, op, env);
+  if (header.seq() == 0 && traits.seq_optional) return Execute(wants, session, header, op, env);
 
   Result<ReplayWindow::Answer> answer =
       session.window.Check(OpSeq(header.seq()), header.acked_below(), header.groups_size() > 0);
   if (!answer) return {answer.error(), {}, {}};
   session.window.Acknowledge(header.acked_below());
   if (answer->verdict != ReplayWindow::Verdict::kNew) return Replay(session, OpSeq(header.seq()), *answer);
-  return Execute(session, header, op, env);
+  return Execute(wants, session, header, op, env);
 }
 
 Volume::Turn Volume::TakeReadTurn(const proto::OpHeader& header, const Op& op, Env& env) {
@@ -87,24 +96,31 @@ Volume::Turn Volume::TakeReadTurn(const proto::OpHeader& header, const Op& op, E
   if (!live) return {live.error(), {}, {}};
   Txn txn(kv_, state_.id);
   const std::shared_ptr<const Placement> placement = cluster_.placement();
-  OpContext context{state_, *live, Credentials::Of(header), OpSeq(), env.clock.WallNowNs(), *placement, env.random, {}};
+  const TimePoint now = env.clock.Now();
+  OpContext context{state_,     *live, Credentials::Of(header), OpSeq(), now, env.clock.WallNowNs(), *placement,
+                    env.random, {}};
   Result<std::string> reply = op(txn, context);
   CHECK(txn.empty());
   if (!reply && reply.error().code() == ErrorCode::kWouldBlock) return {std::move(reply), txn.misses(), {}};
+  if (reply && !context.effects.leased.empty()) NoteLeases((*live)->id, context.effects, {}, now, *reply);
   // What was read may come from a commit that does not yet survive this process.
   return {std::move(reply), {}, last_commit_};
 }
 
-Volume::Turn Volume::TakeInternalTurn(const Decision& decide, const Publish& publish, Env& env) {
+Volume::Turn Volume::TakeInternalTurn(Wants& wants, const Decision& decide, const Publish& publish, Env& env) {
   const std::lock_guard lock(mutex_);
   if (state_.closed) return {Error(ErrorCode::kStale, fmt::format("volume '{}' was deleted", name_)), {}, {}};
   Txn txn(kv_, state_.id);
   const std::shared_ptr<const Placement> placement = cluster_.placement();
-  OpContext context{state_, nullptr, {}, OpSeq(), env.clock.WallNowNs(), *placement, env.random, {}};
+  const TimePoint now = env.clock.Now();
+  OpContext context{state_, nullptr, {}, OpSeq(), now, env.clock.WallNowNs(), *placement, env.random, {}};
   if (Result<void> decided = decide(txn, context); !decided) {
     if (decided.error().code() == ErrorCode::kWouldBlock) return {decided.error(), txn.misses(), {}};
     return {decided.error(), {}, {}};
   }
+  Result<std::shared_ptr<AsyncEvent>> obstacle = FindObstacle(wants, SessionId(), txn.changed(), now);
+  if (!obstacle) return {obstacle.error(), {}, {}};
+  if (*obstacle) return {std::string(), {}, {}, *obstacle};
   StageStats(txn, context.effects);
   Result<CommitSeq> commit = Apply(txn);
   if (!commit) return {commit.error(), {}, {}};
@@ -144,12 +160,14 @@ Volume::Turn Volume::Replay(Session& session, OpSeq seq, const ReplayWindow::Ans
   return {std::move(*(*stored)->mutable_reply()), {}, last_commit_};
 }
 
-Volume::Turn Volume::Execute(Session& session, const proto::OpHeader& header, const Op& op, Env& env) {
+Volume::Turn Volume::Execute(Wants& wants, Session& session, const proto::OpHeader& header, const Op& op, Env& env) {
   const OpSeq seq(header.seq());
   const bool with_groups = header.groups_size() > 0;
   Txn txn(kv_, state_.id);
   const std::shared_ptr<const Placement> placement = cluster_.placement();
-  OpContext context{state_, &session, Credentials::Of(header), seq, env.clock.WallNowNs(), *placement, env.random, {}};
+  const TimePoint now = env.clock.Now();
+  OpContext context{state_,     &session, Credentials::Of(header), seq, now, env.clock.WallNowNs(), *placement,
+                    env.random, {}};
   Result<std::string> reply = op(txn, context);
   if (!reply) {
     if (reply.error().code() == ErrorCode::kWouldBlock) return {std::move(reply), txn.misses(), {}};
@@ -159,8 +177,12 @@ Volume::Turn Volume::Execute(Session& session, const proto::OpHeader& header, co
   if (txn.empty()) {
     if (seq) session.window.RecordOutcome(seq, *reply, with_groups);
     ApplyEffects(&session, context.effects);
+    NoteLeases(session.id, context.effects, {}, now, *reply);
     return {std::move(reply), {}, last_commit_};
   }
+  Result<std::shared_ptr<AsyncEvent>> obstacle = FindObstacle(wants, session.id, txn.changed(), now);
+  if (!obstacle) return {obstacle.error(), {}, {}};
+  if (*obstacle) return {std::string(), {}, {}, *obstacle};
   StageStats(txn, context.effects);
   std::vector<OpSeq> purged;
   if (seq) {
@@ -183,6 +205,7 @@ Volume::Turn Volume::Execute(Session& session, const proto::OpHeader& header, co
     session.window.RecordStored(seq);
   }
   ApplyEffects(&session, context.effects);
+  NoteLeases(session.id, context.effects, txn.changed(), now, *reply);
   return {std::move(reply), {}, *commit};
 }
 

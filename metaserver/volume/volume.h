@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,8 @@ class Volume {
   /// Carries into memory what the applied batch says.
   using Publish = std::function<void(VolumeState&)>;
 
-  Volume(VolumeId id, records::Volume record, KvStore& kv, Cluster& cluster);
+  /// `session_ttl`: for how long a session's leases are good after it was renewed.
+  Volume(VolumeId id, records::Volume record, KvStore& kv, Cluster& cluster, Duration session_ttl, Random& random);
 
   VolumeId id() const { return state_.id; }
   const std::string& name() const { return name_; }
@@ -56,6 +58,11 @@ class Volume {
   /// Returns when everything that was answered before the call is durable.
   Task<Result<CommitSeq>> Sync(const proto::OpHeader& header, Env& env);
 
+  /// Ends waits for leases that have run out. Every 100 ms or so.
+  void TendLeases(TimePoint now);
+  /// The server stops: no op waits for leases any more.
+  void CloseLeases();
+
   /// Calls `look(VolumeState&)` on the strand; for what needs no store.
   template <typename Function>
   auto WithState(Function look) {
@@ -67,22 +74,49 @@ class Volume {
   /// What one turn on the strand came to.
   struct Turn {
     Result<std::string> reply;
-    std::vector<Txn::Miss> misses;  // not empty: load them and take another turn
-    CommitSeq commit;               // what the reply tells of; to be awaited
+    std::vector<Txn::Miss> misses;                   // not empty: load them and take another turn
+    CommitSeq commit;                                // what the reply tells of; to be awaited
+    std::shared_ptr<AsyncEvent> obstacle = nullptr;  // others' leases: await it and take another turn
   };
 
-  Turn TakeMutationTurn(const proto::OpHeader& header, OpTraits traits, const Op& op, Env& env);
+  /// The inodes that an op waits to change, from its first turn to its last, so that it gets its turn.
+  class Wants {
+   public:
+    explicit Wants(Volume& volume) : volume_(volume) {}
+    ~Wants();
+    Wants(const Wants&) = delete;
+    Wants& operator=(const Wants&) = delete;
+    /// On the strand.
+    void Add(SessionId own, Ino ino, TimePoint now);
+
+   private:
+    Volume& volume_;
+    std::set<Ino> inodes_;
+  };
+
+  Turn TakeMutationTurn(Wants& wants, const proto::OpHeader& header, OpTraits traits, const Op& op, Env& env);
   Turn TakeReadTurn(const proto::OpHeader& header, const Op& op, Env& env);
-  Turn TakeInternalTurn(const Decision& decide, const Publish& publish, Env& env);
-  Task<Result<std::string>> FinishTurns(std::function<Turn()> take_turn);
+  Turn TakeInternalTurn(Wants& wants, const Decision& decide, const Publish& publish, Env& env);
+  Task<Result<std::string>> FinishTurns(std::function<Turn(Wants&)> take_turn);
 
   // On the strand.
   Result<Session*> LiveSession(const proto::OpHeader& header, Env& env);
   Turn Replay(Session& session, OpSeq seq, const ReplayWindow::Answer& answer);
-  Turn Execute(Session& session, const proto::OpHeader& header, const Op& op, Env& env);
+  Turn Execute(Wants& wants, Session& session, const proto::OpHeader& header, const Op& op, Env& env);
   void StageStats(Txn& txn, const OpEffects& effects) const;
   Result<CommitSeq> Apply(Txn& txn);
   void ApplyEffects(Session* session, const OpEffects& effects);
+
+  // volume_leases.cc, on the strand.
+
+  /// What an op of session `own` has to wait for before it may change these inodes; null: nothing. Errors: kUnavailable
+  /// (the server stops).
+  Result<std::shared_ptr<AsyncEvent>> FindObstacle(Wants& wants, SessionId own, const std::set<Ino>& changed,
+                                                   TimePoint now);
+  bool HasLapsed(SessionId session, TimePoint now) const;
+  /// Grants what the answer shows, and says so in the answer.
+  void NoteLeases(SessionId session, const OpEffects& effects, const std::set<Ino>& changed, TimePoint now,
+                  std::string& reply);
 
   Task<Result<void>> LoadMisses(std::vector<Txn::Miss> misses);
   Task<Result<void>> AwaitApplied(CommitSeq seq);
@@ -90,6 +124,7 @@ class Volume {
   KvStore& kv_;
   Cluster& cluster_;
   const std::string name_;
+  const Duration session_ttl_;
 
   std::mutex mutex_;  // the strand
   VolumeState state_;

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "common/base/ids.h"
+#include "common/env/clock.h"
+#include "metaserver/lease/lease_table.h"
 #include "metaserver/session/session_table.h"
 #include "metaserver/store/records.pb.h"
 
@@ -12,9 +14,13 @@ namespace gabion {
 
 /// What a volume keeps in memory beside its sessions. Only the strand reads and changes it (volume.h).
 struct VolumeState {
-  VolumeId id;
+  VolumeState(VolumeId volume_id, std::uint64_t lease_era) : id(volume_id), leases(lease_era) {}
+
+  const VolumeId id;
   records::Volume record;
   SessionTable sessions;
+  LeaseTable leases;
+  TimePoint grace_end;  // until it, sessions of before this process may hold leases that they name nowhere
   std::set<SessionId> ended_sessions;  // their stored replies wait for removal (background/session_expiry.h)
   std::set<Ino> orphans;               // nlink 0, and open or made without a name
   std::set<Ino> reclaims;              // chunks or xattrs wait for removal (background/chunk_reclaim.h)
@@ -25,6 +31,7 @@ struct VolumeState {
   /// Whether some process may have the file open, also one whose client has yet to say so after a restart of this
   /// server.
   bool MayBeOpen(Ino ino) const { return sessions.IsOpen(ino) || sessions.awaiting_reclaim(); }
+  bool InGrace(TimePoint now) const { return now < grace_end && sessions.awaiting_reclaim(); }
 };
 
 }  // namespace gabion

@@ -79,7 +79,7 @@ Task<Result<void>> VolumeTable::Load(Env& env) {
       continue;
     }
     const std::uint32_t replicas = record.replicas();
-    auto volume = std::make_shared<Volume>(id, std::move(record), kv_, cluster_);
+    auto volume = std::make_shared<Volume>(id, std::move(record), kv_, cluster_, session_ttl_, env.random);
     Result<void> loaded = co_await volume->Load(env);
     CO_TRY(loaded);
     cluster_.AddPolicy(replicas, env.random);
@@ -138,7 +138,7 @@ Task<Result<std::shared_ptr<Volume>>> VolumeTable::Create(std::string name, std:
     Result<CommitSeq> commit = kv_.Apply(NewVolumeBatch(id, record, stats));
     if (!commit) co_return commit.error().WithContext(fmt::format("making volume '{}'", name));
     seq = *commit;
-    volume = std::make_shared<Volume>(id, record, kv_, cluster_);
+    volume = std::make_shared<Volume>(id, record, kv_, cluster_, session_ttl_, env.random);
     volume->InitializeNew(kFirstDelegatedIno, stats);
     volumes_[id] = volume;
     by_name_[name] = id;

@@ -18,7 +18,8 @@ class VolumeTable {
   static constexpr std::uint32_t kMaxReplicas = 8;
   static constexpr std::size_t kMaxVolumes = 65536;
 
-  VolumeTable(KvStore& kv, Cluster& cluster) : kv_(kv), cluster_(cluster) {}
+  VolumeTable(KvStore& kv, Cluster& cluster, Duration session_ttl)
+      : kv_(kv), cluster_(cluster), session_ttl_(session_ttl) {}
 
   /// Reads every volume. Before everything else.
   Task<Result<void>> Load(Env& env);
@@ -43,6 +44,7 @@ class VolumeTable {
  private:
   KvStore& kv_;
   Cluster& cluster_;
+  const Duration session_ttl_;
 
   mutable std::mutex mutex_;
   std::map<VolumeId, std::shared_ptr<Volume>> volumes_;

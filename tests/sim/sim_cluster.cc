@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "common/base/log.h"
+#include "tests/sim/sim_kernel.h"
 
 namespace gabion {
 namespace {
@@ -48,13 +49,17 @@ class ChunkDaemon final : public SimDaemon {
 
 class ClientDaemon final : public SimDaemon {
  public:
-  ClientDaemon(std::vector<Env*> loops, ClientOptions options) : client_(std::move(loops), std::move(options)) {}
+  ClientDaemon(std::vector<Env*> loops, ClientOptions options)
+      : client_(loops, std::move(options)), kernel_(client_.vfs(), loops.front()->clock) {
+    client_.SetInvalidator(&kernel_);
+  }
   Task<Result<void>> Start() override { return client_.Start(); }
   Task<void> Stop() override { return client_.Stop(); }
-  Vfs& vfs() { return client_.vfs(); }
+  Vfs& vfs() { return kernel_; }
 
  private:
   Client client_;
+  SimKernel kernel_;
 };
 
 }  // namespace

@@ -116,7 +116,7 @@ class SimCluster {
     co_return std::move(**result);
   }
 
-  /// The client's present process. It runs.
+  /// The client's present process, with a kernel's caches above it. It runs.
   Vfs& vfs(const std::string& client);
   Executor executor(const std::string& name) { return machine(name).env().executor; }
 

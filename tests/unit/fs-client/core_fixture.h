@@ -48,13 +48,14 @@ class CoreFixture : public testing::Test {
   TaskGroup tasks_;
   ClientLoop loop_{here_.env(), {{"meta", FakeMetaserver::kPort}}, ""};
   OpenFiles files_;
+  RootMap root_;
+  KernelCaches kernel_{root_};
+  Leases leases_{kernel_};
   MetaSession session_;
   MetaCalls calls_;
   ChunkCalls chunks_{session_};
   ChunkPlaces places_{calls_, session_, chunks_};
   MemoryBudget memory_{kMemoryBytes};
-  RootMap root_;
-  KernelCaches kernel_{root_};
   Reader reader_{chunks_, places_, memory_, tasks_};
   WriteBack write_back_{{calls_, session_, chunks_, places_, memory_, kernel_, tasks_}};
 };

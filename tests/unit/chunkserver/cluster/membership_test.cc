@@ -1,7 +1,7 @@
 // When a chunkserver serves, and how it keeps its place in the cluster.
 #include "chunkserver/cluster/membership.h"
 
-#include "chunkserver/cluster/lease.h"
+#include "common/env/lease.h"
 #include "tests/unit/chunkserver/test_cluster.h"
 
 namespace gabion {

@@ -128,20 +128,22 @@ TEST(EncodeTest, PacksAttributeNames) {
 }
 
 TEST(EncodeTest, WritesNotificationsTheKernelCanRead) {
-  std::string message = EncodeInvalidateEntry(Ino(6), "name");
+  std::string message = EncodeInvalidateInode(Ino(7));
   fuse_out_header header{};
   std::memcpy(&header, message.data(), sizeof header);
   EXPECT_EQ(header.len, message.size());
-  EXPECT_EQ(header.error, int{FUSE_NOTIFY_INVAL_ENTRY});
+  EXPECT_EQ(header.error, int{FUSE_NOTIFY_INVAL_INODE});
   EXPECT_EQ(header.unique, 0u);
-  fuse_notify_inval_entry_out body{};
+  fuse_notify_inval_inode_out body{};
+  ASSERT_EQ(message.size(), sizeof header + sizeof body);
   std::memcpy(&body, message.data() + sizeof header, sizeof body);
-  EXPECT_EQ(body.parent, 6u);
-  EXPECT_EQ(body.namelen, 4u);
-  EXPECT_EQ(message.substr(sizeof header + sizeof body), std::string("name\0", 5));
+  EXPECT_EQ(body.ino, 7u);
+  EXPECT_EQ(body.off, 0);
 
-  message = EncodeInvalidateInode(Ino(7));
-  EXPECT_EQ(message.size(), sizeof header + sizeof(fuse_notify_inval_inode_out));
+  message = EncodeInvalidateAttributes(Ino(7));
+  ASSERT_EQ(message.size(), sizeof header + sizeof body);
+  std::memcpy(&body, message.data() + sizeof header, sizeof body);
+  EXPECT_LT(body.off, 0);
   message = EncodeIncEpoch();
   std::memcpy(&header, message.data(), sizeof header);
   EXPECT_EQ(header.error, kNotifyIncEpoch);

@@ -72,9 +72,9 @@ TEST_F(MetaCallTest, SoftMountGivesUp) {
   MetaSession::Options options;
   options.volume = "home";
   options.soft = std::chrono::seconds(20);
-  MetaSession session({&loop_}, options, files_, tasks_);
+  MetaSession session({&loop_}, options, files_, leases_, tasks_);
   ASSERT_TRUE(Run(session.Open(loop_.Now() + std::chrono::seconds(5))).has_value());
-  MetaCalls calls(session, nullptr);
+  MetaCalls calls(session, leases_, nullptr);
   world_.machine("meta").KillProcess();
   const TimePoint begin = loop_.Now();
   const Result<proto::UnlinkReply> reply =
@@ -140,7 +140,7 @@ class Groups final : public GroupSource {
 
 TEST_F(MetaCallTest, TriesOnceMoreWithGroups) {
   Groups groups;
-  MetaCalls calls(session_, &groups);
+  MetaCalls calls(session_, leases_, &groups);
   meta_.On<proto::UnlinkRequest, proto::UnlinkReply>(
       proto::METHOD_UNLINK, [this](const proto::UnlinkRequest& request) -> Result<proto::UnlinkReply> {
         seen_.push_back(request.op());

@@ -14,7 +14,7 @@ class MetaSessionTest : public CoreFixture {
     OpenFiles files;
     MetaSession::Options options;
     options.volume = volume;
-    MetaSession session({&loop}, options, files, tasks_);
+    MetaSession session({&loop}, options, files, leases_, tasks_);
     Result<void> opened = Run(session.Open(loop.Now() + std::chrono::seconds(10)));
     Run(loop.Stop());
     return opened;

@@ -192,7 +192,7 @@ TEST_F(VolumeTest, RefusesAStoreItCannotRead) {
     WriteBatch batch;
     batch.Put(VolumeStateKey(broken.volume()->id()), value);
     ASSERT_TRUE(broken.kv().Apply(batch).has_value());
-    VolumeTable volumes(broken.kv(), broken.cluster());
+    VolumeTable volumes(broken.kv(), broken.cluster(), std::chrono::seconds(10));
     EXPECT_EQ(CodeOf(broken.Do(volumes.Load(broken.env()))), expected);
   }
 }

@@ -4,7 +4,8 @@
 
 namespace gabion {
 
-/// When this server stops serving, if its lease was last renewed by a request sent at `sent_at` (DESIGN 5.2). Pure.
+/// Until when a lease (of a server, or of a client's session) may be believed in by its holder, if it was last renewed
+/// by a request sent at `sent_at` (DESIGN 4.4, 5.2). Pure.
 ///
 /// The metaserver counts the same time from when the request arrived, which is later. A twentieth is left out all the
 /// same, for clocks that run at different speeds.

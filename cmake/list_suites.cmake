@@ -1,0 +1,35 @@
+# Writes a ctest for each suite of a GoogleTest program. Run by gabion_test after the program was linked:
+#   cmake -D PROGRAM=... -D LABEL=... -D TIMEOUT=seconds -D OUTPUT=file -P list_suites.cmake
+execute_process(COMMAND ${PROGRAM} --gtest_list_tests OUTPUT_VARIABLE listed RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${PROGRAM} --gtest_list_tests: ${result}")
+endif()
+string(REPLACE ";" "," listed "${listed}")
+string(REPLACE "[" "(" listed "${listed}")
+string(REPLACE "]" ")" listed "${listed}")
+string(REPLACE "\n" ";" lines "${listed}")
+set(suites "")
+foreach(line IN LISTS lines)
+  # A suite's line is not indented and ends with a dot, or with a comment after it; its cases' are indented.
+  if(line MATCHES "^([^ ]+)\\.( |$)")
+    set(suite ${CMAKE_MATCH_1})
+    list(APPEND suites ${suite})
+    set(cases_of_${suite} 0)
+  elseif(line MATCHES "^ ")
+    math(EXPR cases_of_${suite} "${cases_of_${suite}} + 1")
+  endif()
+endforeach()
+get_filename_component(program_name ${PROGRAM} NAME)
+set(tests "")
+foreach(suite IN LISTS suites)
+  # The longest are to begin first. Whole clusters take longer than anything else.
+  set(cost ${cases_of_${suite}})
+  if(LABEL STREQUAL "sim")
+    math(EXPR cost "${cost} * 10")
+  endif()
+  set(name ${LABEL}.${program_name}.${suite})
+  string(APPEND tests
+         "add_test([=[${name}]=] [=[${PROGRAM}]=] [=[--gtest_filter=${suite}.*]=])\n"
+         "set_tests_properties([=[${name}]=] PROPERTIES LABELS ${LABEL} TIMEOUT ${TIMEOUT} COST ${cost})\n")
+endforeach()
+file(WRITE ${OUTPUT} "${tests}")

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/env/clock.h"
+#include "proto/meta.pb.h"
+
+namespace gabion {
+
+/// What the client may use without asking, because the metaserver has granted its session leases (docs/leases.md): the
+/// attributes of inodes, and for how long the kernel may use what it is told. Inode numbers are the metaserver's.
+///
+/// Leases are good until the session may have lapsed, by this client's clock; nothing is used after that. Answers and
+/// recalls that cross each other are told apart by their numbers: whatever a recall or a change of our own has made old
+/// is not taken in any more. Any thread.
+class LeaseCache {
+ public:
+  /// So many inodes are remembered with what is too old for them; beyond, the oldest such number holds for all.
+  static constexpr std::size_t kMaxFloors = 65536;
+  /// The metaserver grants fewer.
+  static constexpr std::size_t kMaxLeases = 131072;
+  /// Of all directories; more are not kept.
+  static constexpr std::size_t kMaxNames = 262144;
+
+  /// What the kernel was told, and may still be using, and must not any more.
+  struct KernelWork {
+    std::vector<Ino> attributes;
+    bool entries = false;
+    bool empty() const { return attributes.empty() && !entries; }
+  };
+
+  /// A session begins or goes on; leases count from this answer on, until `valid_until`.
+  void Begin(const proto::LeaseNote& note, TimePoint valid_until);
+  /// The session was renewed. If it may have lapsed before that, all leases are gone.
+  KernelWork Extend(TimePoint valid_until, TimePoint now);
+  /// Forgets everything, and takes nothing in until Begin.
+  KernelWork End();
+  /// An op of our own may have been done or not: forgets all that is known, and keeps the leases.
+  KernelWork ForgetKnown();
+
+  /// An answer shows attributes.
+  void Learn(const proto::LeaseNote& note, const proto::Attr& attr);
+  /// An answer shows entries of the directory, under a lease on it.
+  void LearnDirectory(const proto::LeaseNote& note, Ino directory);
+  /// One of them, or (no `ino`) that there is none of that name.
+  void LearnEntry(const proto::LeaseNote& note, Ino directory, const std::string& name, Ino ino);
+  /// An answer to an op of our own tells what it changed.
+  KernelWork Changed(const proto::LeaseNote& note);
+  /// Gives up what was recalled.
+  KernelWork Recalled(std::span<const proto::Recall> recalls);
+
+  struct Known {
+    proto::Attr attr;
+    std::uint64_t number = 0;  // of the answer that it is from
+  };
+  std::optional<Known> Find(Ino ino, TimePoint now) const;
+  struct KnownEntry {
+    Ino ino;                // none: there is no such name
+    proto::LeaseNote note;  // of the answer that it is from
+  };
+  std::optional<KnownEntry> FindEntry(Ino directory, const std::string& name, TimePoint now) const;
+
+  /// For how long the kernel may use the attributes from that answer; 0: not at all.
+  Duration AttributesFor(Ino ino, std::uint64_t number, TimePoint now);
+  /// For how long the kernel may use an entry of the directory (or the absence of one) from that answer.
+  Duration EntryFor(Ino directory, const proto::LeaseNote& note, TimePoint now);
+
+  /// The era of the leases, 0 if there are none.
+  std::uint64_t era() const;
+  std::size_t size() const;
+
+ private:
+  struct KnownName {
+    Ino ino;
+    std::uint64_t number = 0;
+  };
+  struct Record {
+    std::uint64_t lease = 0;     // the number of its grant; 0: none
+    std::uint64_t recalled = 0;  // grants up to it are void
+    std::uint64_t changed = 0;   // attributes before it are old
+    std::optional<Known> known;  // under a lease, as the names
+    std::map<std::string, KnownName> names;
+    bool kernel_attributes = false;  // told the kernel, which may use them while the session is good
+    bool kernel_entries = false;
+  };
+
+  bool Accepts(const proto::LeaseNote& note) const { return note.number() > 0 && note.era() == era_; }
+  /// Under mutex_; its record, made if it has none.
+  Record& At(Ino ino);
+  Record* GrantedAt(const proto::LeaseNote& note, Ino ino);
+  void ForgetKnownOf(Record& record);
+  void DropLease(Ino ino, Record& record, KernelWork& work);
+  KernelWork DropAll();
+  void ForgetOldFloors();
+
+  mutable std::mutex mutex_;
+  std::uint64_t era_ = 0;
+  std::uint64_t floor_ = 0;  // grants and attributes of inodes without a record count only if later
+  TimePoint valid_until_;
+  std::size_t leases_ = 0;
+  std::size_t names_ = 0;
+  std::unordered_map<Ino, Record> records_;
+  std::deque<Ino> floors_;  // inodes that got a record without a lease, the oldest first
+};
+
+}  // namespace gabion

@@ -1,0 +1,93 @@
+#include "fs-client/lease/recall_listener.h"
+
+#include <utility>
+#include <vector>
+
+#include "common/env/mutate.h"
+#include "fs-client/session/retry_limits.h"
+
+namespace gabion {
+namespace {
+
+// Longer than the metaserver lets a call wait (LeaseOps::kLongestWait).
+constexpr Duration kWaitLimit = std::chrono::seconds(8);
+constexpr Duration kReturnLimit = std::chrono::seconds(2);
+
+}  // namespace
+
+Task<void> RecallListener::ListenUntilStopped(ClientLoop* loop) {
+  Backoff backoff = MakeRetryBackoff();
+  while (!session_.stopping()) {
+    Result<void> heard = co_await Listen(loop);
+    if (heard) {
+      backoff.Reset();
+      continue;
+    }
+    if (session_.stopping()) break;
+    session_.RenewSoon();  // the metaserver may be a new process, and others wait until all have resumed
+    co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
+  }
+}
+
+Task<void> RecallListener::Stop() {
+  for (auto& [metaserver, connection] : connections_) co_await connection->Stop();
+}
+
+Task<Result<void>> RecallListener::Listen(ClientLoop* loop) {
+  SessionStatePtr state = session_.state();
+  proto::WaitRecallsRequest request;
+  request.set_session_id(state->id.value());
+  request.set_volume_id(state->volume.value());
+  request.set_era(era_);
+  request.set_after(last_);
+  RpcClient& client = Connection(loop, state->metaserver);
+  Payload none;
+  auto reply = co_await CallTyped<proto::WaitRecallsReply>(client, proto::METHOD_WAIT_RECALLS, request, std::move(none),
+                                                           loop->Now() + kWaitLimit);
+  if (!reply) co_return reply.error();
+  if (reply->message.recalls_size() == 0) co_return Result<void>();
+  era_ = reply->message.era();
+  last_ = reply->message.recalls(reply->message.recalls_size() - 1).number();
+  tasks_.Spawn(loop->env().executor, GiveBack(loop, std::move(reply->message)));
+  co_return Result<void>();
+}
+
+/// Until it is done, or leases of another era are in use. What the kernel does not forget is not given back:
+/// the metaserver then lets the session lapse.
+Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply told) {
+  const std::vector<proto::Recall> recalls(told.recalls().begin(), told.recalls().end());
+  proto::ReturnLeasesRequest request;
+  request.set_era(told.era());
+  *request.mutable_leases() = std::move(*told.mutable_recalls());
+  LeaseCache::KernelWork work;
+  if (!Mutated("lease.return_first")) work = leases_.cache().Recalled(recalls);
+  if (!work.empty()) {
+    bool forgotten = co_await leases_.Forget(std::move(work));
+    if (!forgotten) co_return;
+  }
+  if (loop->env().Buggified("client.slow_return")) co_await loop->env().clock.SleepFor(std::chrono::milliseconds(200));
+  Backoff backoff = MakeRetryBackoff();
+  while (!session_.stopping() && leases_.cache().era() == told.era()) {
+    SessionStatePtr state = session_.state();
+    request.set_session_id(state->id.value());
+    request.set_volume_id(state->volume.value());
+    RpcClient& client = Connection(loop, state->metaserver);
+    Payload none;
+    auto returned = co_await CallTyped<proto::ReturnLeasesReply>(client, proto::METHOD_RETURN_LEASES, request,
+                                                                 std::move(none), loop->Now() + kReturnLimit);
+    if (returned || !IsRetryable(returned.error().code())) break;
+    co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
+  }
+  if (Mutated("lease.return_first")) {
+    LeaseCache::KernelWork late = leases_.cache().Recalled(recalls);
+    (void)co_await leases_.Forget(std::move(late));
+  }
+}
+
+RpcClient& RecallListener::Connection(ClientLoop* loop, std::size_t metaserver) {
+  std::unique_ptr<RpcClient>& connection = connections_[metaserver];
+  if (connection == nullptr) connection = loop->ConnectMetaserver(metaserver);
+  return *connection;
+}
+
+}  // namespace gabion

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "common/coro/task_group.h"
+#include "fs-client/lease/leases.h"
+#include "fs-client/session/meta_session.h"
+
+namespace gabion {
+
+/// Keeps a call waiting at the metaserver for recalled leases, and returns them when nothing uses them any more
+/// (docs/leases.md). It has a connection of its own: on the others, ops may be waiting for what is to be returned.
+/// On the first loop.
+class RecallListener {
+ public:
+  /// All outlive it.
+  RecallListener(MetaSession& session, Leases& leases, TaskGroup& tasks)
+      : session_(session), leases_(leases), tasks_(tasks) {}
+
+  Task<void> ListenUntilStopped(ClientLoop* loop);
+  /// Ends the call that waits, after MetaSession::StopWaiting.
+  Task<void> Stop();
+
+ private:
+  /// Asks once; what is told is given back in the background. Errors: those of the call.
+  Task<Result<void>> Listen(ClientLoop* loop);
+  Task<void> GiveBack(ClientLoop* loop, proto::WaitRecallsReply told);
+  RpcClient& Connection(ClientLoop* loop, std::size_t metaserver);
+
+  MetaSession& session_;
+  Leases& leases_;
+  TaskGroup& tasks_;
+  std::map<std::size_t, std::unique_ptr<RpcClient>> connections_;  // by metaserver
+  std::uint64_t era_ = 0;                                          // of `last_`
+  std::uint64_t last_ = 0;                                         // the number of the last recall that arrived
+};
+
+}  // namespace gabion

@@ -1,0 +1,196 @@
+#include "metaserver/lease/lease_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/check.h"
+
+namespace gabion {
+
+namespace {
+
+// Recalled at once when a session has too many: one message for all of them.
+constexpr std::size_t kRecallBatch = 256;
+
+}  // namespace
+
+bool LeaseTable::MayGrant(SessionId session, Ino ino, TimePoint now) const {
+  if (closed_) return false;
+  if (wanted_.contains(ino) || contention_.IsContended(ino, now)) return false;
+  auto holders = holders_.find(ino);
+  if (holders != holders_.end()) {
+    for (const Holder& holder : holders->second) {
+      if (holder.session == session) return holder.recalled == 0;
+    }
+  }
+  // A client that does not return what it is asked for gets nothing more.
+  return size_ < kMaxLeases && CountOf(session) < kMaxPerSession + 4 * kRecallBatch;
+}
+
+void LeaseTable::Grant(SessionId session, Ino ino, std::uint64_t number, TimePoint now) {
+  if (Holder* holder = Find(session, ino)) {
+    holder->granted = number;
+    return;
+  }
+  Holdings& holdings = sessions_[session];
+  holdings.by_age.push_back(ino);
+  holders_[ino].push_back({session, number, 0, std::prev(holdings.by_age.end())});
+  ++size_;
+  if (holdings.by_age.size() > kMaxPerSession && holdings.recalls.empty()) RecallOldest(session, now);
+}
+
+void LeaseTable::RecallOldest(SessionId session, TimePoint now) {
+  std::size_t count = 0;
+  for (Ino ino : sessions_[session].by_age) {
+    if (++count > kRecallBatch) break;
+    RecallFrom(*Find(session, ino), ino, now);
+  }
+}
+
+std::vector<SessionId> LeaseTable::Holders(Ino ino) const {
+  std::vector<SessionId> sessions;
+  auto found = holders_.find(ino);
+  if (found == holders_.end()) return sessions;
+  for (const Holder& holder : found->second) sessions.push_back(holder.session);
+  return sessions;
+}
+
+std::size_t LeaseTable::CountOf(SessionId session) const {
+  auto found = sessions_.find(session);
+  return found == sessions_.end() ? 0 : found->second.by_age.size();
+}
+
+void LeaseTable::BeginWanting(SessionId own, Ino ino, TimePoint now) {
+  ++wanted_[ino].count;
+  contention_.Note(ino, now);
+  auto found = holders_.find(ino);
+  if (found == holders_.end()) return;
+  for (Holder& holder : found->second) {
+    if (holder.session != own) RecallFrom(holder, ino, now);
+  }
+}
+
+void LeaseTable::EndWanting(Ino ino) {
+  auto found = wanted_.find(ino);
+  CHECK(found != wanted_.end());
+  if (--found->second.count == 0) wanted_.erase(found);
+}
+
+std::shared_ptr<AsyncEvent> LeaseTable::NextReturn(Ino ino) {
+  auto event = std::make_shared<AsyncEvent>();
+  if (closed_) {
+    event->Set();
+  } else {
+    wanted_.at(ino).waiting.push_back(event);
+  }
+  return event;
+}
+
+std::vector<Ino> LeaseTable::Wanted() const {
+  std::vector<Ino> inodes;
+  for (const auto& [ino, want] : wanted_) inodes.push_back(ino);
+  return inodes;
+}
+
+void LeaseTable::RecallFrom(Holder& holder, Ino ino, TimePoint now) {
+  if (holder.recalled != 0) return;
+  holder.recalled = TakeNumber();
+  Holdings& holdings = sessions_.at(holder.session);
+  holdings.recalls.emplace(holder.recalled, Recalled{ino, now});
+  if (holdings.next_recall) std::exchange(holdings.next_recall, nullptr)->Set();
+}
+
+std::vector<proto::Recall> LeaseTable::RecallsAfter(SessionId session, std::uint64_t number) const {
+  std::vector<proto::Recall> recalls;
+  auto found = sessions_.find(session);
+  if (found == sessions_.end()) return recalls;
+  const auto& all = found->second.recalls;
+  for (auto recalled = all.upper_bound(number); recalled != all.end(); ++recalled) {
+    proto::Recall recall;
+    recall.set_ino(recalled->second.ino.value());
+    recall.set_number(recalled->first);
+    recalls.push_back(std::move(recall));
+  }
+  return recalls;
+}
+
+std::shared_ptr<AsyncEvent> LeaseTable::NextRecall(SessionId session, TimePoint until) {
+  auto event = std::make_shared<AsyncEvent>();
+  if (closed_) {
+    event->Set();
+    return event;
+  }
+  Holdings& holdings = sessions_[session];
+  if (holdings.next_recall) holdings.next_recall->Set();
+  holdings.next_recall = event;
+  holdings.wait_until = until;
+  return event;
+}
+
+void LeaseTable::EndWaits(TimePoint now) {
+  for (auto& [session, holdings] : sessions_) {
+    if (holdings.next_recall && now >= holdings.wait_until) std::exchange(holdings.next_recall, nullptr)->Set();
+  }
+}
+
+std::optional<TimePoint> LeaseTable::OldestRecall(SessionId session) const {
+  auto found = sessions_.find(session);
+  if (found == sessions_.end() || found->second.recalls.empty()) return std::nullopt;
+  return found->second.recalls.begin()->second.at;
+}
+
+void LeaseTable::Return(SessionId session, Ino ino, std::uint64_t number) {
+  Holder* holder = Find(session, ino);
+  if (holder == nullptr || holder->granted > number) return;
+  Remove(session, ino);
+}
+
+void LeaseTable::Drop(SessionId session) {
+  auto found = sessions_.find(session);
+  if (found == sessions_.end()) return;
+  while (!found->second.by_age.empty()) Remove(session, found->second.by_age.front());
+  if (found->second.next_recall) found->second.next_recall->Set();
+  sessions_.erase(found);
+}
+
+void LeaseTable::Close() {
+  closed_ = true;
+  for (auto& [session, holdings] : sessions_) {
+    if (holdings.next_recall) std::exchange(holdings.next_recall, nullptr)->Set();
+  }
+  WakeAllWaiting();
+}
+
+void LeaseTable::WakeAllWaiting() {
+  for (Ino ino : Wanted()) WakeWaiting(ino);
+}
+
+LeaseTable::Holder* LeaseTable::Find(SessionId session, Ino ino) {
+  auto found = holders_.find(ino);
+  if (found == holders_.end()) return nullptr;
+  for (Holder& holder : found->second) {
+    if (holder.session == session) return &holder;
+  }
+  return nullptr;
+}
+
+void LeaseTable::Remove(SessionId session, Ino ino) {
+  std::vector<Holder>& holders = holders_.at(ino);
+  auto holder = std::find_if(holders.begin(), holders.end(), [&](const Holder& one) { return one.session == session; });
+  CHECK(holder != holders.end());
+  Holdings& holdings = sessions_.at(session);
+  holdings.by_age.erase(holder->by_age);
+  if (holder->recalled != 0) holdings.recalls.erase(holder->recalled);
+  holders.erase(holder);
+  if (holders.empty()) holders_.erase(ino);
+  --size_;
+  WakeWaiting(ino);
+}
+
+void LeaseTable::WakeWaiting(Ino ino) {
+  auto want = wanted_.find(ino);
+  if (want == wanted_.end()) return;
+  for (const std::shared_ptr<AsyncEvent>& event : std::exchange(want->second.waiting, {})) event->Set();
+}
+
+}  // namespace gabion

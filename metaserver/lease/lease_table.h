@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/coro/async_event.h"
+#include "common/env/clock.h"
+#include "metaserver/lease/contention.h"
+#include "proto/meta.pb.h"
+
+namespace gabion {
+
+/// Which sessions may cache which inodes of one volume (docs/leases.md): `R` leases, which any number of sessions hold
+/// at once, until one of them, or another, wants to change the inode. In memory only; on the volume's strand.
+///
+/// Grants and recalls have numbers from one sequence, so that a client can tell which of an answer and a recall that
+/// cross each other came later.
+class LeaseTable {
+ public:
+  /// Above it the session's oldest leases are recalled.
+  static constexpr std::size_t kMaxPerSession = 65536;
+  /// Of all sessions; above it nothing more is granted. Some 200 bytes each.
+  static constexpr std::size_t kMaxLeases = 262144;
+
+  /// `era` tells this table from those of earlier processes.
+  explicit LeaseTable(std::uint64_t era) : era_(era) {}
+
+  std::uint64_t era() const { return era_; }
+  std::uint64_t last_number() const { return last_number_; }
+  /// For an answer that grants, or tells of a change.
+  std::uint64_t TakeNumber() { return ++last_number_; }
+
+  /// Whether nobody waits to change the inode, or did a moment ago, and there is room.
+  bool MayGrant(SessionId session, Ino ino, TimePoint now) const;
+  /// By the answer of that number.
+  void Grant(SessionId session, Ino ino, std::uint64_t number, TimePoint now);
+  /// The sessions that hold a lease on the inode.
+  std::vector<SessionId> Holders(Ino ino) const;
+  std::size_t CountOf(SessionId session) const;
+  std::size_t size() const { return size_; }
+
+  /// Somebody waits to change the inode: until as many EndWanting, nobody is granted a lease on it, and those who hold
+  /// one are asked to return it.
+  void BeginWanting(SessionId own, Ino ino, TimePoint now);
+  void EndWanting(Ino ino);
+  /// Set when one of the leases on the inode, which is wanted, is gone.
+  std::shared_ptr<AsyncEvent> NextReturn(Ino ino);
+  /// Has all who wait to change an inode look again.
+  void WakeAllWaiting();
+  /// The inodes that somebody waits for.
+  std::vector<Ino> Wanted() const;
+
+  /// What the session is to return and was recalled after that number.
+  std::vector<proto::Recall> RecallsAfter(SessionId session, std::uint64_t number) const;
+  /// Set at the session's next recall. A wait that began before ends now.
+  std::shared_ptr<AsyncEvent> NextRecall(SessionId session, TimePoint until);
+  /// Ends the waits whose time is over.
+  void EndWaits(TimePoint now);
+  /// When the oldest of the session's recalls that it has not answered was made.
+  std::optional<TimePoint> OldestRecall(SessionId session) const;
+
+  /// The session no longer holds what it was granted before that recall.
+  void Return(SessionId session, Ino ino, std::uint64_t number);
+  /// The session holds nothing any more.
+  void Drop(SessionId session);
+  /// No more leases; ends all waits, also those that begin from now on.
+  void Close();
+  bool closed() const { return closed_; }
+
+ private:
+  struct Holder {
+    SessionId session;
+    std::uint64_t granted = 0;
+    std::uint64_t recalled = 0;       // 0: not
+    std::list<Ino>::iterator by_age;  // in Holdings::by_age
+  };
+  struct Want {
+    std::size_t count = 0;
+    std::vector<std::shared_ptr<AsyncEvent>> waiting;
+  };
+  struct Recalled {
+    Ino ino;
+    TimePoint at;
+  };
+  struct Holdings {
+    std::list<Ino> by_age;  // the oldest first
+    std::map<std::uint64_t, Recalled> recalls;
+    std::shared_ptr<AsyncEvent> next_recall;
+    TimePoint wait_until;
+  };
+
+  Holder* Find(SessionId session, Ino ino);
+  void RecallFrom(Holder& holder, Ino ino, TimePoint now);
+  void RecallOldest(SessionId session, TimePoint now);
+  void Remove(SessionId session, Ino ino);
+  void WakeWaiting(Ino ino);
+
+  const std::uint64_t era_;
+  std::uint64_t last_number_ = 0;
+  std::size_t size_ = 0;
+  bool closed_ = false;
+  std::unordered_map<Ino, std::vector<Holder>> holders_;
+  std::map<SessionId, Holdings> sessions_;
+  std::map<Ino, Want> wanted_;
+  Contention contention_;
+};
+
+}  // namespace gabion

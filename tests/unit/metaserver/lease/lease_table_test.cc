@@ -1,0 +1,129 @@
+#include "metaserver/lease/lease_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace gabion {
+namespace {
+
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr TimePoint kNow{1'000'000'000'000};
+constexpr SessionId kOne(1), kTwo(2), kThree(3);
+constexpr Ino kFile(7), kOther(8);
+
+class LeaseTableTest : public testing::Test {
+ protected:
+  std::uint64_t Grant(SessionId session, Ino ino, TimePoint now = kNow) {
+    EXPECT_TRUE(leases_.MayGrant(session, ino, now));
+    const std::uint64_t number = leases_.TakeNumber();
+    leases_.Grant(session, ino, number, now);
+    return number;
+  }
+  std::vector<std::uint64_t> RecalledFrom(SessionId session, std::uint64_t after = 0) {
+    std::vector<std::uint64_t> inodes;
+    for (const proto::Recall& recall : leases_.RecallsAfter(session, after)) inodes.push_back(recall.ino());
+    return inodes;
+  }
+
+  LeaseTable leases_{42};
+};
+
+TEST_F(LeaseTableTest, AnyNumberOfSessionsHoldTheSame) {
+  Grant(kOne, kFile);
+  Grant(kTwo, kFile);
+  Grant(kTwo, kFile);  // again
+  EXPECT_THAT(leases_.Holders(kFile), ElementsAre(kOne, kTwo));
+  EXPECT_EQ(leases_.size(), 2u);
+}
+
+TEST_F(LeaseTableTest, WhoWantsToChangeItHasTheOthersReturnIt) {
+  Grant(kOne, kFile);
+  const std::uint64_t granted = Grant(kTwo, kFile);
+  leases_.BeginWanting(kOne, kFile, kNow);
+  EXPECT_THAT(RecalledFrom(kOne), IsEmpty());
+  const std::vector<proto::Recall> recalls = leases_.RecallsAfter(kTwo, 0);
+  ASSERT_THAT(recalls, SizeIs(1));
+  EXPECT_GT(recalls[0].number(), granted);
+  EXPECT_THAT(leases_.RecallsAfter(kTwo, recalls[0].number()), IsEmpty());
+
+  leases_.Return(kTwo, kFile, recalls[0].number());
+  EXPECT_THAT(leases_.Holders(kFile), ElementsAre(kOne));
+  EXPECT_THAT(RecalledFrom(kTwo), IsEmpty());
+  leases_.EndWanting(kFile);
+}
+
+TEST_F(LeaseTableTest, NobodyGetsWhatIsWantedOrWasAMomentAgo) {
+  leases_.BeginWanting(kOne, kFile, kNow);
+  leases_.BeginWanting(kTwo, kFile, kNow);
+  EXPECT_FALSE(leases_.MayGrant(kThree, kFile, kNow + seconds(60)));
+  leases_.EndWanting(kFile);
+  EXPECT_FALSE(leases_.MayGrant(kThree, kFile, kNow + seconds(60)));
+  leases_.EndWanting(kFile);
+  EXPECT_FALSE(leases_.MayGrant(kThree, kFile, kNow));
+  EXPECT_TRUE(leases_.MayGrant(kThree, kFile, kNow + seconds(60)));
+  EXPECT_TRUE(leases_.MayGrant(kThree, kOther, kNow));
+}
+
+TEST_F(LeaseTableTest, ARecallOfAnEarlierGrantReturnsNoLaterOne) {
+  Grant(kOne, kFile);
+  leases_.BeginWanting(kTwo, kFile, kNow);
+  const std::uint64_t recalled = leases_.RecallsAfter(kOne, 0).at(0).number();
+  leases_.Return(kOne, kFile, recalled);
+  leases_.EndWanting(kFile);
+  Grant(kOne, kFile, kNow + seconds(60));
+  leases_.Return(kOne, kFile, recalled);  // sent twice
+  EXPECT_THAT(leases_.Holders(kFile), ElementsAre(kOne));
+}
+
+TEST_F(LeaseTableTest, RecallsAreToldOnceMoreUntilTheyAreAnswered) {
+  Grant(kOne, kFile);
+  Grant(kOne, kOther);
+  leases_.BeginWanting(kTwo, kFile, kNow);
+  leases_.BeginWanting(kTwo, kOther, kNow + seconds(1));
+  leases_.BeginWanting(kThree, kFile, kNow + seconds(2));
+  EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value(), kOther.value()));
+  EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value(), kOther.value()));
+  EXPECT_EQ(leases_.OldestRecall(kOne), kNow);
+  leases_.Return(kOne, kFile, leases_.last_number());
+  EXPECT_EQ(leases_.OldestRecall(kOne), kNow + seconds(1));
+  EXPECT_EQ(leases_.OldestRecall(kTwo), std::nullopt);
+}
+
+TEST_F(LeaseTableTest, WhatASessionHeldIsGoneWithIt) {
+  Grant(kOne, kFile);
+  Grant(kOne, kOther);
+  Grant(kTwo, kOther);
+  leases_.Drop(kOne);
+  EXPECT_THAT(leases_.Holders(kFile), IsEmpty());
+  EXPECT_THAT(leases_.Holders(kOther), ElementsAre(kTwo));
+  EXPECT_EQ(leases_.size(), 1u);
+  EXPECT_EQ(leases_.CountOf(kOne), 0u);
+}
+
+TEST_F(LeaseTableTest, ASessionWithTooManyReturnsItsOldest) {
+  for (std::uint64_t ino = 1; ino <= LeaseTable::kMaxPerSession; ++ino) Grant(kOne, Ino(ino));
+  EXPECT_THAT(RecalledFrom(kOne), IsEmpty());
+  Grant(kOne, Ino(LeaseTable::kMaxPerSession + 1));
+  const std::vector<std::uint64_t> recalled = RecalledFrom(kOne);
+  ASSERT_FALSE(recalled.empty());
+  for (std::size_t i = 0; i < recalled.size(); ++i) EXPECT_EQ(recalled[i], i + 1);
+  EXPECT_FALSE(leases_.MayGrant(kOne, Ino(1), kNow));  // on its way back
+
+  // One that returns nothing gets no more after a while.
+  std::uint64_t ino = LeaseTable::kMaxPerSession + 2;
+  while (leases_.MayGrant(kOne, Ino(ino), kNow)) Grant(kOne, Ino(ino++));
+  EXPECT_LT(leases_.CountOf(kOne), LeaseTable::kMaxPerSession * 2);
+  EXPECT_TRUE(leases_.MayGrant(kTwo, Ino(ino), kNow));
+}
+
+TEST_F(LeaseTableTest, AClosedTableGrantsNothing) {
+  leases_.Close();
+  EXPECT_FALSE(leases_.MayGrant(kOne, kFile, kNow));
+}
+
+}  // namespace
+}  // namespace gabion
