@@ -16,7 +16,8 @@ void MetaBench::Start() {
   parts_.emplace();
   parts_->cluster = std::make_unique<Cluster>(
       store, Cluster::Options{server_options_.server_lease, server_options_.down_out, server_options_.pgs_per_policy});
-  parts_->volumes = std::make_unique<VolumeTable>(store, *parts_->cluster);
+  // Its clients return no leases: none is good for longer than its answer.
+  parts_->volumes = std::make_unique<VolumeTable>(store, *parts_->cluster, Duration(0));
   parts_->sessions = std::make_unique<SessionOps>(*parts_->volumes, *parts_->cluster, server_options_);
   parts_->duties = std::make_unique<Duties>(env(), store, *parts_->volumes, *parts_->cluster, server_options_);
   CHECK(Do(cluster().Load(env())).has_value());
@@ -270,7 +271,10 @@ Result<proto::LookupReply> MetaClient::Lookup(Ino parent, const std::string& nam
   proto::LookupRequest request;
   request.set_parent(parent.value());
   request.set_name(name);
-  return Call<OpKind::kRead>(&op::Lookup, request, who);
+  Result<proto::LookupReply> reply = Call<OpKind::kRead>(&op::Lookup, request, who);
+  // Under a lease on the directory, an absent name is an answer.
+  if (reply && !reply->has_attr()) return Error(ErrorCode::kNotFound, "no such name");
+  return reply;
 }
 
 Result<proto::GetAttrReply> MetaClient::GetAttr(Ino ino) {

@@ -26,8 +26,10 @@ class VolumeTest : public testing::Test {
 TEST_F(VolumeTest, ARepeatedOpIsAnsweredNotExecuted) {
   client_.HoldAcknowledgements();
   const proto::CreateRequest request = client_.NewInode(kRootIno, "a", S_IFREG | 0644);
-  const Result<proto::CreateReply> first = client_.Create(request);
+  Result<proto::CreateReply> first = client_.Create(request);
   ASSERT_TRUE(first.has_value());
+  EXPECT_TRUE(first->has_note());
+  first->clear_note();  // leases are granted once
   const std::uint64_t seq = client_.last_seq();
   const Result<proto::CreateReply> second = client_.Call<OpKind::kMutation>(&op::Create, request, kRoot, seq);
   ASSERT_TRUE(second.has_value());
