@@ -200,8 +200,4 @@ std::string EncodeInvalidateAttributes(Ino ino) {
   return InvalidateInode(ino, -1);
 }
 
-std::string EncodeIncEpoch() {
-  return Notification(kNotifyIncEpoch, 0);
-}
-
 }  // namespace gabion::fuse

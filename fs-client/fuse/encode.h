@@ -43,7 +43,5 @@ std::string PackNames(const std::vector<std::string>& names);
 std::string EncodeInvalidateInode(Ino ino);
 /// Drops its attributes alone.
 std::string EncodeInvalidateAttributes(Ino ino);
-/// Drops every dentry, negative ones too (Linux 6.16).
-std::string EncodeIncEpoch();
 
 }  // namespace gabion::fuse

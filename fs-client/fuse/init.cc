@@ -38,7 +38,6 @@ Result<Negotiated> Negotiate(const fuse_init_in& in, const InitOptions& options)
   result.dialect.setxattr_ext = (agreed & Bit(FUSE_SETXATTR_EXT)) != 0;
   result.uring = (agreed & kInitOverIoUring) != 0;
   result.resend = (agreed & kInitHasResend) != 0;
-  result.inc_epoch = in.minor >= kMinorWithIncEpoch;
 
   std::uint32_t max_pages = (options.max_write + kPageBytes - 1) / kPageBytes;
   if (!(agreed & Bit(FUSE_MAX_PAGES))) max_pages = std::min(max_pages, kMaxPagesBefore);

@@ -23,9 +23,8 @@ struct Negotiated {
   std::uint32_t minor = 0;
   Dialect dialect;
   std::uint32_t max_write = 0;
-  bool uring = false;      // the kernel waits for the rings before it sends anything else
-  bool resend = false;     // FUSE_NOTIFY_RESEND exists
-  bool inc_epoch = false;  // FUSE_NOTIFY_INC_EPOCH exists
+  bool uring = false;   // the kernel waits for the rings before it sends anything else
+  bool resend = false;  // FUSE_NOTIFY_RESEND exists
   fuse_init_out reply{};
 };
 

@@ -10,11 +10,10 @@
 namespace gabion::fuse {
 
 inline constexpr std::uint32_t kMajor = 7;
-/// The newest minor version whose additions are known here: FUSE_NOTIFY_INC_EPOCH.
+/// The newest minor version whose additions are known here.
 inline constexpr std::uint32_t kNewestMinor = 44;
 /// Linux 5.4: older ones lack parts of INIT that everything here takes for granted.
 inline constexpr std::uint32_t kOldestMinor = 31;
-inline constexpr std::uint32_t kMinorWithIncEpoch = 44;
 
 // INIT flags from bit 32 on travel in `flags2`, shifted down by 32.
 inline constexpr std::uint64_t kInitDirectIoAllowMmap = 1ull << 36;
@@ -27,7 +26,6 @@ inline constexpr std::uint32_t kOpCopyFileRange64 = 53;
 
 // Notifications.
 inline constexpr std::int32_t kNotifyResend = 7;
-inline constexpr std::int32_t kNotifyIncEpoch = 8;
 
 /// Set in `unique` of a request that the kernel sends again; the reply carries it too.
 inline constexpr std::uint64_t kUniqueResend = 1ull << 63;

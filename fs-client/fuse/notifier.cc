@@ -15,19 +15,19 @@ namespace gabion::fuse {
 namespace {
 
 /// One that waits for a page under read must not hold up the others for ever.
-constexpr unsigned kThreads = 4;
+constexpr unsigned kPageThreads = 4;
 
 }  // namespace
 
-Notifier::Notifier(Env& env, UniqueFd device, bool inc_epoch)
-    : env_(env), device_(std::move(device)), inc_epoch_(inc_epoch) {}
+Notifier::Notifier(Env& env, UniqueFd device) : env_(env), device_(std::move(device)) {}
 
 Notifier::~Notifier() {
   CHECK(threads_.empty());
 }
 
 void Notifier::Start() {
-  for (unsigned i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Work(); });
+  for (unsigned i = 0; i < kPageThreads; ++i) threads_.emplace_back([this] { Work(pages_); });
+  threads_.emplace_back([this] { Work(attributes_); });
 }
 
 void Notifier::Stop() {
@@ -35,15 +35,18 @@ void Notifier::Stop() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  work_.notify_all();
+  pages_.work.notify_all();
+  attributes_.work.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  std::deque<PendingRef> left;
-  {
-    std::lock_guard lock(mutex_);
-    left.swap(queue_);
+  for (Lane* lane : {&pages_, &attributes_}) {
+    std::deque<PendingRef> left;
+    {
+      std::lock_guard lock(mutex_);
+      left.swap(lane->queue);
+    }
+    for (const PendingRef& pending : left) Finish(*pending, false);
   }
-  for (const PendingRef& pending : left) Finish(*pending, false);
 }
 
 Task<void> Notifier::Join() {
@@ -51,30 +54,30 @@ Task<void> Notifier::Join() {
 }
 
 Task<void> Notifier::InvalidateData(Ino ino) {
-  (void)co_await Notify(EncodeInvalidateInode(ino));
+  std::vector<std::string> messages;
+  messages.push_back(EncodeInvalidateInode(ino));
+  (void)co_await Notify(pages_, std::move(messages));
 }
 
-Task<bool> Notifier::InvalidateAttributes(Ino ino) {
-  return Notify(EncodeInvalidateAttributes(ino));
+Task<bool> Notifier::InvalidateAttributes(std::vector<Ino> inodes) {
+  std::vector<std::string> messages;
+  for (Ino ino : inodes) messages.push_back(EncodeInvalidateAttributes(ino));
+  return Notify(attributes_, std::move(messages));
 }
 
-Task<bool> Notifier::InvalidateAllEntries() {
-  return Notify(EncodeIncEpoch());
-}
-
-Task<bool> Notifier::Notify(std::string message) {
+Task<bool> Notifier::Notify(Lane& lane, std::vector<std::string> messages) {
   auto pending = std::make_shared<Pending>();
-  pending->message = std::move(message);
+  pending->messages = std::move(messages);
   pending->deadline = env_.clock.Now() + kDeadline;
-  auto start = [this, &pending](std::function<void()> resume) {
+  auto start = [this, &lane, &pending](std::function<void()> resume) {
     bool queued = false;
     bool watch = false;
     {
       std::lock_guard lock(mutex_);
-      queued = !stopping_ && queue_.size() < kMaxQueued;
+      queued = !stopping_ && lane.queue.size() < kMaxQueued;
       if (queued) {
         pending->resume = resume;
-        queue_.push_back(pending);
+        lane.queue.push_back(pending);
         deadlines_.push_back(pending);
         watch = !std::exchange(watching_, true);
       }
@@ -83,7 +86,7 @@ Task<bool> Notifier::Notify(std::string message) {
       LogWarning("too many cache invalidations at once: the kernel may keep an outdated one");
       return resume();
     }
-    work_.notify_one();
+    lane.work.notify_one();
     if (watch) tasks_.Spawn(env_.executor, WatchDeadlines());
   };
   co_await SuspendUntilResumed(start);
@@ -91,17 +94,18 @@ Task<bool> Notifier::Notify(std::string message) {
   co_return pending->done;
 }
 
-void Notifier::Work() {
+void Notifier::Work(Lane& lane) {
   for (;;) {
     PendingRef pending;
     {
       std::unique_lock lock(mutex_);
-      work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      lane.work.wait(lock, [&] { return stopping_ || !lane.queue.empty(); });
       if (stopping_) return;
-      pending = std::move(queue_.front());
-      queue_.pop_front();
+      pending = std::move(lane.queue.front());
+      lane.queue.pop_front();
     }
-    const bool done = Write(pending->message);
+    bool done = true;
+    for (const std::string& message : pending->messages) done = Write(message) && done;
     Finish(*pending, done);
   }
 }

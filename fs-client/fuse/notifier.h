@@ -19,7 +19,8 @@
 namespace gabion::fuse {
 
 /// Writes notifications to the kernel, from threads that serve no request: dropping an inode's pages waits for those
-/// that are being read, which the loops must be free to answer (DESIGN 6.1).
+/// that are being read, which the loops must be free to answer (DESIGN 6.1). Those that wait for nobody have a thread
+/// of their own, and never wait behind the others.
 ///
 /// A call returns when the kernel has done it, or after kDeadline, with a log line; the notification then stays on its
 /// way. What the kernel does not know (never looked up, already forgotten) counts as done. Calls on any loop, from
@@ -30,9 +31,8 @@ class Notifier : public CacheInvalidator {
   /// Notifications on their way. Beyond, calls fail at once as if their deadline had passed.
   static constexpr std::size_t kMaxQueued = 65536;
 
-  /// `device`: a descriptor of the connection. `env`: the loop whose clock ends what takes too long. `inc_epoch`: the
-  /// kernel has FUSE_NOTIFY_INC_EPOCH.
-  Notifier(Env& env, UniqueFd device, bool inc_epoch);
+  /// `device`: a descriptor of the connection. `env`: the loop whose clock ends what takes too long.
+  Notifier(Env& env, UniqueFd device);
   ~Notifier() override;  // Stop() first
 
   void Start();
@@ -43,36 +43,37 @@ class Notifier : public CacheInvalidator {
   Task<void> Join();
 
   Task<void> InvalidateData(Ino ino) override;
-  Task<bool> InvalidateAttributes(Ino ino) override;
-  /// In one write, which Linux has since 6.16.
-  Task<bool> InvalidateAllEntries() override;
-  bool CanInvalidateAllEntries() const override { return inc_epoch_; }
+  Task<bool> InvalidateAttributes(std::vector<Ino> inodes) override;
 
  private:
   struct Pending {
-    std::string message;
+    std::vector<std::string> messages;
     TimePoint deadline;
     std::function<void()> resume;  // called once, by whoever takes it out under mutex_
     bool done = false;
   };
   using PendingRef = std::shared_ptr<Pending>;
+  /// Notifications that wait for each other.
+  struct Lane {
+    std::condition_variable work;
+    std::deque<PendingRef> queue;  // not begun
+  };
 
   /// False if it failed or takes too long.
-  Task<bool> Notify(std::string message);
-  void Work();
+  Task<bool> Notify(Lane& lane, std::vector<std::string> messages);
+  void Work(Lane& lane);
   bool Write(const std::string& message);
   void Finish(Pending& pending, bool done);
   Task<void> WatchDeadlines();
 
   Env& env_;
   UniqueFd device_;
-  const bool inc_epoch_;
   TaskGroup tasks_;
   std::mutex mutex_;
-  std::condition_variable work_;
+  Lane pages_;
+  Lane attributes_;
   bool stopping_ = false;
   bool watching_ = false;
-  std::deque<PendingRef> queue_;      // not begun
   std::deque<PendingRef> deadlines_;  // of all that were queued, in order
   std::vector<std::thread> threads_;
 };

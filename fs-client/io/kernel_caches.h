@@ -1,5 +1,8 @@
 #pragma once
 
+#include <utility>
+#include <vector>
+
 #include "common/base/ids.h"
 #include "fs-client/vfs/root_map.h"
 #include "fs-client/vfs/vfs.h"
@@ -19,16 +22,11 @@ class KernelCaches {
     if (invalidator_ != nullptr) co_await invalidator_->InvalidateData(root_.ToKernel(ino));
   }
   /// Attributes alone; waits for no page, and so for nobody. False if the kernel has not done it in time.
-  Task<bool> DropAttributes(Ino ino) {
+  Task<bool> DropAttributes(std::vector<Ino> inodes) {
     if (invalidator_ == nullptr) co_return true;
-    co_return co_await invalidator_->InvalidateAttributes(root_.ToKernel(ino));
+    for (Ino& ino : inodes) ino = root_.ToKernel(ino);
+    co_return co_await invalidator_->InvalidateAttributes(std::move(inodes));
   }
-  /// All entries of all directories, those under way included. Waits for nobody. False as DropAttributes.
-  Task<bool> DropEntries() {
-    if (invalidator_ == nullptr) co_return true;
-    co_return co_await invalidator_->InvalidateAllEntries();
-  }
-  bool can_drop_entries() const { return invalidator_ == nullptr || invalidator_->CanInvalidateAllEntries(); }
 
  private:
   const RootMap& root_;

@@ -9,20 +9,23 @@ namespace gabion {
 
 void LeaseCache::Begin(const proto::LeaseNote& note, TimePoint valid_until) {
   std::lock_guard lock(mutex_);
-  records_.clear();
-  floors_.clear();
-  leases_ = 0;
-  names_ = 0;
+  if (!Mutated("lease.keep_over_resume")) {
+    records_.clear();
+    floors_.clear();
+    leases_ = 0;
+    names_ = 0;
+  }
   era_ = note.era();
+  ++generation_;
   floor_ = note.number();
   valid_until_ = valid_until;
 }
 
-LeaseCache::KernelWork LeaseCache::Extend(TimePoint valid_until, TimePoint now) {
+LeaseCache::KernelWork LeaseCache::Extend(TimePoint valid_until, TimePoint now, bool lapsed) {
   KernelWork work;
   std::lock_guard lock(mutex_);
   // The kernel's own times are over as well, but for what was on its way there when this process was stopped.
-  if (now >= valid_until_ && !Mutated("lease.revive")) work = DropAll();
+  if ((lapsed || now >= valid_until_) && !Mutated("lease.revive")) work = DropAll();
   valid_until_ = std::max(valid_until_, valid_until);
   return work;
 }
@@ -36,58 +39,57 @@ LeaseCache::KernelWork LeaseCache::End() {
   return work;
 }
 
-LeaseCache::KernelWork LeaseCache::ForgetKnown() {
+LeaseCache::KernelWork LeaseCache::ForgetKnown(TimePoint until) {
   std::lock_guard lock(mutex_);
+  quiet_until_ = std::max(quiet_until_, until);
+  return ForgetAllKnown();
+}
+
+LeaseCache::KernelWork LeaseCache::ForgetAllKnown() {
   KernelWork work;
-  for (auto& [ino, record] : records_) {
-    ForgetKnownOf(record);
-    if (std::exchange(record.kernel_attributes, false)) work.attributes.push_back(ino);
-    if (std::exchange(record.kernel_entries, false)) work.entries = true;
-  }
+  ++generation_;
+  for (auto& [ino, record] : records_) ForgetKnownOf(ino, record, work);
   return work;
 }
 
-void LeaseCache::Learn(const proto::LeaseNote& note, const proto::Attr& attr) {
+std::uint64_t LeaseCache::generation() const {
+  std::lock_guard lock(mutex_);
+  return generation_;
+}
+
+bool LeaseCache::Accepts(const proto::LeaseNote& note, TimePoint now) const {
+  return note.number() > 0 && note.era() == era_ && note.asked() == generation_ && now >= quiet_until_;
+}
+
+void LeaseCache::Learn(const proto::LeaseNote& note, const proto::Attr& attr, TimePoint now) {
   if (!attr.leased()) return;
   std::lock_guard lock(mutex_);
-  Record* record = GrantedAt(note, Ino(attr.ino()));
+  Record* record = Accepts(note, now) ? GrantedAt(note, Ino(attr.ino())) : nullptr;
   if (record == nullptr || note.number() < record->changed) return;
   if (record->known && record->known->number > note.number()) return;
   record->known = Known{attr, note.number()};
 }
 
-void LeaseCache::LearnDirectory(const proto::LeaseNote& note, Ino directory) {
+void LeaseCache::LearnEntry(const proto::LeaseNote& note, Ino directory, const std::string& name, Ino ino,
+                            TimePoint now) {
   std::lock_guard lock(mutex_);
-  (void)GrantedAt(note, directory);
-}
-
-void LeaseCache::LearnEntry(const proto::LeaseNote& note, Ino directory, const std::string& name, Ino ino) {
-  std::lock_guard lock(mutex_);
-  auto found = records_.find(directory);
-  if (!Accepts(note) || found == records_.end()) return;
-  Record& record = found->second;
-  if (record.lease == 0 || note.number() <= record.recalled || note.number() < record.changed) return;
-  auto known = record.names.find(name);
-  if (known == record.names.end()) {
+  Record* record = Accepts(note, now) ? GrantedAt(note, directory) : nullptr;
+  if (record == nullptr || note.number() < record->changed) return;
+  auto known = record->names.find(name);
+  if (known == record->names.end()) {
     if (names_ >= kMaxNames) return;
-    known = record.names.try_emplace(name).first;
+    known = record->names.try_emplace(name).first;
     ++names_;
   }
   if (known->second.number <= note.number()) known->second = {ino, note.number()};
 }
 
-void LeaseCache::ForgetKnownOf(Record& record) {
-  record.known.reset();
-  names_ -= record.names.size();
-  record.names.clear();
-}
-
 LeaseCache::Record* LeaseCache::GrantedAt(const proto::LeaseNote& note, Ino ino) {
-  if (!Accepts(note)) return nullptr;
   auto found = records_.find(ino);
   if (found == records_.end()) {
     if (note.number() <= floor_ || leases_ >= kMaxLeases) return nullptr;
     found = records_.try_emplace(ino).first;
+    found->second.recalled = found->second.changed = floor_;
   }
   Record& record = found->second;
   if (note.number() <= record.recalled && !Mutated("lease.take_recalled")) return nullptr;
@@ -99,13 +101,13 @@ LeaseCache::Record* LeaseCache::GrantedAt(const proto::LeaseNote& note, Ino ino)
 LeaseCache::KernelWork LeaseCache::Changed(const proto::LeaseNote& note) {
   KernelWork work;
   std::lock_guard lock(mutex_);
-  if (!Accepts(note) || Mutated("lease.keep_changed")) return work;
+  if (Mutated("lease.keep_changed")) return work;
+  if (note.number() == 0 || note.era() != era_) return ForgetAllKnown();  // it does not say what, or not in our order
   for (std::uint64_t number : note.changed()) {
     const Ino ino(number);
     Record& record = At(ino);
     record.changed = std::max(record.changed, note.number());
-    ForgetKnownOf(record);  // that of a later answer as well, which is rare
-    if (std::exchange(record.kernel_attributes, false)) work.attributes.push_back(ino);
+    ForgetKnownOf(ino, record, work);  // that of a later answer as well, which is rare
   }
   ForgetOldFloors();
   return work;
@@ -137,18 +139,24 @@ LeaseCache::Record& LeaseCache::At(Ino ino) {
   return found->second;
 }
 
+void LeaseCache::ForgetKnownOf(Ino ino, Record& record, KernelWork& work) {
+  record.known.reset();
+  names_ -= record.names.size();
+  record.names.clear();
+  if (std::exchange(record.told_kernel, false)) work.push_back(ino);
+}
+
 void LeaseCache::DropLease(Ino ino, Record& record, KernelWork& work) {
   if (record.lease == 0) return;
   record.lease = 0;
   --leases_;
-  ForgetKnownOf(record);
-  if (std::exchange(record.kernel_attributes, false)) work.attributes.push_back(ino);
-  if (std::exchange(record.kernel_entries, false)) work.entries = true;
+  ForgetKnownOf(ino, record, work);
 }
 
 /// What remains are the numbers that tell old answers.
 LeaseCache::KernelWork LeaseCache::DropAll() {
   KernelWork work;
+  ++generation_;
   for (auto& [ino, record] : records_) {
     if (record.lease != 0) floors_.push_back(ino);
     DropLease(ino, record, work);
@@ -176,19 +184,14 @@ std::optional<LeaseCache::Known> LeaseCache::Find(Ino ino, TimePoint now) const 
   return found->second.known;
 }
 
-std::optional<LeaseCache::KnownEntry> LeaseCache::FindEntry(Ino directory, const std::string& name,
-                                                            TimePoint now) const {
+std::optional<Ino> LeaseCache::FindEntry(Ino directory, const std::string& name, TimePoint now) const {
   std::lock_guard lock(mutex_);
   if (now >= valid_until_ && !Mutated("lease.serve_lapsed")) return std::nullopt;
   auto found = records_.find(directory);
   if (found == records_.end()) return std::nullopt;
   auto known = found->second.names.find(name);
   if (known == found->second.names.end()) return std::nullopt;
-  KnownEntry entry;
-  entry.ino = known->second.ino;
-  entry.note.set_era(era_);
-  entry.note.set_number(known->second.number);
-  return entry;
+  return known->second.ino;
 }
 
 Duration LeaseCache::AttributesFor(Ino ino, std::uint64_t number, TimePoint now) {
@@ -197,23 +200,18 @@ Duration LeaseCache::AttributesFor(Ino ino, std::uint64_t number, TimePoint now)
   if (now >= valid_until_ || found == records_.end()) return Duration(0);
   Record& record = found->second;
   if (!record.known || record.known->number != number) return Duration(0);
-  record.kernel_attributes = true;
-  return valid_until_ - now;
-}
-
-Duration LeaseCache::EntryFor(Ino directory, const proto::LeaseNote& note, TimePoint now) {
-  std::lock_guard lock(mutex_);
-  auto found = records_.find(directory);
-  if (!Accepts(note) || now >= valid_until_ || found == records_.end()) return Duration(0);
-  Record& record = found->second;
-  if (record.lease == 0 || note.number() <= record.recalled) return Duration(0);
-  record.kernel_entries = true;
+  record.told_kernel = true;
   return valid_until_ - now;
 }
 
 std::uint64_t LeaseCache::era() const {
   std::lock_guard lock(mutex_);
   return era_;
+}
+
+TimePoint LeaseCache::valid_until() const {
+  std::lock_guard lock(mutex_);
+  return valid_until_;
 }
 
 std::size_t LeaseCache::size() const {

@@ -17,11 +17,12 @@
 namespace gabion {
 
 /// What the client may use without asking, because the metaserver has granted its session leases (docs/leases.md): the
-/// attributes of inodes, and for how long the kernel may use what it is told. Inode numbers are the metaserver's.
+/// attributes of inodes, and the entries of directories. Inode numbers are the metaserver's.
 ///
 /// Leases are good until the session may have lapsed, by this client's clock; nothing is used after that. Answers and
 /// recalls that cross each other are told apart by their numbers: whatever a recall or a change of our own has made old
-/// is not taken in any more. Any thread.
+/// is not taken in any more. Where there is no number to go by, what was asked for before is not taken in: every note
+/// carries the generation() of the time when its request was sent. Any thread.
 class LeaseCache {
  public:
   /// So many inodes are remembered with what is too old for them; beyond, the oldest such number holds for all.
@@ -31,28 +32,25 @@ class LeaseCache {
   /// Of all directories; more are not kept.
   static constexpr std::size_t kMaxNames = 262144;
 
-  /// What the kernel was told, and may still be using, and must not any more.
-  struct KernelWork {
-    std::vector<Ino> attributes;
-    bool entries = false;
-    bool empty() const { return attributes.empty() && !entries; }
-  };
+  /// Inodes whose attributes the kernel was told, and must not use any more.
+  using KernelWork = std::vector<Ino>;
 
   /// A session begins or goes on; leases count from this answer on, until `valid_until`.
   void Begin(const proto::LeaseNote& note, TimePoint valid_until);
-  /// The session was renewed. If it may have lapsed before that, all leases are gone.
-  KernelWork Extend(TimePoint valid_until, TimePoint now);
+  /// The session was renewed. If it has lapsed before that (`lapsed`: the metaserver says so), all leases are gone.
+  KernelWork Extend(TimePoint valid_until, TimePoint now, bool lapsed);
   /// Forgets everything, and takes nothing in until Begin.
   KernelWork End();
-  /// An op of our own may have been done or not: forgets all that is known, and keeps the leases.
-  KernelWork ForgetKnown();
+  /// An op of our own may have been done or not, or may still be done before `until`: forgets all that is known, and
+  /// takes nothing in until then. The leases are kept.
+  KernelWork ForgetKnown(TimePoint until);
 
+  /// For the requests that are sent now.
+  std::uint64_t generation() const;
   /// An answer shows attributes.
-  void Learn(const proto::LeaseNote& note, const proto::Attr& attr);
-  /// An answer shows entries of the directory, under a lease on it.
-  void LearnDirectory(const proto::LeaseNote& note, Ino directory);
-  /// One of them, or (no `ino`) that there is none of that name.
-  void LearnEntry(const proto::LeaseNote& note, Ino directory, const std::string& name, Ino ino);
+  void Learn(const proto::LeaseNote& note, const proto::Attr& attr, TimePoint now);
+  /// An answer shows an entry of the directory, or (no `ino`) that there is none of that name, under a lease on it.
+  void LearnEntry(const proto::LeaseNote& note, Ino directory, const std::string& name, Ino ino, TimePoint now);
   /// An answer to an op of our own tells what it changed.
   KernelWork Changed(const proto::LeaseNote& note);
   /// Gives up what was recalled.
@@ -63,19 +61,15 @@ class LeaseCache {
     std::uint64_t number = 0;  // of the answer that it is from
   };
   std::optional<Known> Find(Ino ino, TimePoint now) const;
-  struct KnownEntry {
-    Ino ino;                // none: there is no such name
-    proto::LeaseNote note;  // of the answer that it is from
-  };
-  std::optional<KnownEntry> FindEntry(Ino directory, const std::string& name, TimePoint now) const;
+  /// What the name leads to, no inode number if there is no such name; none if that is not known.
+  std::optional<Ino> FindEntry(Ino directory, const std::string& name, TimePoint now) const;
 
   /// For how long the kernel may use the attributes from that answer; 0: not at all.
   Duration AttributesFor(Ino ino, std::uint64_t number, TimePoint now);
-  /// For how long the kernel may use an entry of the directory (or the absence of one) from that answer.
-  Duration EntryFor(Ino directory, const proto::LeaseNote& note, TimePoint now);
 
   /// The era of the leases, 0 if there are none.
   std::uint64_t era() const;
+  TimePoint valid_until() const;
   std::size_t size() const;
 
  private:
@@ -86,26 +80,28 @@ class LeaseCache {
   struct Record {
     std::uint64_t lease = 0;     // the number of its grant; 0: none
     std::uint64_t recalled = 0;  // grants up to it are void
-    std::uint64_t changed = 0;   // attributes before it are old
+    std::uint64_t changed = 0;   // what was shown before it is old
     std::optional<Known> known;  // under a lease, as the names
     std::map<std::string, KnownName> names;
-    bool kernel_attributes = false;  // told the kernel, which may use them while the session is good
-    bool kernel_entries = false;
+    bool told_kernel = false;  // which may use the attributes while the session is good
   };
 
-  bool Accepts(const proto::LeaseNote& note) const { return note.number() > 0 && note.era() == era_; }
+  bool Accepts(const proto::LeaseNote& note, TimePoint now) const;
   /// Under mutex_; its record, made if it has none.
   Record& At(Ino ino);
   Record* GrantedAt(const proto::LeaseNote& note, Ino ino);
-  void ForgetKnownOf(Record& record);
+  void ForgetKnownOf(Ino ino, Record& record, KernelWork& work);
   void DropLease(Ino ino, Record& record, KernelWork& work);
   KernelWork DropAll();
+  KernelWork ForgetAllKnown();
   void ForgetOldFloors();
 
   mutable std::mutex mutex_;
   std::uint64_t era_ = 0;
-  std::uint64_t floor_ = 0;  // grants and attributes of inodes without a record count only if later
+  std::uint64_t generation_ = 1;
+  std::uint64_t floor_ = 0;  // grants of inodes without a record count only if later
   TimePoint valid_until_;
+  TimePoint quiet_until_;
   std::size_t leases_ = 0;
   std::size_t names_ = 0;
   std::unordered_map<Ino, Record> records_;

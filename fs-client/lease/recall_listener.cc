@@ -12,6 +12,7 @@ namespace {
 // Longer than the metaserver lets a call wait (LeaseOps::kLongestWait).
 constexpr Duration kWaitLimit = std::chrono::seconds(8);
 constexpr Duration kReturnLimit = std::chrono::seconds(2);
+constexpr Duration kForgetAgain = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -46,24 +47,28 @@ Task<Result<void>> RecallListener::Listen(ClientLoop* loop) {
                                                            loop->Now() + kWaitLimit);
   if (!reply) co_return reply.error();
   if (reply->message.recalls_size() == 0) co_return Result<void>();
+  // While a session is being resumed: they are told again.
+  if (reply->message.era() != leases_.cache().era()) co_return Error(ErrorCode::kUnavailable, "no leases are held");
   era_ = reply->message.era();
   last_ = reply->message.recalls(reply->message.recalls_size() - 1).number();
   tasks_.Spawn(loop->env().executor, GiveBack(loop, std::move(reply->message)));
   co_return Result<void>();
 }
 
-/// Until it is done, or leases of another era are in use. What the kernel does not forget is not given back:
-/// the metaserver then lets the session lapse.
+/// Until it is done, or leases of another era are in use. What the kernel does not forget is not given back: the
+/// metaserver then lets the session lapse.
 Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply told) {
   const std::vector<proto::Recall> recalls(told.recalls().begin(), told.recalls().end());
   proto::ReturnLeasesRequest request;
   request.set_era(told.era());
   *request.mutable_leases() = std::move(*told.mutable_recalls());
-  LeaseCache::KernelWork work;
-  if (!Mutated("lease.return_first")) work = leases_.cache().Recalled(recalls);
-  if (!work.empty()) {
-    bool forgotten = co_await leases_.Forget(std::move(work));
-    if (!forgotten) co_return;
+  if (!Mutated("lease.return_first")) {
+    LeaseCache::KernelWork work = leases_.cache().Recalled(recalls);
+    bool forgotten = co_await leases_.Forget(work);
+    while (!forgotten && !session_.stopping() && leases_.cache().era() == told.era()) {
+      co_await loop->env().clock.SleepFor(kForgetAgain);
+      forgotten = co_await leases_.Forget(work);
+    }
   }
   if (loop->env().Buggified("client.slow_return")) co_await loop->env().clock.SleepFor(std::chrono::milliseconds(200));
   Backoff backoff = MakeRetryBackoff();

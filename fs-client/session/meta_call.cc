@@ -6,28 +6,6 @@
 
 namespace gabion {
 
-namespace {
-
-/// Ops that change nothing; the others, an open that truncates among them, tell in their answers what they changed.
-bool OnlyLooks(proto::Method method) {
-  switch (method) {
-    case proto::METHOD_LOOKUP:
-    case proto::METHOD_GET_ATTR:
-    case proto::METHOD_READ_LINK:
-    case proto::METHOD_READ_DIR:
-    case proto::METHOD_GET_XATTR:
-    case proto::METHOD_LIST_XATTR:
-    case proto::METHOD_STAT_FS:
-    case proto::METHOD_GET_CHUNKS:
-    case proto::METHOD_SYNC_META:
-      return true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
-
 /// The number of a mutation in its session; taken back with the call, however that ends.
 class MetaCalls::OpNumber {
  public:
@@ -55,21 +33,8 @@ class MetaCalls::OpNumber {
 };
 
 Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Method method,
-                                      const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind) {
-  bool unsure = false;
-  Result<RpcReply> reply = co_await Send(loop, caller, method, request, op, kind, unsure);
-  if (OnlyLooks(method)) co_return reply;
-  if (unsure) {
-    co_await leases_.Unsure();
-  } else if (reply) {
-    co_await leases_.Changed(reply->header);
-  }
-  co_return reply;
-}
-
-Task<Result<RpcReply>> MetaCalls::Send(ClientLoop* loop, Caller caller, proto::Method method,
-                                       const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind,
-                                       bool& unsure) {
+                                      const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind,
+                                      Tries& tries) {
   op.set_uid(caller.uid);
   op.set_gid(caller.gid);
   OpNumber number;
@@ -88,6 +53,7 @@ Task<Result<RpcReply>> MetaCalls::Send(ClientLoop* loop, Caller caller, proto::M
     }
     op.set_acked_below(state->ops->acked_below().value());
 
+    tries.asked = leases_.cache().generation();
     RpcClient& client = loop->Metaserver(state->metaserver);
     std::string header = request.SerializeAsString();
     Payload none;
@@ -102,7 +68,7 @@ Task<Result<RpcReply>> MetaCalls::Send(ClientLoop* loop, Caller caller, proto::M
 
     ErrorCode code = reply.error().code();
     may_be_done |= kind == Kind::kMutation && code != ErrorCode::kUnavailable;
-    unsure |= IsRetryable(code) || code == ErrorCode::kSessionExpired || code == ErrorCode::kCancelled;
+    tries.unanswered |= IsRetryable(code) || code == ErrorCode::kSessionExpired || code == ErrorCode::kCancelled;
     asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
     if (IsRetryable(code) && !may_be_done && caller.pid != 0 && Interrupted(cancellation)) {
       co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");

@@ -27,19 +27,29 @@ class MetaCalls {
   MetaCalls(MetaSession& session, Leases& leases, GroupSource* groups)
       : session_(session), leases_(leases), groups_(groups) {}
 
-  /// A look: executed any number of times.
+  /// A look, or what may be done any number of times and changes nothing that others see.
   /// Errors: what the metaserver answered for good; kCancelled (the mount is being stopped, or interrupted).
   template <typename Reply, typename Request>
   Task<Result<Reply>> Read(ClientLoop* loop, Caller caller, proto::Method method, Request request) {
-    Result<RpcReply> raw = co_await Run(loop, caller, method, request, *request.mutable_op(), Kind::kRead);
-    co_return Parse<Reply>(method, std::move(raw));
+    Tries tries;
+    Result<RpcReply> raw = co_await Run(loop, caller, method, request, *request.mutable_op(), Kind::kRead, tries);
+    co_return Parse<Reply>(method, std::move(raw), tries);
   }
 
   /// A change: executed once.
   template <typename Reply, typename Request>
   Task<Result<Reply>> Mutate(ClientLoop* loop, Caller caller, proto::Method method, Request request) {
-    Result<RpcReply> raw = co_await Run(loop, caller, method, request, *request.mutable_op(), Kind::kMutation);
-    co_return Parse<Reply>(method, std::move(raw));
+    Tries tries;
+    Result<RpcReply> raw = co_await Run(loop, caller, method, request, *request.mutable_op(), Kind::kMutation, tries);
+    Result<Reply> reply = Parse<Reply>(method, std::move(raw), tries);
+    if (tries.unanswered) {
+      // One that was given up may still be waiting at the metaserver for others' leases.
+      TimePoint until = reply ? loop->Now() : loop->Now() + kLongestOp;
+      co_await leases_.Unsure(until);
+    } else if (reply) {
+      co_await leases_.Changed(reply->note());
+    }
+    co_return reply;
   }
 
   /// Sends the caller's supplementary groups along at once: for requests that are not denied without them, but done
@@ -50,23 +60,31 @@ class MetaCalls {
   enum class Kind { kRead, kMutation };
   class OpNumber;
 
+  /// Longer than the metaserver executes any.
+  static constexpr Duration kLongestOp = std::chrono::seconds(30);
+  /// What became of them.
+  struct Tries {
+    std::uint64_t asked = 0;  // LeaseCache::generation() when the last one was sent
+    bool unanswered = false;  // one was not answered, and may have done what it asked for
+  };
+
   template <typename Reply>
-  static Result<Reply> Parse(proto::Method method, Result<RpcReply> raw) {
+  static Result<Reply> Parse(proto::Method method, Result<RpcReply> raw, const Tries& tries) {
     if (!raw) return raw.error();
     Reply reply;
     if (!reply.ParseFromString(raw->header)) {
       return Error(ErrorCode::kProtocol, proto::Method_Name(method) + ": the answer does not parse");
     }
+    if constexpr (requires { reply.mutable_note(); }) {
+      if (reply.has_note()) reply.mutable_note()->set_asked(tries.asked);
+    }
     return reply;
   }
 
-  /// `op` is the header inside `request`; both are the awaiting caller's.
+  /// `op` is the header inside `request`; both are the awaiting caller's, as `tries`.
   Task<Result<RpcReply>> Run(ClientLoop* loop, Caller caller, proto::Method method,
-                             const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind);
-  /// As Run, and leases are not its concern. `unsure`: a try was not answered, and may have done what it asked for.
-  Task<Result<RpcReply>> Send(ClientLoop* loop, Caller caller, proto::Method method,
-                              const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind,
-                              bool& unsure);
+                             const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind,
+                             Tries& tries);
 
   MetaSession& session_;
   Leases& leases_;

@@ -63,7 +63,7 @@ Task<Result<void>> MetaSession::OpenAt(ClientLoop* loop, std::size_t metaserver,
   for (proto::OpenHandle& handle : handles_.OpenHandles()) *request.add_reclaim() = std::move(handle);
 
   // Once the metaserver has answered, others may change what we hold leases on.
-  if (!Mutated("lease.keep_over_resume")) co_await leases_.End();
+  if (!Mutated("lease.keep_over_resume")) co_await leases_.End(loop->env());
   RpcClient& client = loop->Metaserver(metaserver);
   const TimePoint sent_at = loop->Now();
   Payload none;
@@ -166,9 +166,11 @@ Task<Result<void>> MetaSession::RenewOnce() {
                                                             std::move(none), loop->Now() + now->ttl / 3);
   if (reply) {
     if (reply->message.has_map()) AdoptMap(reply->message.map());
-    if (state() == now) co_await leases_.Extend(LeaseEnd(sent_at, now->ttl), loop->Now());
     // Behind a new connection there may be a new metaserver process, which has to hear what we have open.
-    if (client.connection_count() == resumed_connection_) co_return Result<void>();
+    if (client.connection_count() == resumed_connection_) {
+      if (state() == now) co_await leases_.Extend(LeaseEnd(sent_at, now->ttl), loop->Now(), reply->message.lapsed());
+      co_return Result<void>();
+    }
   } else if (reply.error().code() != ErrorCode::kSessionExpired &&
              (loop->metaserver_count() == 1 || !IsRetryable(reply.error().code()))) {
     co_return reply.error();

@@ -44,7 +44,7 @@ Task<Result<Attributes>> VolumeVfs::GetAttr(Caller caller, Ino ino, std::optiona
   request.set_ino(ToServer(ino).value());
   auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
-  parts_.leases.cache().Learn(reply->note(), reply->attr());
+  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
   co_return co_await PresentAttributes(loop, std::move(*reply->mutable_attr()), reply->note().number());
 }
 
@@ -64,7 +64,7 @@ Task<Result<Attributes>> VolumeVfs::SetAttr(Caller caller, Ino kernel_ino, AttrC
   if (change.size) {
     Result<proto::SetAttrReply> reply = co_await Resize(loop, caller, std::move(request));
     if (!reply) co_return reply.error();
-    parts_.leases.cache().Learn(reply->note(), reply->attr());
+    parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
     CO_TRY_ASSIGN(attributes.attr, co_await Present(std::move(*reply->mutable_attr())));
     co_return attributes;
   }
@@ -74,7 +74,7 @@ Task<Result<Attributes>> VolumeVfs::SetAttr(Caller caller, Ino kernel_ino, AttrC
   auto reply =
       co_await parts_.meta.Mutate<proto::SetAttrReply>(loop, caller, proto::METHOD_SET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
-  parts_.leases.cache().Learn(reply->note(), reply->attr());
+  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
   CO_TRY_ASSIGN(attributes.attr, co_await Present(std::move(*reply->mutable_attr())));
   co_return attributes;
 }

@@ -69,7 +69,7 @@ Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId
     bytes += found->name().size() + (with_attr ? kDirentPlusBytes : kDirentBytes);
     if (bytes > max_bytes && !listed.empty()) break;
     ++entry;
-    listed.push_back(ToDirEntry(loop, *directory, *found, entry + OpenDirectory::kFirstEntry));
+    listed.push_back(ToDirEntry(*found, entry + OpenDirectory::kFirstEntry));
   }
   co_return listed;
 }
@@ -88,24 +88,23 @@ Task<Result<void>> VolumeVfs::LoadEntries(ClientLoop* loop, OpenDirectoryPtr dir
     auto reply = co_await parts_.meta.Read<proto::ReadDirReply>(loop, directory->opener, proto::METHOD_READ_DIR,
                                                                 std::move(request));
     if (!reply) co_return reply.error();
-    LearnListing(directory->ino, *reply);
+    LearnListing(loop, directory->ino, *reply);
     directory->Adopt(cursor, std::move(*reply));
     if (there || directory->AtEnd(entry)) co_return Result<void>();
   }
 }
 
-void VolumeVfs::LearnListing(Ino directory, const proto::ReadDirReply& reply) {
+void VolumeVfs::LearnListing(ClientLoop* loop, Ino directory, const proto::ReadDirReply& reply) {
   LeaseCache& cache = parts_.leases.cache();
-  if (reply.entries_leased()) cache.LearnDirectory(reply.note(), directory);
+  const TimePoint now = loop->Now();
   for (const proto::DirEntry& entry : reply.entries()) {
     if (!entry.has_attr()) continue;  // without them, looking it up takes an answer all the same
-    cache.Learn(reply.note(), entry.attr());
-    if (reply.entries_leased()) cache.LearnEntry(reply.note(), directory, entry.name(), Ino(entry.ino()));
+    cache.Learn(reply.note(), entry.attr(), now);
+    if (reply.entries_leased()) cache.LearnEntry(reply.note(), directory, entry.name(), Ino(entry.ino()), now);
   }
 }
 
-DirEntryPlus VolumeVfs::ToDirEntry(ClientLoop* loop, const OpenDirectory& directory, const proto::DirEntry& found,
-                                   std::uint64_t next_offset) {
+DirEntryPlus VolumeVfs::ToDirEntry(const proto::DirEntry& found, std::uint64_t next_offset) {
   DirEntryPlus entry;
   entry.name = found.name();
   entry.ino = parts_.root.ToKernel(Ino(found.ino()));
@@ -114,9 +113,7 @@ DirEntryPlus VolumeVfs::ToDirEntry(ClientLoop* loop, const OpenDirectory& direct
   if (!found.has_attr()) return entry;
   // What is not settled at once is left to be looked up.
   if (std::optional<FileAttr> attr = TryPresent(found.attr())) {
-    Validity validity;
-    validity.entry_ns = parts_.leases.EntryForNs(directory.ino, directory.note(), loop->Now());
-    entry.entry = Entry{*attr, validity};
+    entry.entry = Entry{*attr, Validity{}};
   }
   return entry;
 }

@@ -20,40 +20,29 @@ Task<Result<Entry>> VolumeVfs::Lookup(Caller caller, Ino parent, std::string nam
   bool dots = name == "." || name == "..";  // asked for by who exports the mount over NFS
   if (!dots) CO_TRY(CheckEntryName(name));
   if (name == ".." && parts_.root.IsRoot(parent)) name = ".";
-  if (std::optional<Entry> known = FindKnownEntry(loop, ToServer(parent), name)) co_return *known;
+  if (std::optional<Result<Entry>> known = FindKnownEntry(loop, ToServer(parent), name)) co_return *known;
   proto::LookupRequest request;
   request.set_parent(ToServer(parent).value());
   request.set_name(name);
   auto reply = co_await parts_.meta.Read<proto::LookupReply>(loop, caller, proto::METHOD_LOOKUP, std::move(request));
   if (!reply) co_return reply.error();
   LeaseCache& cache = parts_.leases.cache();
-  cache.Learn(reply->note(), reply->attr());
-  if (reply->entries_leased()) {
-    cache.LearnDirectory(reply->note(), ToServer(parent));
-    if (!dots) cache.LearnEntry(reply->note(), ToServer(parent), name, Ino(reply->attr().ino()));
-  }
-  if (!reply->has_attr()) {
-    Entry absent;
-    absent.validity.entry_ns = parts_.leases.EntryForNs(ToServer(parent), reply->note(), loop->Now());
-    co_return absent;
-  }
-  co_return co_await PresentEntry(ToServer(parent), std::move(*reply->mutable_attr()),
-                                  std::move(*reply->mutable_note()));
+  cache.Learn(reply->note(), reply->attr(), loop->Now());
+  if (reply->entries_leased() && !dots)
+    cache.LearnEntry(reply->note(), ToServer(parent), name, Ino(reply->attr().ino()), loop->Now());
+  if (!reply->has_attr()) co_return Error(ErrorCode::kNotFound, "no such name");
+  co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
 }
 
-std::optional<Entry> VolumeVfs::FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name) {
+std::optional<Result<Entry>> VolumeVfs::FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name) {
   LeaseCache& cache = parts_.leases.cache();
-  std::optional<LeaseCache::KnownEntry> known = cache.FindEntry(parent, name, loop->Now());
-  if (!known) return std::nullopt;
-  Entry entry;
-  if (known->ino) {
-    std::optional<LeaseCache::Known> inode = cache.Find(known->ino, loop->Now());
-    std::optional<FileAttr> file = inode ? TryPresent(inode->attr) : std::nullopt;
-    if (!file) return std::nullopt;
-    entry.attr = *file;
-  }
-  entry.validity.entry_ns = parts_.leases.EntryForNs(parent, known->note, loop->Now());
-  return entry;
+  std::optional<Ino> ino = cache.FindEntry(parent, name, loop->Now());
+  if (!ino) return std::nullopt;
+  if (!*ino) return Error(ErrorCode::kNotFound, "no such name");
+  std::optional<LeaseCache::Known> known = cache.Find(*ino, loop->Now());
+  std::optional<FileAttr> file = known ? TryPresent(known->attr) : std::nullopt;
+  if (!file) return std::nullopt;
+  return Entry{*file, Validity{}};
 }
 
 Task<Result<std::string>> VolumeVfs::ReadLink(Caller caller, Ino ino) {
@@ -88,11 +77,10 @@ Task<Result<proto::CreateReply>> VolumeVfs::Make(ClientLoop* loop, Caller caller
 
 Task<Result<Entry>> VolumeVfs::MakeEntry(ClientLoop* loop, Caller caller, proto::CreateRequest request) {
   CO_TRY(CheckEntryName(request.name()));
-  const Ino parent(request.parent());
   auto reply = co_await Make(loop, caller, std::move(request));
   if (!reply) co_return reply.error();
-  parts_.leases.cache().Learn(reply->note(), reply->attr());
-  co_return co_await PresentEntry(parent, std::move(*reply->mutable_attr()), std::move(*reply->mutable_note()));
+  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
+  co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
 }
 
 Task<Result<Entry>> VolumeVfs::Mknod(Caller caller, Ino parent, std::string name, std::uint32_t mode,
@@ -137,9 +125,8 @@ Task<Result<Entry>> VolumeVfs::Link(Caller caller, Ino ino, Ino new_parent, std:
   request.set_new_name(std::move(new_name));
   auto reply = co_await parts_.meta.Mutate<proto::LinkReply>(loop, caller, proto::METHOD_LINK, std::move(request));
   if (!reply) co_return reply.error();
-  parts_.leases.cache().Learn(reply->note(), reply->attr());
-  co_return co_await PresentEntry(ToServer(new_parent), std::move(*reply->mutable_attr()),
-                                  std::move(*reply->mutable_note()));
+  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
+  co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
 }
 
 Task<Result<void>> VolumeVfs::Unlink(Caller caller, Ino parent, std::string name) {

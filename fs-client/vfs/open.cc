@@ -38,7 +38,6 @@ Task<Result<CreatedFile>> VolumeVfs::TmpFile(Caller caller, Ino parent, std::uin
 Task<Result<CreatedFile>> VolumeVfs::MakeOpen(ClientLoop* loop, Caller caller, proto::CreateRequest request,
                                               std::uint32_t flags) {
   HandleId handle = parts_.files.NextHandle();
-  const Ino parent(request.parent());
   request.set_handle_id(handle.value());
   request.set_exclusive((flags & O_EXCL) != 0);
   request.set_open_flags(flags & kFlagsForServer);
@@ -48,12 +47,11 @@ Task<Result<CreatedFile>> VolumeVfs::MakeOpen(ClientLoop* loop, Caller caller, p
     if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
     co_return reply.error();
   }
-  parts_.leases.cache().Learn(reply->note(), reply->attr());
+  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
   proto::Attr attr = reply->attr();
   CreatedFile created;
   created.file = co_await FinishOpen(handle, std::move(attr), flags, reply->created());
-  CO_TRY_ASSIGN(created.entry,
-                co_await PresentEntry(parent, std::move(*reply->mutable_attr()), std::move(*reply->mutable_note())));
+  CO_TRY_ASSIGN(created.entry, co_await PresentEntry(std::move(*reply->mutable_attr())));
   co_return created;
 }
 
@@ -73,7 +71,7 @@ Task<Result<OpenedFile>> VolumeVfs::Open(Caller caller, Ino ino, std::uint32_t f
     if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
     co_return reply.error();
   }
-  parts_.leases.cache().Learn(reply->note(), reply->attr());
+  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
   co_return co_await FinishOpen(handle, std::move(*reply->mutable_attr()), flags, false);
 }
 

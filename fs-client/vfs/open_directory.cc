@@ -31,7 +31,6 @@ void OpenDirectory::Adopt(const Cursor& cursor, proto::ReadDirReply reply) {
   entries_.assign(std::make_move_iterator(reply.mutable_entries()->begin()),
                   std::make_move_iterator(reply.mutable_entries()->end()));
   ended_ = reply.end() || entries_.empty();
-  note_ = std::move(*reply.mutable_note());
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     std::uint64_t next = first_ + i + 1;
     if (next % kMarkEvery == 0) marks_[next] = entries_[i].name();

@@ -45,15 +45,12 @@ class OpenDirectory {
   bool AtEnd(std::uint64_t entry) const { return ended_ && entry >= first_ + entries_.size(); }
   /// Where to go on reading to get to `entry`: right before it if its neighbour is known.
   Cursor NearestBefore(std::uint64_t entry) const;
-  /// Of the answer that the page is from.
-  const proto::LeaseNote& note() const { return note_; }
   /// What the metaserver answered to that.
   void Adopt(const Cursor& cursor, proto::ReadDirReply reply);
 
  private:
   std::uint64_t first_ = 0;  // the number of entries_[0]
   std::vector<proto::DirEntry> entries_;
-  proto::LeaseNote note_;
   bool ended_ = false;
   std::map<std::uint64_t, std::string> marks_;  // entry -> the name before it
 };

@@ -37,14 +37,14 @@ struct FileAttr {
   std::int64_t btime_ns = 0;
 };
 
-/// How long the kernel may use an answer without asking again. For attributes it is 0 in all answers but those that
-/// show nothing else (Attributes): only there does the kernel notice that an invalidation has overtaken the answer.
+/// How long the kernel may use an answer without asking again. An entry's attributes have none: only in an answer that
+/// shows nothing else (Attributes) does the kernel notice that an invalidation has overtaken it. Entries have none
+/// either: it can be told to forget one only while no request in its directory is being served.
 struct Validity {
   std::uint64_t entry_ns = 0;
   std::uint64_t attr_ns = 0;
 };
 
-/// A name and what it leads to; inode number 0: there is no such name, and the kernel may remember that.
 struct Entry {
   FileAttr attr;
   Validity validity;
@@ -164,12 +164,8 @@ class CacheInvalidator {
   virtual ~CacheInvalidator() = default;
   /// Attributes and pages.
   virtual Task<void> InvalidateData(Ino ino) = 0;
-  /// Attributes alone. False if the deadline passed.
-  virtual Task<bool> InvalidateAttributes(Ino ino) = 0;
-  /// All entries of the mount, those included that were asked for before and are still to be answered. False if the
-  /// deadline passed.
-  virtual Task<bool> InvalidateAllEntries() = 0;
-  virtual bool CanInvalidateAllEntries() const = 0;
+  /// Attributes alone, which waits for no page. False if the deadline passed.
+  virtual Task<bool> InvalidateAttributes(std::vector<Ino> inodes) = 0;
 };
 
 }  // namespace gabion

@@ -85,15 +85,13 @@ Task<Result<FileAttr>> VolumeVfs::Present(proto::Attr attr) {
   }
 }
 
-Task<Result<Entry>> VolumeVfs::PresentEntry(Ino parent, proto::Attr attr, proto::LeaseNote note) {
-  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+Task<Result<Entry>> VolumeVfs::PresentEntry(proto::Attr attr) {
   Entry entry;
   if (std::optional<FileAttr> file = TryPresent(attr)) {
     entry.attr = *file;
-  } else {
-    CO_TRY_ASSIGN(entry.attr, co_await Present(std::move(attr)));
+    co_return entry;
   }
-  entry.validity.entry_ns = parts_.leases.EntryForNs(parent, note, loop->Now());
+  CO_TRY_ASSIGN(entry.attr, co_await Present(std::move(attr)));
   co_return entry;
 }
 
@@ -132,7 +130,7 @@ Task<Result<void>> VolumeVfs::LookAgain(ClientLoop* loop, Caller caller, OpenIno
   request.set_ino(inode->ino().value());
   auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
-  parts_.leases.cache().Learn(reply->note(), reply->attr());
+  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
   if (TryPresent(reply->attr())) co_return Result<void>();
   Result<FileAttr> seen = co_await Present(std::move(*reply->mutable_attr()));
   if (!seen) co_return seen.error();

@@ -107,8 +107,7 @@ class VolumeVfs final : public Vfs {
   Task<Result<FileAttr>> Present(proto::Attr attr);
   /// As Present, if that needs no waiting.
   std::optional<FileAttr> TryPresent(const proto::Attr& attr);
-  /// An entry of `parent` (by the metaserver's number) as an answer shows it.
-  Task<Result<Entry>> PresentEntry(Ino parent, proto::Attr attr, proto::LeaseNote note);
+  Task<Result<Entry>> PresentEntry(proto::Attr attr);
   /// The attributes from an answer with that number, and for how long the kernel may use them.
   Task<Result<Attributes>> PresentAttributes(ClientLoop* loop, proto::Attr attr, std::uint64_t number);
   Task<void> DropPages(OpenInodePtr inode);
@@ -126,8 +125,8 @@ class VolumeVfs final : public Vfs {
 
   // names.cc
 
-  /// The entry if both it and the attributes of what it leads to are known under leases.
-  std::optional<Entry> FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name);
+  /// What a lookup answers if both the entry and the attributes of what it leads to are known under leases.
+  std::optional<Result<Entry>> FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name);
 
   /// Sends a Create with numbers of the present session. Errors of Create.
   Task<Result<proto::CreateReply>> Make(ClientLoop* loop, Caller caller, proto::CreateRequest request);
@@ -159,9 +158,8 @@ class VolumeVfs final : public Vfs {
   Task<Result<void>> LoadEntries(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t entry,
                                  std::uint32_t max_entries, bool with_attr);
   Task<Result<std::vector<DirEntryPlus>>> ListDots(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t offset);
-  void LearnListing(Ino directory, const proto::ReadDirReply& reply);
-  DirEntryPlus ToDirEntry(ClientLoop* loop, const OpenDirectory& directory, const proto::DirEntry& found,
-                          std::uint64_t next_offset);
+  void LearnListing(ClientLoop* loop, Ino directory, const proto::ReadDirReply& reply);
+  DirEntryPlus ToDirEntry(const proto::DirEntry& found, std::uint64_t next_offset);
 
   const Parts parts_;
   ReleaseQueue releases_;

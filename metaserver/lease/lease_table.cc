@@ -36,12 +36,23 @@ void LeaseTable::Grant(SessionId session, Ino ino, std::uint64_t number, TimePoi
   holdings.by_age.push_back(ino);
   holders_[ino].push_back({session, number, 0, std::prev(holdings.by_age.end())});
   ++size_;
-  if (holdings.by_age.size() > kMaxPerSession && holdings.recalls.empty()) RecallOldest(session, now);
+  if (holdings.by_age.size() > kMaxPerSession) RecallOldest(session, now);
+  // Looked at now and then, for it takes a look at all sessions.
+  if (size_ >= kMaxLeases - kMaxLeases / 8 && size_ % kRecallBatch == 0) RecallOldest(Largest(), now);
+}
+
+SessionId LeaseTable::Largest() const {
+  auto largest = std::max_element(sessions_.begin(), sessions_.end(), [](const auto& a, const auto& b) {
+    return a.second.by_age.size() < b.second.by_age.size();
+  });
+  return largest->first;
 }
 
 void LeaseTable::RecallOldest(SessionId session, TimePoint now) {
+  const Holdings& holdings = sessions_.at(session);
+  if (!holdings.recalls.empty()) return;  // some are on their way
   std::size_t count = 0;
-  for (Ino ino : sessions_[session].by_age) {
+  for (Ino ino : holdings.by_age) {
     if (++count > kRecallBatch) break;
     RecallFrom(*Find(session, ino), ino, now);
   }
@@ -182,9 +193,10 @@ void LeaseTable::Remove(SessionId session, Ino ino) {
   holdings.by_age.erase(holder->by_age);
   if (holder->recalled != 0) holdings.recalls.erase(holder->recalled);
   holders.erase(holder);
-  if (holders.empty()) holders_.erase(ino);
+  const std::size_t left = holders.size();
+  if (left == 0) holders_.erase(ino);
   --size_;
-  WakeWaiting(ino);
+  if (left <= 1) WakeWaiting(ino);  // the one may be who waits
 }
 
 void LeaseTable::WakeWaiting(Ino ino) {

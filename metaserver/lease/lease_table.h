@@ -25,7 +25,8 @@ class LeaseTable {
  public:
   /// Above it the session's oldest leases are recalled.
   static constexpr std::size_t kMaxPerSession = 65536;
-  /// Of all sessions; above it nothing more is granted. Some 200 bytes each.
+  /// Of all sessions; above it nothing more is granted, and near it the largest holder's oldest are recalled. Some 200
+  /// bytes each.
   static constexpr std::size_t kMaxLeases = 262144;
 
   /// `era` tells this table from those of earlier processes.
@@ -49,7 +50,7 @@ class LeaseTable {
   /// one are asked to return it.
   void BeginWanting(SessionId own, Ino ino, TimePoint now);
   void EndWanting(Ino ino);
-  /// Set when one of the leases on the inode, which is wanted, is gone.
+  /// Set when at most one lease on the inode, which is wanted, is left.
   std::shared_ptr<AsyncEvent> NextReturn(Ino ino);
   /// Has all who wait to change an inode look again.
   void WakeAllWaiting();
@@ -98,6 +99,7 @@ class LeaseTable {
   Holder* Find(SessionId session, Ino ino);
   void RecallFrom(Holder& holder, Ino ino, TimePoint now);
   void RecallOldest(SessionId session, TimePoint now);
+  SessionId Largest() const;
   void Remove(SessionId session, Ino ino);
   void WakeWaiting(Ino ino);
 

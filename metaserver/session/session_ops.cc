@@ -83,7 +83,6 @@ Result<std::vector<OpEffects::Opened>> ReclaimHandles(Txn& txn, const proto::Ope
 /// A session begins, and goes on, without leases: the client has forgotten what it had before it asked.
 void BeginLeases(VolumeState& state, SessionId id, proto::OpenSessionReply& reply) {
   state.leases.Drop(id);
-  if (!state.sessions.awaiting_reclaim()) state.leases.WakeAllWaiting();
   reply.mutable_note()->set_era(state.leases.era());
   reply.mutable_note()->set_number(state.leases.last_number());
 }
@@ -211,16 +210,18 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
 Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequest request, Env& env) {
   std::shared_ptr<Volume> volume = volumes_.Find(VolumeId(request.volume_id()));
   bool overdue = false;
+  bool lapsed = false;
   const bool live = volume && volume->WithState([&](VolumeState& state) {
     Session* session = state.closed ? nullptr : state.sessions.Find(SessionId(request.session_id()));
     if (session == nullptr) return false;
     const TimePoint now = env.clock.Now();
     session->last_heard = now;
+    lapsed = now >= session->renewed + options_.session_ttl;
+    if (lapsed) state.leases.Drop(session->id);
     // What it does not return it loses with its time to live, as one that is away.
     const std::optional<TimePoint> recalled = state.leases.OldestRecall(session->id);
     overdue = recalled && now >= *recalled + options_.session_ttl;
     if (overdue) return true;
-    if (now >= session->renewed + options_.session_ttl) state.leases.Drop(session->id);
     session->renewed = now;
     return true;
   });
@@ -230,6 +231,7 @@ Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequ
   }
   if (!live) co_return Expired(request.session_id(), volume ? volume->name() : std::to_string(request.volume_id()));
   proto::RenewSessionReply reply;
+  reply.set_lapsed(lapsed);
   reply.set_ttl_ms(
       static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_ttl).count()));
   Result<std::optional<proto::ClusterMap>> newer = co_await cluster_.MapIfNewer(request.map_version());
@@ -306,7 +308,6 @@ Task<Result<void>> EndSession(std::shared_ptr<Volume> volume, SessionId id, Env&
     if (state.sessions.Find(id) == nullptr) return;
     state.sessions.Remove(id);
     state.leases.Drop(id);
-    if (!state.sessions.awaiting_reclaim()) state.leases.WakeAllWaiting();
     state.ended_sessions.insert(id);
   };
   Result<void> ended = co_await volume->Run(std::move(decide), std::move(publish), env);

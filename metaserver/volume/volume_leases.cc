@@ -73,7 +73,9 @@ void Volume::TendLeases(TimePoint now) {
       if (HasLapsed(holder, now)) leases.Drop(holder);
     }
   }
-  leases.WakeAllWaiting();  // the grace period may have ended
+  if (state_.grace_over || state_.InGrace(now)) return;
+  state_.grace_over = true;
+  leases.WakeAllWaiting();
 }
 
 void Volume::CloseLeases() {

@@ -24,6 +24,7 @@ struct VolumeState {
   std::set<SessionId> ended_sessions;  // their stored replies wait for removal (background/session_expiry.h)
   std::set<Ino> orphans;               // nlink 0, and open or made without a name
   std::set<Ino> reclaims;              // chunks or xattrs wait for removal (background/chunk_reclaim.h)
+  bool grace_over = false;             // those who waited for that have been woken
   records::VolumeStats stats;
   std::uint64_t next_ino = 0;  // not delegated yet
   bool closed = false;         // deleted, or the server stops: no more ops

@@ -165,7 +165,10 @@ Task<Result<void>> VolumeTable::Delete(std::string name, bool force, TimePoint l
     txn.PutVolume(record);
     return {};
   };
-  Volume::Publish publish = [](VolumeState& state) { state.closed = true; };
+  Volume::Publish publish = [](VolumeState& state) {
+    state.closed = true;
+    state.leases.Close();
+  };
   Result<void> closed = co_await volume->Run(std::move(decide), std::move(publish), env);
   CO_TRY(closed);
   {

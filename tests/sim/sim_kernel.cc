@@ -7,23 +7,9 @@ Task<void> SimKernel::InvalidateData(Ino ino) {
   co_return;
 }
 
-Task<bool> SimKernel::InvalidateAttributes(Ino ino) {
-  Forget(ino);
+Task<bool> SimKernel::InvalidateAttributes(std::vector<Ino> inodes) {
+  for (Ino ino : inodes) Forget(ino);
   co_return true;
-}
-
-Task<bool> SimKernel::InvalidateAllEntries() {
-  ++epoch_;
-  entries_.clear();
-  co_return true;
-}
-
-void SimKernel::Keep(const Name& name, const Entry& entry, Moment asked) {
-  if (asked.epoch != epoch_ || entry.validity.entry_ns == 0) return;
-  // Linux makes no change of a directory beside a lookup in it.
-  if (attributes_[name.first].version > asked.version) return;
-  const Duration valid(static_cast<std::int64_t>(entry.validity.entry_ns));
-  entries_[name] = {entry.attr.ino, clock_.Now() + valid};
 }
 
 void SimKernel::Forget(Ino ino) {
@@ -32,45 +18,19 @@ void SimKernel::Forget(Ino ino) {
   cached.version = ++version_;
 }
 
-void SimKernel::ForgetName(Ino parent, const std::string& name) {
-  auto found = entries_.find({parent, name});
-  if (found != entries_.end()) {
-    Forget(found->second.ino);
-    entries_.erase(found);
-  }
-  Forget(parent);
-}
-
 template <typename T>
-Task<T> SimKernel::Changing(Ino parent, std::string name, Task<T> call) {
-  T result = co_await std::move(call);
-  ForgetName(parent, name);
-  co_return result;
-}
-
-template <typename T>
-Task<T> SimKernel::ChangingInode(Ino ino, Task<T> call) {
+Task<T> SimKernel::Changing(Ino ino, Task<T> call) {
   T result = co_await std::move(call);
   Forget(ino);
   co_return result;
 }
 
 Task<Result<Entry>> SimKernel::Lookup(Caller caller, Ino parent, std::string name) {
-  const Name key(parent, name);
-  auto found = entries_.find(key);
-  if (found != entries_.end() && clock_.Now() < found->second.until) {
-    if (!found->second.ino) co_return Error(ErrorCode::kNotFound, name);
-    Result<Attributes> attributes = co_await GetAttr(caller, found->second.ino, std::nullopt);
-    if (attributes) co_return Entry{attributes->attr, Validity{}};
-    if (attributes.error().code() != ErrorCode::kStale) co_return attributes.error();
-    // The walk is made anew and believes nothing, as Linux does it.
-    entries_.erase(key);
-  }
-  const Moment asked = Now();
-  Result<Entry> entry = co_await below_.Lookup(caller, parent, name);
+  Result<Entry> entry = co_await below_.Lookup(caller, parent, std::move(name));
   if (!entry) co_return entry.error();
-  Keep(key, *entry, asked);
-  if (!entry->attr.ino) co_return Error(ErrorCode::kNotFound, name);
+  // The attributes that it knows are what its callers get.
+  Result<Attributes> attributes = co_await GetAttr(caller, entry->attr.ino, std::nullopt);
+  if (attributes) entry->attr = attributes->attr;
   co_return entry;
 }
 
@@ -88,44 +48,44 @@ Task<Result<Attributes>> SimKernel::GetAttr(Caller caller, Ino ino, std::optiona
 }
 
 Task<Result<Attributes>> SimKernel::SetAttr(Caller caller, Ino ino, AttrChange change) {
-  return ChangingInode(ino, below_.SetAttr(caller, ino, std::move(change)));
+  return Changing(ino, below_.SetAttr(caller, ino, std::move(change)));
 }
 Task<Result<std::string>> SimKernel::ReadLink(Caller caller, Ino ino) {
   return below_.ReadLink(caller, ino);
 }
 Task<Result<Entry>> SimKernel::Mknod(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                      std::uint64_t rdev) {
-  return Changing(parent, name, below_.Mknod(caller, parent, name, mode, rdev));
+  return Changing(parent, below_.Mknod(caller, parent, std::move(name), mode, rdev));
 }
 Task<Result<Entry>> SimKernel::Mkdir(Caller caller, Ino parent, std::string name, std::uint32_t mode) {
-  return Changing(parent, name, below_.Mkdir(caller, parent, name, mode));
+  return Changing(parent, below_.Mkdir(caller, parent, std::move(name), mode));
 }
 Task<Result<Entry>> SimKernel::Symlink(Caller caller, Ino parent, std::string name, std::string target) {
-  return Changing(parent, name, below_.Symlink(caller, parent, name, std::move(target)));
+  return Changing(parent, below_.Symlink(caller, parent, std::move(name), std::move(target)));
 }
 Task<Result<Entry>> SimKernel::Link(Caller caller, Ino ino, Ino new_parent, std::string new_name) {
-  return ChangingInode(ino, Changing(new_parent, new_name, below_.Link(caller, ino, new_parent, new_name)));
+  return Changing(ino, Changing(new_parent, below_.Link(caller, ino, new_parent, std::move(new_name))));
 }
 Task<Result<void>> SimKernel::Unlink(Caller caller, Ino parent, std::string name) {
-  return Changing(parent, name, below_.Unlink(caller, parent, name));
+  return Changing(parent, below_.Unlink(caller, parent, std::move(name)));
 }
 Task<Result<void>> SimKernel::Rmdir(Caller caller, Ino parent, std::string name) {
-  return Changing(parent, name, below_.Rmdir(caller, parent, name));
+  return Changing(parent, below_.Rmdir(caller, parent, std::move(name)));
 }
 Task<Result<void>> SimKernel::Rename(Caller caller, Ino parent, std::string name, Ino new_parent, std::string new_name,
                                      std::uint32_t flags) {
-  Task<Result<void>> call = below_.Rename(caller, parent, name, new_parent, new_name, flags);
-  return Changing(parent, name, Changing(new_parent, new_name, std::move(call)));
+  Task<Result<void>> call = below_.Rename(caller, parent, std::move(name), new_parent, std::move(new_name), flags);
+  return Changing(parent, Changing(new_parent, std::move(call)));
 }
 Task<Result<CreatedFile>> SimKernel::Create(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                             std::uint32_t flags) {
-  return Changing(parent, name, below_.Create(caller, parent, name, mode, flags));
+  return Changing(parent, below_.Create(caller, parent, std::move(name), mode, flags));
 }
 Task<Result<CreatedFile>> SimKernel::TmpFile(Caller caller, Ino parent, std::uint32_t mode, std::uint32_t flags) {
   return below_.TmpFile(caller, parent, mode, flags);
 }
 Task<Result<OpenedFile>> SimKernel::Open(Caller caller, Ino ino, std::uint32_t flags) {
-  return ChangingInode(ino, below_.Open(caller, ino, flags));
+  return Changing(ino, below_.Open(caller, ino, flags));
 }
 Task<Result<Payload>> SimKernel::Read(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                       std::uint32_t size) {
@@ -133,7 +93,7 @@ Task<Result<Payload>> SimKernel::Read(Caller caller, Ino ino, HandleId handle, s
 }
 Task<Result<void>> SimKernel::Write(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                     std::span<const std::byte> data, bool kill_suid_sgid) {
-  return ChangingInode(ino, below_.Write(caller, ino, handle, offset_bytes, data, kill_suid_sgid));
+  return Changing(ino, below_.Write(caller, ino, handle, offset_bytes, data, kill_suid_sgid));
 }
 Task<Result<void>> SimKernel::Flush(Caller caller, Ino ino, HandleId handle) {
   return below_.Flush(caller, ino, handle);
@@ -146,7 +106,7 @@ Task<Result<void>> SimKernel::Fsync(Caller caller, Ino ino, HandleId handle, boo
 }
 Task<Result<void>> SimKernel::Fallocate(Caller caller, Ino ino, HandleId handle, FallocateMode mode,
                                         std::uint64_t offset_bytes, std::uint64_t length_bytes) {
-  return ChangingInode(ino, below_.Fallocate(caller, ino, handle, mode, offset_bytes, length_bytes));
+  return Changing(ino, below_.Fallocate(caller, ino, handle, mode, offset_bytes, length_bytes));
 }
 Task<Result<std::uint64_t>> SimKernel::Seek(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                             SeekWhence whence) {
@@ -159,13 +119,7 @@ Task<Result<HandleId>> SimKernel::OpenDir(Caller caller, Ino ino) {
 Task<Result<std::vector<DirEntryPlus>>> SimKernel::ReadDir(Caller caller, Ino ino, HandleId handle,
                                                            std::uint64_t offset, std::uint32_t max_bytes,
                                                            bool with_attr) {
-  const Moment asked = Now();
-  Result<std::vector<DirEntryPlus>> page = co_await below_.ReadDir(caller, ino, handle, offset, max_bytes, with_attr);
-  if (!page) co_return page.error();
-  for (const DirEntryPlus& one : *page) {
-    if (one.entry) Keep({ino, one.name}, *one.entry, asked);
-  }
-  co_return page;
+  return below_.ReadDir(caller, ino, handle, offset, max_bytes, with_attr);
 }
 
 Task<void> SimKernel::ReleaseDir(Ino ino, HandleId handle) {
@@ -176,7 +130,7 @@ Task<Result<void>> SimKernel::FsyncDir(Caller caller, Ino ino) {
 }
 Task<Result<void>> SimKernel::SetXattr(Caller caller, Ino ino, std::string name, std::string value,
                                        std::uint32_t flags) {
-  return ChangingInode(ino, below_.SetXattr(caller, ino, std::move(name), std::move(value), flags));
+  return Changing(ino, below_.SetXattr(caller, ino, std::move(name), std::move(value), flags));
 }
 Task<Result<std::string>> SimKernel::GetXattr(Caller caller, Ino ino, std::string name) {
   return below_.GetXattr(caller, ino, std::move(name));
@@ -185,7 +139,7 @@ Task<Result<std::vector<std::string>>> SimKernel::ListXattr(Caller caller, Ino i
   return below_.ListXattr(caller, ino);
 }
 Task<Result<void>> SimKernel::RemoveXattr(Caller caller, Ino ino, std::string name) {
-  return ChangingInode(ino, below_.RemoveXattr(caller, ino, std::move(name)));
+  return Changing(ino, below_.RemoveXattr(caller, ino, std::move(name)));
 }
 Task<Result<StatFs>> SimKernel::StatVolume() {
   return below_.StatVolume();

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/env/clock.h"
 #include "fs-client/vfs/vfs.h"
@@ -19,9 +20,7 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   SimKernel(Vfs& below, Clock& clock) : below_(below), clock_(clock) {}
 
   Task<void> InvalidateData(Ino ino) override;
-  Task<bool> InvalidateAttributes(Ino ino) override;
-  Task<bool> InvalidateAllEntries() override;
-  bool CanInvalidateAllEntries() const override { return true; }
+  Task<bool> InvalidateAttributes(std::vector<Ino> inodes) override;
 
   Task<Result<Entry>> Lookup(Caller caller, Ino parent, std::string name) override;
   Task<Result<Attributes>> GetAttr(Caller caller, Ino ino, std::optional<HandleId> handle) override;
@@ -64,37 +63,20 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   Task<Result<StatFs>> StatVolume() override;
 
  private:
-  using Name = std::pair<Ino, std::string>;  // in a directory
-  struct CachedEntry {
-    Ino ino;  // none: there is no such name
-    TimePoint until;
-  };
   struct CachedAttributes {
     FileAttr attr;
     TimePoint until;
     std::uint64_t version = 0;  // of the last change or invalidation
   };
 
-  /// What there was when something was asked for.
-  struct Moment {
-    std::uint64_t epoch;
-    std::uint64_t version;
-  };
-  Moment Now() const { return {epoch_, version_}; }
-  void Keep(const Name& name, const Entry& entry, Moment asked);
   void Forget(Ino ino);
-  void ForgetName(Ino parent, const std::string& name);
-  /// Forgets it and the directory's attributes when `call` is done.
+  /// Forgets the inode's attributes when `call` is done.
   template <typename T>
-  Task<T> Changing(Ino parent, std::string name, Task<T> call);
-  template <typename T>
-  Task<T> ChangingInode(Ino ino, Task<T> call);
+  Task<T> Changing(Ino ino, Task<T> call);
 
   Vfs& below_;
   Clock& clock_;
-  std::uint64_t epoch_ = 1;    // entries of earlier ones are void
   std::uint64_t version_ = 0;  // counts changes and invalidations of attributes
-  std::map<Name, CachedEntry> entries_;
   std::map<Ino, CachedAttributes> attributes_;
 };
 
