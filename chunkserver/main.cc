@@ -12,6 +12,7 @@
 #include "common/coro/task_group.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/data_directory.h"
+#include "common/env/real/allocator.h"
 #include "common/env/real/blocking_pool.h"
 #include "common/env/real/host.h"
 #include "common/env/real/os_random.h"
@@ -285,5 +286,6 @@ class ChunkServerDaemon final : public Daemon {
 }  // namespace gabion
 
 int main(int argc, char** argv) {
+  gabion::KeepFreedMemory();
   return gabion::RunDaemon(argc, argv, std::make_unique<gabion::ChunkServerDaemon>());
 }

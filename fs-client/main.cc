@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "common/env/real/allocator.h"
 #include "common/env/real/host.h"
 #include "fs-client/client.h"
 #include "fs-client/mount/mount_process.h"
@@ -42,6 +43,7 @@ ClientOptions OptionsOf(const MountCommand& command, const std::string& host_id)
 }  // namespace gabion
 
 int main(int argc, char** argv) {
+  gabion::KeepFreedMemory();
   gabion::Result<std::string> host_id = gabion::ReadBootId();
   if (!host_id) {
     fprintf(stderr, "gabion-mount: %s; is /proc mounted?\n", host_id.error().message().c_str());

@@ -2,6 +2,7 @@
 
 #include "common/daemon/daemon.h"
 #include "common/daemon/data_directory.h"
+#include "common/env/real/allocator.h"
 #include "common/env/real/host.h"
 #include "common/env/real/rocksdb_kv.h"
 #include "metaserver/server.h"
@@ -57,5 +58,6 @@ class MetaServerDaemon final : public Daemon {
 }  // namespace gabion
 
 int main(int argc, char** argv) {
+  gabion::KeepFreedMemory();
   return gabion::RunDaemon(argc, argv, std::make_unique<gabion::MetaServerDaemon>());
 }
