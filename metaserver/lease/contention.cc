@@ -21,7 +21,7 @@ bool Contention::IsContended(Ino ino, TimePoint now) const {
 
 void Contention::MakeRoom(TimePoint now) {
   std::erase_if(pauses_, [now](const auto& entry) { return now >= entry.second.until + entry.second.length; });
-  if (pauses_.size() >= kMaxInodes) pauses_.clear();
+  if (pauses_.size() >= kMaxInodes / 2) pauses_.clear();  // or it would look at all of them again soon
 }
 
 }  // namespace gabion

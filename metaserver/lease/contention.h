@@ -14,7 +14,7 @@ class Contention {
  public:
   static constexpr Duration kShortest = std::chrono::seconds(1);
   static constexpr Duration kLongest = std::chrono::seconds(16);
-  /// So many inodes are remembered; then those whose time is over go, and if that is none, all.
+  /// So many inodes are remembered; then those whose time is over go, and if those are few, all.
   static constexpr std::size_t kMaxInodes = 65536;
 
   /// A lease on the inode had to be recalled.
