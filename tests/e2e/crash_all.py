@@ -52,6 +52,9 @@ class Writer(multiprocessing.Process):
         with open(self.journal) as file:
             return sum(1 for line in file if line.endswith("\n"))
 
+    def has_synced(self):
+        return os.path.exists(self.journal) and self.count_synced() > 0
+
     def read(self):
         with open(os.path.join(self.folder, "data"), "rb") as file:
             return file.read()
@@ -118,6 +121,11 @@ def main():
         writers = [kind(round_number) for kind in (Appends, Overwrites, Files)]
         for writer in writers:
             writer.start()
+        # After a crash, changes wait until the dead client's session has lapsed.
+        deadline = time.monotonic() + 60
+        while not all(writer.has_synced() for writer in writers):
+            expect(time.monotonic() < deadline, "somebody syncs nothing")
+            time.sleep(0.1)
         time.sleep(WRITING_S)  # how long they write; nothing depends on how far they get
         kill_everything()
         for writer in writers:
