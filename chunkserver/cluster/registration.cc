@@ -159,6 +159,8 @@ Task<Result<void>> Registration::Register() {
   CO_TRY(Adopt(message.map()));
   if (!request.lost_store()) membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
   registered_ = true;
+  // Not before: a process that ends without having said it would be the only one that knew.
+  if (request.lost_unsynced()) co_await stores_.ForgetLoss();
   LogInfo("registered as chunkserver {} of cluster {}, reached at {}", message.server_id(), message.cluster_id(),
           endpoint_.ToString());
   co_return Result<void>();

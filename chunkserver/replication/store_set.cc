@@ -277,6 +277,14 @@ bool StoreSet::lost_unsynced() const {
                      [](const ExtentStore* store) { return store->core().lost_unsynced(); });
 }
 
+Task<void> StoreSet::ForgetLoss() {
+  for (ExtentStore* store : opened_) {
+    if (!store->core().lost_unsynced()) continue;
+    Result<void> forgotten = co_await store->core().ForgetLoss();
+    if (!forgotten) LogWarning("store {}: {}", store->core().name(), forgotten.error().ToString());
+  }
+}
+
 std::vector<proto::DiskReport> StoreSet::Reports() const {
   std::vector<proto::DiskReport> reports;
   for (const Seat& seat : seats_) {

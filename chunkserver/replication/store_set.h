@@ -69,8 +69,10 @@ class StoreSet {
   bool IsLost() const;
   /// The directories whose stores have to be made anew: their indexes are damaged.
   std::vector<std::string> LostPaths() const;
-  /// Whether the machine was restarted since a store was open last: what was not synced may be gone.
+  /// Whether the machine was restarted since ForgetLoss: what was not synced may be gone.
   bool lost_unsynced() const;
+  /// The metaserver has taken note of lost_unsynced(). Errors: none; what fails is said again after a restart.
+  Task<void> ForgetLoss();
   std::vector<proto::DiskReport> Reports() const;
 
  private:

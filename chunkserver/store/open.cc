@@ -44,12 +44,6 @@ Task<Result<void>> StoreCore::Open() {
       GoOffline(done.error());
       co_return done.error();
     }
-    state_->superblock.boot_id = disk_.boot_id();
-    WriteBatch batch;
-    batch.Put(SuperblockKey(), EncodeSuperblock(state_->superblock));
-    Result<CommitSeq> applied = index_.Apply(batch);
-    if (!applied) co_return Checked(applied.error());
-    state_->applied = *applied;
   }
   state_->allocator.MarkAllPunchable();
   LogInfo("store {}: {} chunks, {} MiB in {} slabs; open after {} ms", name_, state_->chunk_count,

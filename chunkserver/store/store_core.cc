@@ -264,9 +264,17 @@ std::vector<std::uint64_t> StoreCore::siblings() const {
 }
 
 Task<Result<void>> StoreCore::SetSiblings(std::vector<std::uint64_t> siblings) {
+  return ChangeSuperblock([siblings = std::move(siblings)](Superblock& superblock) { superblock.siblings = siblings; });
+}
+
+Task<Result<void>> StoreCore::ForgetLoss() {
+  return ChangeSuperblock([boot_id = disk_.boot_id()](Superblock& superblock) { superblock.boot_id = boot_id; });
+}
+
+Task<Result<void>> StoreCore::ChangeSuperblock(std::function<void(Superblock&)> change) {
   Result<CommitSeq> applied = [&] {
     std::lock_guard lock(mutex_);
-    state_->superblock.siblings = std::move(siblings);
+    change(state_->superblock);
     WriteBatch batch;
     batch.Put(SuperblockKey(), EncodeSuperblock(state_->superblock));
     return index_.Apply(batch);

@@ -163,8 +163,11 @@ class StoreCore {
   bool has_space() const;
   std::uint64_t store_id() const;
   std::uint64_t blocks_per_slab() const { return state_->superblock.slab_bytes / kBlockBytes; }
-  /// Whether the machine was restarted since the store was open last. Constant after Open.
+  /// Whether the machine was restarted since ForgetLoss was called last, or the store was made. Constant after Open.
   bool lost_unsynced() const { return lost_unsynced_; }
+  /// Whoever must know of lost_unsynced() does, for good: processes after this one have no loss to tell of, unless the
+  /// machine is restarted again. Durable when it returns.
+  Task<Result<void>> ForgetLoss();
   std::vector<std::uint64_t> siblings() const;
   /// Records which stores this server has, durably.
   Task<Result<void>> SetSiblings(std::vector<std::uint64_t> siblings);
@@ -218,6 +221,8 @@ class StoreCore {
                                        Reservation whole);
   Task<Result<void>> CommitMoved(MovedGroup group);
 
+  /// The superblock with what `change` makes of it.
+  Task<Result<void>> ChangeSuperblock(std::function<void(Superblock&)> change);
   DiskFile* Slab(std::size_t index) const;
   Result<void> Checked(Result<void> result);
 

@@ -174,6 +174,24 @@ TEST_P(DurabilityTest, SyncTellsOfWhatAllCopiesLost) {
   EXPECT_TRUE(IsOk(cluster_.Do(client_.Fsync(*kept)))) << "it is said once";
 }
 
+TEST_P(DurabilityTest, SyncTellsOfWhatWasLostIfTheServersRestartBeforeTheySaidSo) {
+  const Result<Fd> fd = cluster_.Do(client_.Open("/file", O_CREAT | O_RDWR));
+  ASSERT_TRUE(IsOk(fd));
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Pwrite(*fd, 0, std::string(300'000, 'n')))));
+  const Result<Fd> other_fd = cluster_.Do(client_.Open("/file", O_RDWR));
+  ASSERT_TRUE(IsOk(other_fd));
+  ASSERT_TRUE(IsOk(cluster_.Do(client_.Close(*other_fd)))) << "it is on the servers";
+  cluster_.Kill("meta");
+  for (const std::string& name : cluster_.chunkservers()) {
+    cluster_.LosePower(name);
+    auto started = cluster_.BeginVoid(cluster_.StartTask(name));
+    cluster_.world().RunFor(seconds(5));
+    cluster_.Kill(name);
+  }
+  cluster_.StartEverything();
+  EXPECT_EQ(NameOf(cluster_.Do(client_.Fsync(*fd))), "IO");
+}
+
 TEST_P(DurabilityTest, SyncCoversWhatOneCopyKept) {
   const Result<Fd> kept = cluster_.Do(client_.Open("/file", O_CREAT | O_RDWR));
   ASSERT_TRUE(IsOk(kept));
