@@ -104,7 +104,19 @@ bool PgTable::EndSettling(PgId pg, Epoch epoch, std::uint64_t turn) {
   Group& group = groups_[pg];
   if (group.turn != turn || epoch <= group.released) return false;
   group.serves = epoch;
+  group.waits_for_space = false;
   return true;
+}
+
+void PgTable::NoteUnsettled(PgId pg, bool full) {
+  std::lock_guard lock(mutex_);
+  groups_[pg].waits_for_space = full;
+}
+
+bool PgTable::WaitsForSpace(PgId pg) const {
+  std::lock_guard lock(mutex_);
+  const Group* group = FindLocked(pg);
+  return group != nullptr && group->waits_for_space;
 }
 
 bool PgTable::Serves(PgId pg, Epoch epoch) const {

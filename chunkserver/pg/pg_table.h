@@ -78,6 +78,10 @@ class PgTable {
   /// released.
   bool EndSettling(PgId pg, Epoch epoch, std::uint64_t turn);
   bool Serves(PgId pg, Epoch epoch) const;
+  /// Settling has ended without success; `full`: a member, or this server, has no space to become equal.
+  void NoteUnsettled(PgId pg, bool full);
+  /// The PG does not serve, for want of space.
+  bool WaitsForSpace(PgId pg) const;
   /// A change has reached some members and perhaps not others: the PG does not serve until it has settled.
   void Fail(PgId pg, Epoch epoch);
   /// A member, this server included, had no space for a change.
@@ -98,7 +102,8 @@ class PgTable {
     Epoch released;
     Epoch serves;
     std::uint64_t turn = 0;  // raised by every beginning and failure
-    Epoch full_epoch;        // of `full`
+    bool waits_for_space = false;
+    Epoch full_epoch;  // of `full`
     std::map<ServerId, TimePoint> full;
   };
 

@@ -27,7 +27,7 @@ Result<void> CheckFence(DataContext& context, ServerId primary, const proto::Chu
 }
 
 Result<void> CheckMayChange(DataContext& context, const MembershipView::Group& group) {
-  TRY(CheckServes(context, group));
+  TRY(CheckServesWriters(context, group));
   if (group.in_sync.size() >= group.min_replicas) return {};
   return Error(
       ErrorCode::kUnavailable,
@@ -64,6 +64,13 @@ Result<void> CheckServes(DataContext& context, const MembershipView::Group& grou
   if (context.pgs.Serves(group.id, group.epoch) || Mutated("chunk.serve_unsettled")) return {};
   return Error(ErrorCode::kUnavailable,
                fmt::format("placement group {} is being settled in epoch {}", group.id.value(), group.epoch.value()));
+}
+
+Result<void> CheckServesWriters(DataContext& context, const MembershipView::Group& group) {
+  Result<void> serves = CheckServes(context, group);
+  if (serves || !context.pgs.WaitsForSpace(group.id)) return serves;
+  return Error(ErrorCode::kNoSpace,
+               fmt::format("placement group {}: there is no space to make its copies equal", group.id.value()));
 }
 
 Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutation mutation,

@@ -30,12 +30,15 @@ struct Mutation {
 /// and some not: the PG does not serve until it has been settled (docs/replication.md), and what was given up is not
 /// done later (replication/fences.h).
 ///
-/// Errors: as Membership::CheckMutation; as CheckServes; kUnavailable also with too few members in sync;
+/// Errors: as Membership::CheckMutation; as CheckServesWriters; kUnavailable also with too few members in sync;
 /// kDeadlineExceeded: nothing was done; those of `apply`; those of ForwardRound::Join.
 Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutation mutation, Task<Result<void>> apply);
 
 /// Whether this server, the primary of `group`, may serve. Errors: kUnavailable: not yet, or not now.
 Result<void> CheckServes(DataContext& context, const MembershipView::Group& group);
+/// The same for those who write or sync: they are not to wait for what an administrator must do. Errors: also kNoSpace:
+/// it cannot settle for want of space.
+Result<void> CheckServesWriters(DataContext& context, const MembershipView::Group& group);
 
 /// Whether [offset, offset + length) is a range of a chunk with at least one byte.
 Result<void> CheckChunkRange(std::uint64_t offset_bytes, std::uint64_t length_bytes);

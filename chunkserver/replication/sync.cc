@@ -36,7 +36,7 @@ Task<Result<proto::SyncChunksReply>> SyncChunks(DataContext& context, proto::Syn
     chunks.emplace_back(target.chunk_id());
     if (target.replica()) continue;
     const MembershipView::Group& group = *serving->group;
-    CO_TRY(CheckServes(context, group));
+    CO_TRY(CheckServesWriters(context, group));
     for (ServerId member : group.in_sync) {
       if (member != serving->self && !Mutated("chunk.sync_primary_only")) pass_on(member, target);
     }

@@ -13,7 +13,8 @@ std::uint64_t HeadroomBytes(std::uint64_t total_bytes) {
   return std::clamp(total_bytes / 16, 4 * kMiB, kGiB);
 }
 
-// Left for making copies equal, beside that: a sixty-fourth, within reason.
+// Set aside for making copies equal, beside that: a sixty-fourth, within reason. Not only left free: when something
+// else fills the disk, members that differ must be made equal all the same.
 std::uint64_t EmergencyBytes(std::uint64_t total_bytes) {
   return std::min(total_bytes / 64, 64 * kMiB);
 }
@@ -26,10 +27,17 @@ Error NoSpace(const std::string& name) {
 
 }  // namespace
 
-std::uint64_t StoreCore::SpendableLocked(Purpose purpose) const {
+std::uint64_t StoreCore::BeyondHeadroomLocked() const {
   std::uint64_t kept = HeadroomBytes(space_.total_bytes) + reserved_since_space_;
-  if (purpose != Purpose::kResync) kept += EmergencyBytes(space_.total_bytes);
   return space_.available_bytes > kept ? space_.available_bytes - kept : 0;
+}
+
+std::uint64_t StoreCore::SpendableLocked(Purpose purpose) const {
+  std::uint64_t beyond = BeyondHeadroomLocked();
+  if (purpose == Purpose::kResync) return beyond + ReserveLeftLocked();
+  std::uint64_t wanted = EmergencyBytes(space_.total_bytes);
+  std::uint64_t missing = wanted - std::min(wanted, ReserveLeftLocked());
+  return beyond > missing ? beyond - missing : 0;
 }
 
 bool StoreCore::has_space() const {
@@ -38,22 +46,63 @@ bool StoreCore::has_space() const {
 }
 
 Task<Result<void>> StoreCore::RefreshSpace() {
+  AsyncMutex::Guard guard = co_await reserve_mutex_.Lock();
   Result<DiskSpace> space = co_await disk_.Space();
   if (!space) {
     GoOffline(space.error());
     co_return space.error();
   }
-  std::lock_guard lock(mutex_);
-  space_ = *space;
-  reserved_since_space_ = 0;
+  {
+    std::lock_guard lock(mutex_);
+    space_ = *space;
+    reserved_since_space_ = 0;
+  }
+  co_await FillReserve();
   co_return Result<void>();
+}
+
+Task<void> StoreCore::FillReserve() {
+  std::uint64_t before = 0;
+  std::uint64_t wanted = 0;
+  {
+    std::lock_guard lock(mutex_);
+    before = space_.set_aside_bytes;
+    wanted = std::min(EmergencyBytes(space_.total_bytes), before + BeyondHeadroomLocked());
+  }
+  if (wanted <= before) co_return;
+  Result<std::uint64_t> after = co_await disk_.SetAside(wanted);
+  if (!after) {
+    LogWarning("store {}: {}", name_, after.error().ToString());
+    co_return;
+  }
+  std::lock_guard lock(mutex_);
+  space_.set_aside_bytes = *after;
+  reserved_since_space_ += *after - std::min(before, *after);
+}
+
+Task<void> StoreCore::SpendReserve() {
+  AsyncMutex::Guard guard = co_await reserve_mutex_.Lock();
+  std::uint64_t spent = 0;
+  std::uint64_t left = 0;
+  {
+    std::lock_guard lock(mutex_);
+    spent = reserve_spent_;
+    left = ReserveLeftLocked();
+  }
+  Result<std::uint64_t> after = co_await disk_.SetAside(left);
+  if (!after) LogWarning("store {}: {}", name_, after.error().ToString());
+  std::lock_guard lock(mutex_);
+  space_.set_aside_bytes -= spent;
+  reserve_spent_ -= spent;
 }
 
 Task<Result<Reservation>> StoreCore::Reserve(std::uint32_t block_count, Purpose purpose) {
   if (block_count == 0) co_return Reservation();
   std::uint64_t bytes = block_count * kBlockBytes;
+  Reservation reservation;
   for (int attempt = 0; attempt < kReserveAttemptsMax;) {
     bool full = false;
+    std::uint64_t from_reserve = 0;
     {
       std::lock_guard lock(mutex_);
       state_->ReleaseReusable();
@@ -61,11 +110,15 @@ Task<Result<Reservation>> StoreCore::Reserve(std::uint32_t block_count, Purpose 
       if (!full) {
         std::vector<BlockRun> runs = state_->allocator.Reserve(block_count);
         if (!runs.empty()) {
-          reserved_since_space_ += bytes;
-          co_return Reservation(this, std::move(runs));
+          from_reserve = bytes - std::min(bytes, BeyondHeadroomLocked());
+          reserved_since_space_ += bytes - from_reserve;
+          reserve_spent_ += from_reserve;
+          reservation = Reservation(this, std::move(runs));
         }
       }
     }
+    if (from_reserve > 0) co_await SpendReserve();
+    if (!reservation.runs().empty()) co_return reservation;
     if (!full) {
       Result<void> grown = co_await Grow(block_count);
       if (!grown) co_return grown.error();

@@ -172,7 +172,14 @@ Task<Result<void>> StoreCore::WriteBlocks(BlockRun run, Payload payload) {
   DiskFile* slab = Slab(run.first / blocks_per_slab);
   std::uint64_t offset_bytes = run.first % blocks_per_slab * kBlockBytes;
   Result<void> written = co_await slab->WriteAt(offset_bytes, std::move(payload));
-  if (!written && written.error().code() != ErrorCode::kNoSpace) GoOffline(written.error());
+  if (written) co_return written;
+  if (written.error().code() != ErrorCode::kNoSpace) {
+    GoOffline(written.error());
+  } else {
+    // Something else has taken what the last look found free.
+    Result<void> refreshed = co_await RefreshSpace();
+    if (!refreshed) co_return refreshed;
+  }
   co_return written;
 }
 

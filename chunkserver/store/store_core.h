@@ -202,6 +202,12 @@ class StoreCore {
   // `short_too`: every free block, as somebody needs the space now.
   Task<void> PunchFreed(bool short_too);
   std::uint64_t SpendableLocked(Purpose purpose) const;
+  std::uint64_t BeyondHeadroomLocked() const;
+  std::uint64_t ReserveLeftLocked() const { return space_.set_aside_bytes - reserve_spent_; }
+  // Sets aside what is missing of what is kept for making copies equal, as far as the disk has it. With reserve_mutex_.
+  Task<void> FillReserve();
+  // Lets go of what was spent of it.
+  Task<void> SpendReserve();
 
   // sync.cc
   Task<Result<void>> RunRound();
@@ -241,6 +247,7 @@ class StoreCore {
   AsyncMutex round_mutex_;  // one sync round at a time
   AsyncMutex end_mutex_;    // one ends previous records at a time
   AsyncMutex reclaim_mutex_;
+  AsyncMutex reserve_mutex_;  // one looks at the disk's space, or sets some aside
   AsyncMutex move_mutex_;
 
   mutable std::mutex mutex_;  // everything below; never held over a suspension
@@ -254,6 +261,7 @@ class StoreCore {
   bool early_upkeep_ = false;  // under way
   DiskSpace space_;
   std::uint64_t reserved_since_space_ = 0;  // bytes reserved since `space_` was asked
+  std::uint64_t reserve_spent_ = 0;  // of what is set aside: promised to writes that may begin when it is let go of
   unsigned read_errors_ = 0;
   unsigned upkeep_turns_ = 0;
 };

@@ -28,7 +28,8 @@ class DiskFile {
 
 struct DiskSpace {
   std::uint64_t total_bytes = 0;
-  std::uint64_t available_bytes = 0;
+  std::uint64_t available_bytes = 0;  // to anybody
+  std::uint64_t set_aside_bytes = 0;  // beside that (Disk::SetAside)
 };
 
 /// A directory on one disk, for the data of one store.
@@ -40,6 +41,10 @@ class Disk {
   /// returns. Errors: kNoSpace, kIo.
   virtual Task<Result<std::unique_ptr<DiskFile>>> Open(std::string name, std::uint64_t size_bytes) = 0;
   virtual Task<Result<DiskSpace>> Space() = 0;
+  /// Has so many bytes of the disk set aside, from then on and over restarts: nothing can be written to them, by
+  /// whomever, until a later call asks for less. Returns how many it has: what it had, if the disk has not that much
+  /// more, or cannot do this. One call at a time. Errors: kIo.
+  virtual Task<Result<std::uint64_t>> SetAside(std::uint64_t bytes) = 0;
   /// Changes with every start of the machine: tells a start after a power loss from one after a killed process.
   virtual std::string boot_id() const = 0;
 };

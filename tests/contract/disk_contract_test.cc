@@ -155,6 +155,31 @@ TYPED_TEST(DiskContract, KilledProcessLosesNothing) {
   EXPECT_FALSE(boot_id.empty());
 }
 
+TYPED_TEST(DiskContract, WhatIsSetAsideIsNotAvailable) {
+  constexpr std::uint64_t kAside = 8 * kMiB;
+  Disk& disk = this->bench_.disk();
+  Result<DiskSpace> before = this->bench_.Run(disk.Space());
+  ASSERT_TRUE(before);
+  EXPECT_EQ(before->set_aside_bytes, 0u);
+  EXPECT_EQ(this->bench_.Run(disk.SetAside(kAside)).value(), kAside);
+  Result<DiskSpace> after = this->bench_.Run(disk.Space());
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->set_aside_bytes, kAside);
+  EXPECT_LE(after->available_bytes, before->available_bytes - kAside / 2) << "others use the disk as well";
+  EXPECT_EQ(this->bench_.Run(disk.SetAside(kAside / 2)).value(), kAside / 2);
+}
+
+TYPED_TEST(DiskContract, WhatIsSetAsideStaysOverRestarts) {
+  ASSERT_TRUE(this->bench_.Run(this->bench_.disk().SetAside(kMiB)));
+  this->bench_.Kill();
+  EXPECT_EQ(this->bench_.Run(this->bench_.disk().Space())->set_aside_bytes, kMiB);
+}
+
+TYPED_TEST(DiskContract, MoreThanThereIsCannotBeSetAside) {
+  ASSERT_TRUE(this->bench_.Run(this->bench_.disk().SetAside(kMiB)));
+  EXPECT_EQ(this->bench_.Run(this->bench_.disk().SetAside(std::uint64_t{1} << 50)).value(), kMiB);
+}
+
 TYPED_TEST(DiskContract, SpaceShrinksWithWhatIsWritten) {
   const auto file = this->MustOpen();
   Result<DiskSpace> space = this->bench_.Run(this->bench_.disk().Space());

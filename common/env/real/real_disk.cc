@@ -1,6 +1,7 @@
 #include "common/env/real/real_disk.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -37,6 +38,38 @@ Result<std::unique_ptr<DiskFile>> OpenFile(int directory, const std::string& pat
   return MakeRealDiskFile(std::move(fd), path, size, pool);
 }
 
+// Of the directory: as long as what is set aside, and all of its blocks allocated.
+constexpr const char* kReserveName = "reserve";
+
+/// 0 if there is none. Runs on a pool thread.
+Result<std::uint64_t> SizeOfReserve(int directory, const std::string& path) {
+  struct stat status {};
+  if (::fstatat(directory, kReserveName, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+  if (errno == ENOENT) return 0;
+  return OsError(fmt::format("looking at {}/{}", path, kReserveName), errno);
+}
+
+/// Runs on a pool thread.
+Result<std::uint64_t> ResizeReserve(int directory, const std::string& path, std::uint64_t bytes) {
+  const std::string name = fmt::format("{}/{}", path, kReserveName);
+  UniqueFd fd(::openat(directory, kReserveName, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd && errno == ENOSPC) return 0;
+  if (!fd) return OsError("opening " + name, errno);
+  TRY_ASSIGN(const std::uint64_t before, SizeOfReserve(directory, path));
+  if (bytes > before) {
+    const auto more_bytes = static_cast<off_t>(bytes - before);
+    if (::fallocate(fd.get(), 0, static_cast<off_t>(before), more_bytes) == 0) return bytes;
+    if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG && errno != EOPNOTSUPP && errno != EINTR) {
+      return OsError("allocating " + name, errno);
+    }
+    bytes = before;  // it may have got a part of it
+  }
+  if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) return OsError("cutting " + name, errno);
+  return bytes;
+}
+
 class RealDisk final : public Disk {
  public:
   RealDisk(std::string path, UniqueFd directory, std::string boot_id, BlockingPool& pool)
@@ -54,15 +87,26 @@ class RealDisk final : public Disk {
   Task<Result<DiskSpace>> Space() override {
     struct statvfs status {};
     int error = 0;
-    std::function<void()> job = [this, &status, &error] {
+    Result<std::uint64_t> reserve = std::uint64_t{0};
+    std::function<void()> job = [this, &status, &error, &reserve] {
       if (::fstatvfs(directory_.get(), &status) != 0) error = errno;
+      reserve = SizeOfReserve(directory_.get(), path_);
     };
     co_await pool_.Run(std::move(job));
     if (error != 0) co_return OsError("asking for the free space of " + path_, error);
+    if (!reserve) co_return reserve.error();
     DiskSpace space;
     space.total_bytes = static_cast<std::uint64_t>(status.f_blocks) * status.f_frsize;
     space.available_bytes = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+    space.set_aside_bytes = *reserve;
     co_return space;
+  }
+
+  Task<Result<std::uint64_t>> SetAside(std::uint64_t bytes) override {
+    Result<std::uint64_t> result = std::uint64_t{0};
+    std::function<void()> job = [this, &result, bytes] { result = ResizeReserve(directory_.get(), path_, bytes); };
+    co_await pool_.Run(std::move(job));
+    co_return result;
   }
 
   std::string boot_id() const override { return boot_id_; }

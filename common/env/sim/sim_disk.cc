@@ -60,7 +60,7 @@ bool SimPlatter::Apply(File& file, Change change) {
          index * kUnitBytes < change.offset_bytes + change.length_bytes; ++index) {
       if (!file.current.contains(index)) ++new_units;
     }
-    if (used_bytes_ + new_units * kUnitBytes > options_.capacity_bytes) return false;
+    if (taken_bytes() + new_units * kUnitBytes > options_.capacity_bytes) return false;
   }
   change.number = next_change_++;
   ApplyTo(file.current, change, change.offset_bytes, change.offset_bytes + change.length_bytes);
@@ -83,6 +83,7 @@ void SimPlatter::MakeDurable(File& file, std::uint64_t up_to_number) {
 
 void SimPlatter::Erase() {
   files_.clear();
+  set_aside_bytes_ = 0;
   CountUsed();
 }
 
@@ -274,8 +275,19 @@ Task<Result<DiskSpace>> SimDisk::Space() {
     co_return Error(ErrorCode::kIo, "asking for the space of " + platter_.name_ + ": I/O error");
   DiskSpace space;
   space.total_bytes = platter_.options_.capacity_bytes;
-  space.available_bytes = space.total_bytes - std::min(space.total_bytes, platter_.used_bytes_);
+  space.available_bytes = space.total_bytes - std::min(space.total_bytes, platter_.taken_bytes());
+  space.set_aside_bytes = platter_.set_aside_bytes_;
   co_return space;
+}
+
+Task<Result<std::uint64_t>> SimDisk::SetAside(std::uint64_t bytes) {
+  co_await scheduler_.SleepFor(platter_.options_.write_delay_mean);
+  if (!life_->alive || platter_.dead_)
+    co_return Error(ErrorCode::kIo, "setting space of " + platter_.name_ + " aside: I/O error");
+  const bool fits = platter_.sets_aside_ && platter_.used_bytes_ + bytes <= platter_.options_.capacity_bytes;
+  if (fits || bytes < platter_.set_aside_bytes_) platter_.set_aside_bytes_ = bytes;
+  scheduler_.Trace(fmt::format("{} set aside {}", platter_.name_, platter_.set_aside_bytes_));
+  co_return platter_.set_aside_bytes_;
 }
 
 std::string SimDisk::boot_id() const {

@@ -40,6 +40,11 @@ class SimPlatter {
   void FailReads(std::uint64_t per_million) { fail_reads_ = per_million; }
   void FailWrites(std::uint64_t per_million) { fail_writes_ = per_million; }
   void FailSyncs(std::uint64_t per_million) { fail_syncs_ = per_million; }
+  /// From now on nothing can be set aside, as in a filesystem without fallocate.
+  void DropSetAside() {
+    sets_aside_ = false;
+    set_aside_bytes_ = 0;
+  }
   /// The disk is gone, or back.
   void SetDead(bool dead) { dead_ = dead; }
   /// Turns over one bit of what is stored, readers and platter both. The file exists.
@@ -54,6 +59,9 @@ class SimPlatter {
   std::vector<std::uint64_t> UnitsOf(const std::string& file) const;
   std::string Contents(const std::string& file, std::uint64_t offset_bytes, std::size_t length) const;
   std::uint64_t used_bytes() const { return used_bytes_; }
+  std::uint64_t taken_bytes() const { return used_bytes_ + set_aside_bytes_; }
+  /// Something else takes all that is left, but for `left_bytes`. `options().capacity_bytes` undoes it.
+  void FillUp(std::uint64_t left_bytes = 0) { options_.capacity_bytes = taken_bytes() + left_bytes; }
 
   /// Every write since the last sync is kept, lost or torn, each by itself.
   void LosePower();
@@ -94,6 +102,8 @@ class SimPlatter {
   std::map<std::string, std::shared_ptr<File>> files_;
   std::uint64_t next_change_ = 1;
   std::uint64_t used_bytes_ = 0;
+  std::uint64_t set_aside_bytes_ = 0;
+  bool sets_aside_ = true;
 };
 
 /// A platter in the hands of one life of a process: fails when that has ended.
@@ -104,6 +114,7 @@ class SimDisk final : public Disk {
 
   Task<Result<std::unique_ptr<DiskFile>>> Open(std::string name, std::uint64_t size_bytes) override;
   Task<Result<DiskSpace>> Space() override;
+  Task<Result<std::uint64_t>> SetAside(std::uint64_t bytes) override;
   std::string boot_id() const override;
 
   SimPlatter& platter() { return platter_; }

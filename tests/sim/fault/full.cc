@@ -21,7 +21,7 @@ class Full final : public Fault {
     const std::uint64_t capacity = platter.options().capacity_bytes;
     const std::uint64_t left = scene.random().Below(8 * kMiB);
     scene.Trace(server + ": its disk is full but for " + std::to_string(left) + " bytes");
-    platter.options().capacity_bytes = platter.used_bytes() + left;
+    platter.FillUp(left);
     co_await scene.Sleep(seconds(10));
     platter.options().capacity_bytes = capacity;
     co_return true;

@@ -27,7 +27,7 @@ class Squeeze final : public Fault {
     while (scene.clock().Now() < end) {
       network.Block("meta", server);
       co_await scene.clock().SleepFor(milliseconds(scene.random().Below(500)));
-      platter.options().capacity_bytes = platter.used_bytes();
+      platter.FillUp();
       co_await scene.clock().SleepFor(milliseconds(500 + scene.random().Below(1500)));
       network.Unblock("meta", server);
       co_await scene.clock().SleepFor(milliseconds(scene.random().Below(300)));

@@ -23,17 +23,29 @@ class SpaceTest : public testing::TestWithParam<std::uint64_t> {
   }
 
   /// In the chunks that the file has.
-  void Overwrite(int file, std::uint64_t version) {
-    const Result<Fd> fd = cluster_.Do(client_.Open(PathOf(file), O_RDWR));
-    ASSERT_TRUE(IsOk(fd));
-    EXPECT_TRUE(IsOk(cluster_.Do(client_.Pwrite(*fd, 0, Pattern(kFileBytes, 100 * version + file)))));
-    EXPECT_TRUE(IsOk(cluster_.Do(client_.Fsync(*fd))));
-    EXPECT_TRUE(IsOk(cluster_.Do(client_.Close(*fd))));
+  Task<Result<void>> Overwrite(int file, std::uint64_t version) {
+    Result<Fd> fd = co_await client_.Open(PathOf(file), O_RDWR);
+    if (!fd) co_return fd.error();
+    Result<void> done = co_await client_.Pwrite(*fd, 0, Pattern(kFileBytes, 100 * version + file));
+    if (done) done = co_await client_.Fsync(*fd);
+    Result<void> closed = co_await client_.Close(*fd);
+    co_return done ? closed : done;
   }
 
-  void Fill(const std::string& server) {
-    SimPlatter& platter = cluster_.platter(server);
-    platter.options().capacity_bytes = platter.used_bytes();
+  /// Something else takes what is left.
+  void Fill(const std::string& server) { cluster_.platter(server).FillUp(); }
+
+  using BegunWrite = std::shared_ptr<std::optional<Result<void>>>;
+  /// Changes reach some copies before their disks are full, and others after.
+  std::vector<BegunWrite> OverwriteAllWhileDisksFillUp() {
+    std::vector<BegunWrite> begun;
+    for (int i = 0; i < kFiles; ++i) begun.push_back(cluster_.Begin(Overwrite(i, 1)));
+    for (const std::string& server : cluster_.chunkservers()) {
+      const std::uint64_t within = cluster_.world().random().Below(1'000);
+      cluster_.world().RunFor(std::chrono::microseconds(within));
+      Fill(server);
+    }
+    return begun;
   }
 
   void ExpectVersion(int file, std::uint64_t version) {
@@ -48,7 +60,7 @@ class SpaceTest : public testing::TestWithParam<std::uint64_t> {
 
 TEST_P(SpaceTest, AFullServerIsNoReasonToRefuseAnything) {
   Fill("chunk2");
-  for (int i = 0; i < kFiles; ++i) Overwrite(i, 1);
+  for (int i = 0; i < kFiles; ++i) EXPECT_TRUE(IsOk(cluster_.Do(Overwrite(i, 1))));
   for (int i = kFiles; i < 2 * kFiles; ++i) EXPECT_TRUE(IsOk(Store(i, 1))) << PathOf(i);
   for (int i = 0; i < 2 * kFiles; ++i) ExpectVersion(i, 1);
 }
@@ -70,6 +82,36 @@ TEST_P(SpaceTest, FullServersAllOverAreSaidAndNothingIsLost) {
   cluster_.world().RunFor(seconds(60));
   for (int i = 0; i < 2 * kFiles; ++i) EXPECT_TRUE(IsOk(Store(i, 2))) << PathOf(i);
   for (int i = 0; i < 2 * kFiles; ++i) ExpectVersion(i, 2);
+}
+
+TEST_P(SpaceTest, DisksThatFillUpWhileChangesAreUnderWayKeepNobodyWaiting) {
+  const std::vector<BegunWrite> begun = OverwriteAllWhileDisksFillUp();
+  for (int i = 0; i < kFiles; ++i) {
+    const Result<void> done = cluster_.Await(begun[i], seconds(60));
+    if (done) {
+      ExpectVersion(i, 1);
+      continue;
+    }
+    EXPECT_EQ(NameOf(done), "NO_SPACE");
+    const Result<std::string> read = cluster_.Do(client_.ReadFile(PathOf(i)));
+    EXPECT_TRUE(IsOk(read) && read->size() == kFileBytes);
+  }
+}
+
+TEST_P(SpaceTest, WhereNothingIsSetAsideWritersAreToldThatDisksAreFull) {
+  for (const std::string& server : cluster_.chunkservers()) cluster_.platter(server).DropSetAside();
+  const std::uint64_t capacity = cluster_.platter("chunk1").options().capacity_bytes;
+  const std::vector<BegunWrite> begun = OverwriteAllWhileDisksFillUp();
+  for (const BegunWrite& write : begun) {
+    const Result<void> done = cluster_.Await(write, seconds(60));
+    EXPECT_TRUE(done || done.error().code() == ErrorCode::kNoSpace) << NameOf(done);
+  }
+  for (const std::string& server : cluster_.chunkservers()) {
+    cluster_.platter(server).options().capacity_bytes = capacity;
+  }
+  cluster_.world().RunFor(seconds(60));
+  for (int i = 0; i < kFiles; ++i) EXPECT_TRUE(IsOk(cluster_.Do(Overwrite(i, 2)))) << PathOf(i);
+  for (int i = 0; i < kFiles; ++i) ExpectVersion(i, 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, SpaceTest, testing::Range<std::uint64_t>(1, 4));

@@ -48,8 +48,9 @@ std::string BytesOf(const ChunkRead& read, std::size_t length) {
   return text;
 }
 
-SimStore::SimStore(std::uint64_t seed, StoreOptions options)
+SimStore::SimStore(std::uint64_t seed, StoreOptions options, std::uint64_t disk_bytes)
     : world_(seed), machine_(world_.AddMachine("server")), options_(options) {
+  platter().options().capacity_bytes = disk_bytes;
   Open();
 }
 

@@ -23,7 +23,8 @@ std::string BytesOf(const ChunkRead& read, std::size_t length);
 /// An extent store on a simulated machine, for a test's own thread: it is open unless the test says otherwise.
 class SimStore {
  public:
-  explicit SimStore(std::uint64_t seed, StoreOptions options = SmallStoreOptions());
+  explicit SimStore(std::uint64_t seed, StoreOptions options = SmallStoreOptions(),
+                    std::uint64_t disk_bytes = SimDiskOptions().capacity_bytes);
   ~SimStore();
 
   SimWorld& world() { return world_; }

@@ -14,10 +14,6 @@ constexpr std::uint64_t kEmergency = kCapacity / 64;
 
 class SpaceTest : public testing::Test {
  protected:
-  SpaceTest() {
-    s.platter().options().capacity_bytes = kCapacity;
-    s.Restart();
-  }
   void TearDown() override { s.CheckIndex(); }
 
   /// Chunks of one megabyte, from `first` on, until the store is full; how many there are.
@@ -46,11 +42,12 @@ class SpaceTest : public testing::Test {
     write.resync = true;
     return s.Run(s.store().Write(std::move(write)));
   }
+  std::uint64_t SetAside() { return s.platter().taken_bytes() - s.platter().used_bytes(); }
   void VerifyAll(std::uint64_t chunks) {
     for (std::uint64_t i = 1; i <= chunks; ++i) ASSERT_EQ(s.MustRead(ChunkId(i), 0, kMegabyte), Pattern(i, kMegabyte));
   }
 
-  SimStore s{1};
+  SimStore s{1, SmallStoreOptions(), kCapacity};
 };
 
 TEST_F(SpaceTest, FullDiskRefusesWritesAndLosesNothing) {
@@ -64,6 +61,25 @@ TEST_F(SpaceTest, FullDiskRefusesWritesAndLosesNothing) {
   VerifyAll(chunks);
   s.LosePowerAndRestart();
   EXPECT_EQ(s.Write(ChunkId(500), 0, Pattern(99, kMegabyte)).error().code(), ErrorCode::kNoSpace);
+}
+
+TEST_F(SpaceTest, WhatMakesCopiesEqualHasRoomWhateverElseFillsTheDisk) {
+  s.MustWrite(ChunkId(1), 0, Pattern(1, kMegabyte));
+  EXPECT_EQ(SetAside(), kEmergency);
+  s.platter().FillUp();
+  EXPECT_EQ(s.Write(ChunkId(2), 0, Pattern(2, kMegabyte)).error().code(), ErrorCode::kNoSpace);
+  for (std::uint32_t at = 0; at < kEmergency; at += kBlock) {
+    ASSERT_TRUE(Resync(ChunkId(2), at, Pattern(at, kBlock)).has_value()) << at;
+  }
+  ExpectFull(Resync(ChunkId(2), kEmergency, Pattern(2, kBlock)));
+  EXPECT_EQ(SetAside(), 0u);
+  for (std::uint32_t at = 0; at < kEmergency; at += kBlock) {
+    ASSERT_EQ(s.MustRead(ChunkId(2), at, kBlock), Pattern(at, kBlock));
+  }
+  s.platter().options().capacity_bytes = kCapacity;
+  s.MustWrite(ChunkId(3), 0, Pattern(3, kMegabyte));
+  s.world().RunFor(std::chrono::seconds(20));
+  EXPECT_EQ(SetAside(), kEmergency) << "for the next time";
 }
 
 TEST_F(SpaceTest, RefusedChunkIsNotThere) {
@@ -122,7 +138,7 @@ TEST_F(SpaceTest, SpaceFreedByAnEarlierProcessGoesBackToo) {
 
 TEST_F(SpaceTest, DiskThatOthersFillIsJustFull) {
   s.MustWrite(ChunkId(1), 0, Pattern(1, kMegabyte));
-  s.platter().options().capacity_bytes = s.platter().used_bytes();
+  s.platter().FillUp();
   // The store does not know yet, and hears it from the write itself.
   Result<void> written = s.Write(ChunkId(2), 0, Pattern(2, kMegabyte));
   ASSERT_FALSE(written.has_value());

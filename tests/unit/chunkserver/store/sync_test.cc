@@ -18,6 +18,7 @@ class CountingDisk final : public Disk {
     co_return std::move(counting);
   }
   Task<Result<DiskSpace>> Space() override { return disk_.Space(); }
+  Task<Result<std::uint64_t>> SetAside(std::uint64_t bytes) override { return disk_.SetAside(bytes); }
   std::string boot_id() const override { return disk_.boot_id(); }
 
   int reads = 0, writes = 0, syncs = 0;
