@@ -37,15 +37,30 @@ Task<Result<Attributes>> VolumeVfs::GetAttr(Caller caller, Ino ino, std::optiona
     Result<OpenHandlePtr> open = FindHandle(*handle);
     if (!open) co_return open.error();
   }
-  if (std::optional<LeaseCache::Known> known = parts_.leases.cache().Find(ToServer(ino), loop->Now())) {
-    co_return co_await PresentAttributes(loop, std::move(known->attr), known->number);
-  }
+  Result<LeaseCache::Known> known = co_await LoadAttr(loop, caller, ToServer(ino));
+  if (!known && known.error().code() == ErrorCode::kStale) known = FindRemovedDirectory(ToServer(ino), known.error());
+  if (!known) co_return known.error();
+  co_return co_await PresentAttributes(loop, std::move(known->attr), known->number);
+}
+
+Task<Result<LeaseCache::Known>> VolumeVfs::LoadAttr(ClientLoop* loop, Caller caller, Ino ino) {
+  LeaseCache& cache = parts_.leases.cache();
+  if (std::optional<LeaseCache::Known> known = cache.Find(ino, loop->Now())) co_return std::move(*known);
   proto::GetAttrRequest request;
-  request.set_ino(ToServer(ino).value());
+  request.set_ino(ino.value());
   auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
-  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-  co_return co_await PresentAttributes(loop, std::move(*reply->mutable_attr()), reply->note().number());
+  cache.Learn(reply->note(), reply->attr(), loop->Now());
+  co_return LeaseCache::Known{std::move(*reply->mutable_attr()), reply->note().number()};
+}
+
+/// A directory that was removed is what it was when it was opened, but for its names.
+Result<LeaseCache::Known> VolumeVfs::FindRemovedDirectory(Ino ino, const Error& otherwise) const {
+  OpenDirectoryPtr directory = directories_.FindByIno(ino);
+  if (directory == nullptr) return otherwise;
+  LeaseCache::Known known{directory->attr_when_opened, 0};
+  known.attr.set_nlink(0);
+  return known;
 }
 
 Task<Result<Attributes>> VolumeVfs::SetAttr(Caller caller, Ino kernel_ino, AttrChange change) {

@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,39 +10,30 @@
 namespace gabion {
 namespace {
 
-// A page of names alone, which is kept until the kernel has taken it.
+// A page, which is kept until the kernel has taken it.
 constexpr std::uint32_t kPageEntries = 1024;
-// With attributes, which are old a moment later, only what fits the kernel's buffer is asked for. That is at least so
-// many bytes an entry: fuse_direntplus with a short name.
+// Attributes without leases are old a moment later, so only what fits the kernel's buffer is asked for then. That is at
+// least so many bytes an entry: fuse_direntplus with a short name.
 constexpr std::uint32_t kDirentPlusBytes = 160;
 constexpr std::uint32_t kDirentBytes = 32;
+// The kernel asks for attributes with the first names, and then only if it sees that they are looked up, which `ls -l`
+// does when it has all names. So the first ones come with theirs; of a larger directory it is the kernel's say.
+constexpr std::uint64_t kEntriesWithAttr = 4096;
 
 }  // namespace
 
-/// Registered as files are, for a directory too can be removed while it is open.
+/// The metaserver is not told: READ_DIR checks who lists, and a directory that was removed while it was open is empty.
 Task<Result<HandleId>> VolumeVfs::OpenDir(Caller caller, Ino ino) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
-  HandleId handle = parts_.files.NextHandle();
-  proto::OpenRequest request;
-  request.set_ino(ToServer(ino).value());
-  request.set_handle_id(handle.value());
-  request.set_flags(O_RDONLY);
-  parts_.files.Announce(handle, ToServer(ino));
-  Result<proto::OpenReply> reply = co_await SendOpen(loop, caller, std::move(request));
-  if (!reply) {
-    parts_.files.Abandon(handle);
-    if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
-    co_return reply.error();
-  }
-  directories_.Add(handle, std::make_shared<OpenDirectory>(ToServer(ino), caller));
+  CO_TRY_ASSIGN(LeaseCache::Known known, co_await LoadAttr(loop, caller, ToServer(ino)));
+  const HandleId handle = parts_.files.NextHandle();
+  directories_.Add(handle, std::make_shared<OpenDirectory>(std::move(known.attr), caller));
   co_return handle;
 }
 
 Task<void> VolumeVfs::ReleaseDir(Ino, HandleId handle) {
-  ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   directories_.Remove(handle);
-  parts_.files.Abandon(handle);
-  releases_.Add(loop, handle);
+  co_return;
 }
 
 Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId handle, std::uint64_t offset,
@@ -53,14 +43,19 @@ Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId
   if (directory == nullptr) co_return Error(ErrorCode::kStale, "there is no such directory handle");
   AsyncMutex::Guard guard = co_await directory->reading.Lock();
   if (offset == 0) directory->Restart();
+  directory->wants_attr = directory->wants_attr || with_attr;
   if (offset < OpenDirectory::kFirstEntry) co_return co_await ListDots(loop, directory, offset);
 
   std::uint64_t entry = offset - OpenDirectory::kFirstEntry;
   std::vector<DirEntryPlus> listed;
   if (directory->AtEnd(entry)) co_return listed;
-  if (with_attr || directory->Find(entry) == nullptr) {
-    std::uint32_t max_entries = with_attr ? std::max(max_bytes / kDirentPlusBytes, 1u) : kPageEntries;
-    Result<void> loaded = co_await LoadEntries(loop, directory, entry, max_entries, with_attr);
+  const proto::DirEntry* first = directory->Find(entry);
+  const bool load = first == nullptr || (with_attr && !FindAttrOfEntry(loop, *first));
+  if (load) {
+    const bool load_attr = with_attr || (directory->wants_attr && entry < kEntriesWithAttr);
+    const bool whole_page = !with_attr || directory->leased;
+    std::uint32_t max_entries = whole_page ? kPageEntries : std::max(max_bytes / kDirentPlusBytes, 1u);
+    Result<void> loaded = co_await LoadEntries(loop, directory, entry, max_entries, load_attr);
     if (!loaded && loaded.error().code() == ErrorCode::kStale) co_return listed;  // removed: it has no entries
     if (!loaded) co_return loaded.error();
   }
@@ -69,9 +64,15 @@ Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId
     bytes += found->name().size() + (with_attr ? kDirentPlusBytes : kDirentBytes);
     if (bytes > max_bytes && !listed.empty()) break;
     ++entry;
-    listed.push_back(ToDirEntry(*found, entry + OpenDirectory::kFirstEntry));
+    listed.push_back(ToDirEntry(loop, *found, entry + OpenDirectory::kFirstEntry, load));
   }
   co_return listed;
+}
+
+/// What may be used of an entry that was loaded before.
+std::optional<FileAttr> VolumeVfs::FindAttrOfEntry(ClientLoop* loop, const proto::DirEntry& entry) {
+  std::optional<LeaseCache::Known> known = parts_.leases.cache().Find(Ino(entry.ino()), loop->Now());
+  return known ? TryPresent(known->attr) : std::nullopt;
 }
 
 /// Has the page with `entry` on, as far as the directory goes.
@@ -89,6 +90,7 @@ Task<Result<void>> VolumeVfs::LoadEntries(ClientLoop* loop, OpenDirectoryPtr dir
                                                                 std::move(request));
     if (!reply) co_return reply.error();
     LearnListing(loop, directory->ino, *reply);
+    if (there && with_attr && reply->entries_size() > 0) directory->leased = reply->entries(0).attr().leased();
     directory->Adopt(cursor, std::move(*reply));
     if (there || directory->AtEnd(entry)) co_return Result<void>();
   }
@@ -104,7 +106,8 @@ void VolumeVfs::LearnListing(ClientLoop* loop, Ino directory, const proto::ReadD
   }
 }
 
-DirEntryPlus VolumeVfs::ToDirEntry(const proto::DirEntry& found, std::uint64_t next_offset) {
+DirEntryPlus VolumeVfs::ToDirEntry(ClientLoop* loop, const proto::DirEntry& found, std::uint64_t next_offset,
+                                   bool just_loaded) {
   DirEntryPlus entry;
   entry.name = found.name();
   entry.ino = parts_.root.ToKernel(Ino(found.ino()));
@@ -112,9 +115,8 @@ DirEntryPlus VolumeVfs::ToDirEntry(const proto::DirEntry& found, std::uint64_t n
   entry.next_offset = next_offset;
   if (!found.has_attr()) return entry;
   // What is not settled at once is left to be looked up.
-  if (std::optional<FileAttr> attr = TryPresent(found.attr())) {
-    entry.entry = Entry{*attr, Validity{}};
-  }
+  std::optional<FileAttr> attr = just_loaded ? TryPresent(found.attr()) : FindAttrOfEntry(loop, found);
+  if (attr) entry.entry = Entry{*attr, Validity{}};
   return entry;
 }
 

@@ -10,6 +10,7 @@ void OpenDirectory::Restart() {
   entries_.clear();
   ended_ = false;
   marks_.clear();
+  wants_attr = false;
 }
 
 const proto::DirEntry* OpenDirectory::Find(std::uint64_t entry) const {
@@ -46,6 +47,14 @@ OpenDirectoryPtr OpenDirectories::Find(HandleId handle) const {
   std::lock_guard lock(mutex_);
   auto found = directories_.find(handle);
   return found == directories_.end() ? nullptr : found->second;
+}
+
+OpenDirectoryPtr OpenDirectories::FindByIno(Ino ino) const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [handle, directory] : directories_) {
+    if (directory->ino == ino) return directory;
+  }
+  return nullptr;
 }
 
 void OpenDirectories::Remove(HandleId handle) {

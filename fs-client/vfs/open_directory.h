@@ -31,11 +31,14 @@ class OpenDirectory {
     std::string after_name;   // "": from the start
   };
 
-  OpenDirectory(Ino directory, Caller who) : ino(directory), opener(who) {}
+  OpenDirectory(proto::Attr attr, Caller who) : ino(attr.ino()), opener(who), attr_when_opened(std::move(attr)) {}
 
   const Ino ino;        // the metaserver's number
   const Caller opener;  // who listed is who may
+  const proto::Attr attr_when_opened;
   AsyncMutex reading;
+  bool wants_attr = false;  // the kernel asked for attributes with this listing's first names
+  bool leased = true;       // the last attributes came with leases
 
   /// Begins anew, as rewinddir(3) does.
   void Restart();
@@ -62,6 +65,8 @@ class OpenDirectories {
   void Add(HandleId handle, OpenDirectoryPtr directory);
   /// Null if there is no such handle.
   OpenDirectoryPtr Find(HandleId handle) const;
+  /// One of the handles of that directory; null if there is none.
+  OpenDirectoryPtr FindByIno(Ino ino) const;
   void Remove(HandleId handle);
 
  private:

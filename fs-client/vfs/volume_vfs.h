@@ -142,6 +142,9 @@ class VolumeVfs final : public Vfs {
 
   // attr.cc
 
+  /// From what leases cover, or the metaserver.
+  Task<Result<LeaseCache::Known>> LoadAttr(ClientLoop* loop, Caller caller, Ino ino);
+  Result<LeaseCache::Known> FindRemovedDirectory(Ino ino, const Error& otherwise) const;
   Task<Result<proto::SetAttrReply>> Resize(ClientLoop* loop, Caller caller, proto::SetAttrRequest request);
 
   // transfer.cc
@@ -153,13 +156,19 @@ class VolumeVfs final : public Vfs {
 
   Task<Result<void>> ZeroRange(ClientLoop* loop, OpenInodePtr inode, std::uint64_t begin, std::uint64_t end);
 
+  // xattr.cc
+
+  /// By the attributes that a lease covers: `ls -l` asks for each file's security label, which hardly any has.
+  bool IsKnownToHaveNoXattrs(ClientLoop* loop, Ino ino);
+
   // directory.cc
 
   Task<Result<void>> LoadEntries(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t entry,
                                  std::uint32_t max_entries, bool with_attr);
+  std::optional<FileAttr> FindAttrOfEntry(ClientLoop* loop, const proto::DirEntry& entry);
   Task<Result<std::vector<DirEntryPlus>>> ListDots(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t offset);
   void LearnListing(ClientLoop* loop, Ino directory, const proto::ReadDirReply& reply);
-  DirEntryPlus ToDirEntry(const proto::DirEntry& found, std::uint64_t next_offset);
+  DirEntryPlus ToDirEntry(ClientLoop* loop, const proto::DirEntry& found, std::uint64_t next_offset, bool just_loaded);
 
   const Parts parts_;
   ReleaseQueue releases_;

@@ -36,9 +36,15 @@ Task<Result<void>> VolumeVfs::SetXattr(Caller caller, Ino ino, std::string name,
   co_return Result<void>();
 }
 
+bool VolumeVfs::IsKnownToHaveNoXattrs(ClientLoop* loop, Ino ino) {
+  std::optional<LeaseCache::Known> known = parts_.leases.cache().Find(ToServer(ino), loop->Now());
+  return known && known->attr.has_no_xattrs();
+}
+
 Task<Result<std::string>> VolumeVfs::GetXattr(Caller caller, Ino ino, std::string name) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   CO_TRY(CheckNamespace(name));
+  if (IsKnownToHaveNoXattrs(loop, ino)) co_return Error(ErrorCode::kNoAttribute, "no such attribute");
   proto::GetXattrRequest request;
   request.set_ino(ToServer(ino).value());
   request.set_name(std::move(name));
@@ -50,12 +56,14 @@ Task<Result<std::string>> VolumeVfs::GetXattr(Caller caller, Ino ino, std::strin
 
 Task<Result<std::vector<std::string>>> VolumeVfs::ListXattr(Caller caller, Ino ino) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  std::vector<std::string> names;
+  if (IsKnownToHaveNoXattrs(loop, ino)) co_return names;
   proto::ListXattrRequest request;
   request.set_ino(ToServer(ino).value());
   auto reply =
       co_await parts_.meta.Read<proto::ListXattrReply>(loop, caller, proto::METHOD_LIST_XATTR, std::move(request));
   if (!reply) co_return reply.error();
-  std::vector<std::string> names(reply->names().begin(), reply->names().end());
+  names.assign(reply->names().begin(), reply->names().end());
   co_return names;
 }
 

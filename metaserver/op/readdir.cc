@@ -12,7 +12,8 @@ namespace gabion::op {
 namespace {
 
 constexpr std::uint32_t kMaxEntries = 2048;
-constexpr std::uint32_t kMaxEntriesWithAttr = 512;  // each costs a read: the strand is not held for long
+// Each costs a read: the strand is not held for long, and the smallest cache has all of them in memory together.
+constexpr std::uint32_t kMaxEntriesWithAttr = 256;
 constexpr std::size_t kMaxNamesBytes = 256 * kKiB;
 
 /// Adds the attributes of all entries. All are asked for before giving up on one that is not in memory, so that one

@@ -35,7 +35,7 @@ void MakeHarder(SimCluster& cluster) {
   }
   if (random.Chance(1, 3)) {
     cluster.store("meta").options().cold = true;
-    cluster.store("meta").options().warm_keys_max = 200;
+    cluster.store("meta").options().warm_keys_max = 1000;
   }
   for (const std::string& name : cluster.names()) {
     if (random.Chance(1, 3))

@@ -1,6 +1,7 @@
 // Leases: what a client knows it does not ask for again, and what another changes it does not believe any more.
 #include <fcntl.h>
 
+#include "fs-client/vfs/open_directory.h"
 #include "tests/sim/scenarios/scenario.h"
 
 namespace gabion {
@@ -26,12 +27,19 @@ class LeasesTest : public testing::Test {
     EXPECT_TRUE(IsOk(attr));
     return attr ? attr->size : 0;
   }
+  /// On a client's machine.
+  template <typename T>
+  T On(Task<T> call, const std::string& client = "client2") {
+    return cluster_.Do(SimCluster::On(cluster_.executor(client), std::move(call)));
+  }
+  void On(Task<void> call) { cluster_.Await(cluster_.BeginVoid(std::move(call))); }
   Duration TimeOf(Task<Result<void>> call) {
     const Duration begin = cluster_.world().elapsed();
     EXPECT_TRUE(IsOk(cluster_.Do(std::move(call))));
     return cluster_.world().elapsed() - begin;
   }
 
+  const Caller kRoot{};
   SimCluster cluster_{{.seed = 31, .clients = 2}};
   PosixCalls one_{cluster_, "client1"};
   PosixCalls two_{cluster_, "client2"};
@@ -43,6 +51,61 @@ TEST_F(LeasesTest, WhatIsKnownIsAnsweredWithoutTheMetaserver) {
   const Duration begin = cluster_.world().elapsed();
   for (int i = 0; i < 10; ++i) Look(two_);
   EXPECT_LT(cluster_.world().elapsed() - begin, milliseconds(1));
+}
+
+TEST_F(LeasesTest, AListingTellsOfAllItsEntries) {
+  Vfs& kernel = cluster_.vfs("client2");
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(IsOk(cluster_.Do(one_.WriteFile("/d/f" + std::to_string(i), "data"))));
+  }
+  const Ino directory = cluster_.Do(two_.Stat("/d"))->ino;
+  cluster_.world().RunFor(seconds(5));  // it was written to a moment ago
+  const Result<HandleId> handle = On(kernel.OpenDir(kRoot, directory));
+  ASSERT_TRUE(IsOk(handle));
+  // As the kernel does it: with attributes for the first page, and then without.
+  std::uint64_t offset = 0;
+  for (bool with_attr = true;; with_attr = false) {
+    const auto page = On(kernel.ReadDir(kRoot, directory, *handle, offset, 2048, with_attr));
+    ASSERT_TRUE(IsOk(page));
+    if (page->empty()) break;
+    offset = page->back().next_offset;
+  }
+  On(kernel.ReleaseDir(directory, *handle));
+  cluster_.network().Cut("client2", "meta");
+  const Duration begin = cluster_.world().elapsed();
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(IsOk(cluster_.Do(two_.Stat("/d/f" + std::to_string(i)))));
+  EXPECT_LT(cluster_.world().elapsed() - begin, milliseconds(1));
+}
+
+TEST_F(LeasesTest, AbsentXattrsAreKnownUntilAnotherSetsOne) {
+  const std::string name = "security.selinux";
+  const Ino ino = cluster_.Do(two_.Stat("/d/file"))->ino;
+  cluster_.network().Cut("client2", "meta");
+  const Duration begin = cluster_.world().elapsed();
+  EXPECT_EQ(NameOf(On(cluster_.vfs("client2").GetXattr(kRoot, ino, name))), "NO_ATTRIBUTE");
+  EXPECT_TRUE(On(cluster_.vfs("client2").ListXattr(kRoot, ino)).value().empty());
+  EXPECT_LT(cluster_.world().elapsed() - begin, milliseconds(1));
+  cluster_.network().Mend("client2", "meta");
+  ASSERT_TRUE(IsOk(On(cluster_.vfs("client1").SetXattr(kRoot, ino, name, "label", 0), "client1")));
+  EXPECT_EQ(On(cluster_.vfs("client2").GetXattr(kRoot, ino, name)).value(), "label");
+  EXPECT_EQ(On(cluster_.vfs("client2").ListXattr(kRoot, ino)).value().size(), 1u);
+}
+
+TEST_F(LeasesTest, AnOpenDirectoryThatAnotherRemovedIsEmpty) {
+  Vfs& kernel = cluster_.vfs("client2");
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Mkdir("/e"))));
+  const Ino directory = cluster_.Do(two_.Stat("/e"))->ino;
+  const Result<HandleId> handle = On(kernel.OpenDir(kRoot, directory));
+  ASSERT_TRUE(IsOk(handle));
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Rmdir("/e"))));
+  const Result<Attributes> attributes = On(kernel.GetAttr(kRoot, directory, std::nullopt));
+  ASSERT_TRUE(IsOk(attributes));
+  EXPECT_EQ(attributes->attr.nlink, 0u);
+  const auto page = On(kernel.ReadDir(kRoot, directory, *handle, OpenDirectory::kFirstEntry, 4096, false));
+  ASSERT_TRUE(IsOk(page));
+  EXPECT_TRUE(page->empty());
+  On(kernel.ReleaseDir(directory, *handle));
+  EXPECT_EQ(NameOf(On(kernel.GetAttr(kRoot, directory, std::nullopt))), "STALE");
 }
 
 TEST_F(LeasesTest, KnowledgeLastsAsLongAsTheSessionIsRenewed) {
