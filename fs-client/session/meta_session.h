@@ -25,7 +25,8 @@ class HandleRegistry {
   virtual ~HandleRegistry() = default;
   /// Every handle that is open or being opened.
   virtual std::vector<proto::OpenHandle> OpenHandles() = 0;
-  /// The files of these handles are gone: calls on them fail with kStale from now on.
+  /// The metaserver does not know these, of the ones that OpenHandles named last. Those that were open then are lost:
+  /// calls on them fail with kStale from now on.
   virtual void MarkLost(const std::vector<HandleId>& handles) = 0;
 };
 

@@ -77,7 +77,8 @@ std::vector<proto::OpenHandle> OpenFiles::OpenHandles() {
   {
     std::lock_guard lock(handles_mutex_);
     all.reserve(handles_.size());
-    for (const auto& [id, slot] : handles_) {
+    for (auto& [id, slot] : handles_) {
+      slot.named_open = slot.handle != nullptr;
       proto::OpenHandle& open = all.emplace_back();
       open.set_handle_id(id.value());
       open.set_ino(slot.ino.value());
@@ -93,8 +94,8 @@ void OpenFiles::MarkLost(const std::vector<HandleId>& handles) {
   std::lock_guard lock(handles_mutex_);
   for (HandleId id : handles) {
     auto found = handles_.find(id);
-    // One that is still being opened learns its fate from the answer to that.
-    if (found == handles_.end() || found->second.handle == nullptr) continue;
+    // One that was still being opened when it was named learns its fate from the answer to that, be it here by now.
+    if (found == handles_.end() || !found->second.named_open) continue;
     found->second.handle->lost = true;
     ++lost;
   }

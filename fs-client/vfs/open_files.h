@@ -43,7 +43,8 @@ class OpenFiles final : public HandleRegistry {
  private:
   struct Slot {
     Ino ino;
-    OpenHandlePtr handle;  // null while it is being opened
+    OpenHandlePtr handle;     // null while it is being opened
+    bool named_open = false;  // when OpenHandles was asked last it was open
   };
 
   std::atomic<std::uint64_t> next_handle_ = 1;

@@ -74,9 +74,19 @@ TEST_F(OpenFilesTest, NamesOpenHandlesAndThoseBeingOpened) {
 TEST_F(OpenFilesTest, LostHandlesAreMarked) {
   OpenFiles::Opened one = Open(1);
   OpenFiles::Opened two = Open(1);
+  (void)files_.OpenHandles();
   files_.MarkLost({one.handle->id, HandleId(999)});
   EXPECT_TRUE(one.handle->lost);
   EXPECT_FALSE(two.handle->lost);
+}
+
+TEST_F(OpenFilesTest, AHandleThatWasOpenedAfterItWasNamedIsNotLost) {
+  const HandleId opening = files_.NextHandle();
+  files_.Announce(opening, Ino(5));
+  (void)files_.OpenHandles();  // the metaserver does not know it yet
+  const OpenFiles::Opened open = files_.Finish(opening, AttrOf(1), O_RDWR, true);
+  files_.MarkLost({opening});
+  EXPECT_FALSE(open.handle->lost);
 }
 
 }  // namespace
