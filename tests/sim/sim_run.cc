@@ -113,6 +113,7 @@ class SimRun {
 
   /// Until every copy is in sync and every deletion carried out.
   std::string AwaitRest() {
+    cluster_.world().RunFor(seconds(1));  // what was closed last is released, and may be garbage only then
     proto::AdminStatusReply last;
     const bool rests = cluster_.WaitForStatus(
         [&last](const proto::AdminStatusReply& status) {
