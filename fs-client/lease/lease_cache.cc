@@ -48,7 +48,10 @@ LeaseCache::KernelWork LeaseCache::ForgetKnown(TimePoint until) {
 LeaseCache::KernelWork LeaseCache::ForgetAllKnown() {
   KernelWork work;
   ++generation_;
-  for (auto& [ino, record] : records_) ForgetKnownOf(ino, record, work);
+  for (auto& [ino, record] : records_) {
+    work.entries_until = std::max(work.entries_until, record.told_until);
+    ForgetKnownOf(ino, record, work);
+  }
   return work;
 }
 
@@ -98,7 +101,7 @@ LeaseCache::Record* LeaseCache::GrantedAt(const proto::LeaseNote& note, Ino ino)
   return &record;
 }
 
-LeaseCache::KernelWork LeaseCache::Changed(const proto::LeaseNote& note) {
+LeaseCache::KernelWork LeaseCache::Changed(const proto::LeaseNote& note, TimePoint now) {
   KernelWork work;
   std::lock_guard lock(mutex_);
   if (Mutated("lease.keep_changed")) return work;
@@ -107,6 +110,7 @@ LeaseCache::KernelWork LeaseCache::Changed(const proto::LeaseNote& note) {
     const Ino ino(number);
     Record& record = At(ino);
     record.changed = std::max(record.changed, note.number());
+    record.quiet_from = now + kEntryQuiet;
     ForgetKnownOf(ino, record, work);  // that of a later answer as well, which is rare
   }
   ForgetOldFloors();
@@ -143,13 +147,14 @@ void LeaseCache::ForgetKnownOf(Ino ino, Record& record, KernelWork& work) {
   record.known.reset();
   names_ -= record.names.size();
   record.names.clear();
-  if (std::exchange(record.told_kernel, false)) work.push_back(ino);
+  if (std::exchange(record.told_kernel, false)) work.attributes.push_back(ino);
 }
 
 void LeaseCache::DropLease(Ino ino, Record& record, KernelWork& work) {
   if (record.lease == 0) return;
   record.lease = 0;
   --leases_;
+  work.entries_until = std::max(work.entries_until, record.told_until);
   ForgetKnownOf(ino, record, work);
 }
 
@@ -197,11 +202,34 @@ std::optional<Ino> LeaseCache::FindEntry(Ino directory, const std::string& name,
 Duration LeaseCache::AttributesFor(Ino ino, std::uint64_t number, TimePoint now) {
   std::lock_guard lock(mutex_);
   auto found = records_.find(ino);
-  if (now >= valid_until_ || found == records_.end()) return Duration(0);
+  if (found == records_.end()) return Duration(0);
+  const Duration left = LeftOf(found->second, number, valid_until_, now);
+  if (left > Duration(0)) found->second.told_kernel = true;
+  return left;
+}
+
+Duration LeaseCache::AttributesBesideEntry(Ino ino, std::uint64_t number, TimePoint now) const {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(ino);
+  if (found == records_.end() || !found->second.told_kernel) return Duration(0);
+  return LeftOf(found->second, number, valid_until_, now);
+}
+
+Duration LeaseCache::LeftOf(const Record& record, std::uint64_t number, TimePoint until, TimePoint now) {
+  if (now >= until || !record.known || record.known->number != number) return Duration(0);
+  return until - now;
+}
+
+Duration LeaseCache::EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(directory);
+  if (now >= valid_until_ || found == records_.end() || now < found->second.quiet_from) return Duration(0);
   Record& record = found->second;
-  if (!record.known || record.known->number != number) return Duration(0);
-  record.told_kernel = true;
-  return valid_until_ - now;
+  auto known = record.names.find(name);
+  if (known == record.names.end() || known->second.ino != ino) return Duration(0);
+  const Duration validity = std::min(kEntryValidity, valid_until_ - now);
+  record.told_until = std::max(record.told_until, now + validity + kEntrySlack);
+  return validity;
 }
 
 std::uint64_t LeaseCache::era() const {

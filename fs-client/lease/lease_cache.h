@@ -32,8 +32,22 @@ class LeaseCache {
   /// Of all directories; more are not kept.
   static constexpr std::size_t kMaxNames = 262144;
 
-  /// Inodes whose attributes the kernel was told, and must not use any more.
-  using KernelWork = std::vector<Ino>;
+  /// For so long the kernel may use an entry. Nobody can take one back from it (docs/leases.md), so that this is how
+  /// long a recall may take, and
+  static constexpr Duration kEntryValidity = std::chrono::milliseconds(200);
+  /// so much later the kernel may begin to count: when the thread that asked gets to run.
+  static constexpr Duration kEntrySlack = std::chrono::milliseconds(100);
+  /// Entries of a directory that this client changed so lately are not for the kernel: it is at work there, and another
+  /// that is as well would be held up.
+  static constexpr Duration kEntryQuiet = std::chrono::seconds(2);
+
+  /// What the kernel was told, and must not use any more.
+  struct KernelWork {
+    std::vector<Ino> attributes;
+    TimePoint entries_until;  // it uses entries till then
+
+    bool empty() const { return attributes.empty() && entries_until == TimePoint(); }
+  };
 
   /// A session begins or goes on; leases count from this answer on, until `valid_until`.
   void Begin(const proto::LeaseNote& note, TimePoint valid_until);
@@ -52,7 +66,7 @@ class LeaseCache {
   /// An answer shows an entry of the directory, or (no `ino`) that there is none of that name, under a lease on it.
   void LearnEntry(const proto::LeaseNote& note, Ino directory, const std::string& name, Ino ino, TimePoint now);
   /// An answer to an op of our own tells what it changed.
-  KernelWork Changed(const proto::LeaseNote& note);
+  KernelWork Changed(const proto::LeaseNote& note, TimePoint now);
   /// Gives up what was recalled.
   KernelWork Recalled(std::span<const proto::Recall> recalls);
 
@@ -66,6 +80,11 @@ class LeaseCache {
 
   /// For how long the kernel may use the attributes from that answer; 0: not at all.
   Duration AttributesFor(Ino ino, std::uint64_t number, TimePoint now);
+  /// The same in an answer that shows an entry as well: only attributes of an inode that the kernel has some of
+  /// already, for it would not notice that an invalidation has overtaken its first ones.
+  Duration AttributesBesideEntry(Ino ino, std::uint64_t number, TimePoint now) const;
+  /// For how long the kernel may use the entry, or (no `ino`) that there is none of that name; 0: not at all.
+  Duration EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now);
 
   /// The era of the leases, 0 if there are none.
   std::uint64_t era() const;
@@ -84,12 +103,15 @@ class LeaseCache {
     std::optional<Known> known;  // under a lease, as the names
     std::map<std::string, KnownName> names;
     bool told_kernel = false;  // which may use the attributes while the session is good
+    TimePoint told_until;      // until then it may use entries
+    TimePoint quiet_from;      // entries are not for the kernel before that
   };
 
   bool Accepts(const proto::LeaseNote& note, TimePoint now) const;
   /// Under mutex_; its record, made if it has none.
   Record& At(Ino ino);
   Record* GrantedAt(const proto::LeaseNote& note, Ino ino);
+  static Duration LeftOf(const Record& record, std::uint64_t number, TimePoint until, TimePoint now);
   void ForgetKnownOf(Ino ino, Record& record, KernelWork& work);
   void DropLease(Ino ino, Record& record, KernelWork& work);
   KernelWork DropAll();

@@ -18,14 +18,15 @@ class Leases {
   /// Gives up all leases, the kernel's share included: before the session goes on elsewhere or anew.
   Task<void> End(Env& env);
   /// The session was renewed, and is good until then.
-  Task<void> Extend(TimePoint valid_until, TimePoint now, bool lapsed);
+  Task<void> Extend(Env& env, TimePoint valid_until, bool lapsed);
   /// An op of our own was answered.
-  Task<void> Changed(const proto::LeaseNote& note);
+  Task<void> Changed(Env& env, const proto::LeaseNote& note);
   /// An op of our own may have been done or not, or may still be done before `until`.
-  Task<void> Unsure(TimePoint until);
+  Task<void> Unsure(Env& env, TimePoint until);
 
-  /// Has the kernel forget attributes; false if it has not within a second.
-  Task<bool> Forget(LeaseCache::KernelWork work);
+  /// Has the kernel forget attributes, and waits until it uses no entries any more; false if it has not forgotten
+  /// within a second.
+  Task<bool> Forget(Env& env, LeaseCache::KernelWork work);
 
  private:
   KernelCaches& kernel_;

@@ -64,10 +64,10 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
   *request.mutable_leases() = std::move(*told.mutable_recalls());
   if (!Mutated("lease.return_first")) {
     LeaseCache::KernelWork work = leases_.cache().Recalled(recalls);
-    bool forgotten = co_await leases_.Forget(work);
+    bool forgotten = co_await leases_.Forget(loop->env(), work);
     while (!forgotten && !session_.stopping() && leases_.cache().era() == told.era()) {
       co_await loop->env().clock.SleepFor(kForgetAgain);
-      forgotten = co_await leases_.Forget(work);
+      forgotten = co_await leases_.Forget(loop->env(), work);
     }
   }
   if (loop->env().Buggified("client.slow_return")) co_await loop->env().clock.SleepFor(std::chrono::milliseconds(200));
@@ -85,7 +85,7 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
   }
   if (Mutated("lease.return_first")) {
     LeaseCache::KernelWork late = leases_.cache().Recalled(recalls);
-    (void)co_await leases_.Forget(std::move(late));
+    (void)co_await leases_.Forget(loop->env(), std::move(late));
   }
 }
 

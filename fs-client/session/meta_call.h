@@ -45,9 +45,9 @@ class MetaCalls {
     if (tries.unanswered) {
       // One that was given up may still be waiting at the metaserver for others' leases.
       TimePoint until = reply ? loop->Now() : loop->Now() + kLongestOp;
-      co_await leases_.Unsure(until);
+      co_await leases_.Unsure(loop->env(), until);
     } else if (reply) {
-      co_await leases_.Changed(reply->note());
+      co_await leases_.Changed(loop->env(), reply->note());
     }
     co_return reply;
   }

@@ -168,7 +168,7 @@ Task<Result<void>> MetaSession::RenewOnce() {
     if (reply->message.has_map()) AdoptMap(reply->message.map());
     // Behind a new connection there may be a new metaserver process, which has to hear what we have open.
     if (client.connection_count() == resumed_connection_) {
-      if (state() == now) co_await leases_.Extend(LeaseEnd(sent_at, now->ttl), loop->Now(), reply->message.lapsed());
+      if (state() == now) co_await leases_.Extend(loop->env(), LeaseEnd(sent_at, now->ttl), reply->message.lapsed());
       co_return Result<void>();
     }
   } else if (reply.error().code() != ErrorCode::kSessionExpired &&

@@ -50,7 +50,8 @@ Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId
   std::vector<DirEntryPlus> listed;
   if (directory->AtEnd(entry)) co_return listed;
   const proto::DirEntry* first = directory->Find(entry);
-  const bool load = first == nullptr || (with_attr && !FindAttrOfEntry(loop, *first));
+  const LeaseCache& cache = parts_.leases.cache();
+  const bool load = first == nullptr || (with_attr && !cache.Find(Ino(first->ino()), loop->Now()));
   if (load) {
     const bool load_attr = with_attr || (directory->wants_attr && entry < kEntriesWithAttr);
     const bool whole_page = !with_attr || directory->leased;
@@ -64,15 +65,9 @@ Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId
     bytes += found->name().size() + (with_attr ? kDirentPlusBytes : kDirentBytes);
     if (bytes > max_bytes && !listed.empty()) break;
     ++entry;
-    listed.push_back(ToDirEntry(loop, *found, entry + OpenDirectory::kFirstEntry, load));
+    listed.push_back(ToDirEntry(loop, *directory, *found, entry + OpenDirectory::kFirstEntry, load));
   }
   co_return listed;
-}
-
-/// What may be used of an entry that was loaded before.
-std::optional<FileAttr> VolumeVfs::FindAttrOfEntry(ClientLoop* loop, const proto::DirEntry& entry) {
-  std::optional<LeaseCache::Known> known = parts_.leases.cache().Find(Ino(entry.ino()), loop->Now());
-  return known ? TryPresent(known->attr) : std::nullopt;
 }
 
 /// Has the page with `entry` on, as far as the directory goes.
@@ -106,17 +101,20 @@ void VolumeVfs::LearnListing(ClientLoop* loop, Ino directory, const proto::ReadD
   }
 }
 
-DirEntryPlus VolumeVfs::ToDirEntry(ClientLoop* loop, const proto::DirEntry& found, std::uint64_t next_offset,
-                                   bool just_loaded) {
+DirEntryPlus VolumeVfs::ToDirEntry(ClientLoop* loop, const OpenDirectory& directory, const proto::DirEntry& found,
+                                   std::uint64_t next_offset, bool just_loaded) {
   DirEntryPlus entry;
   entry.name = found.name();
   entry.ino = parts_.root.ToKernel(Ino(found.ino()));
   entry.type_mode = found.mode();
   entry.next_offset = next_offset;
   if (!found.has_attr()) return entry;
+  const Ino ino(found.ino());
+  std::optional<LeaseCache::Known> known = parts_.leases.cache().Find(ino, loop->Now());
+  if (!known && just_loaded) known = LeaseCache::Known{found.attr(), 0};
   // What is not settled at once is left to be looked up.
-  std::optional<FileAttr> attr = just_loaded ? TryPresent(found.attr()) : FindAttrOfEntry(loop, found);
-  if (attr) entry.entry = Entry{*attr, Validity{}};
+  std::optional<FileAttr> attr = known ? TryPresent(known->attr) : std::nullopt;
+  if (attr) entry.entry = Entry{*attr, ValidityOf(loop, directory.ino, found.name(), ino, known->number)};
   return entry;
 }
 

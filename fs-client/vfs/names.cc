@@ -30,19 +30,29 @@ Task<Result<Entry>> VolumeVfs::Lookup(Caller caller, Ino parent, std::string nam
   cache.Learn(reply->note(), reply->attr(), loop->Now());
   if (reply->entries_leased() && !dots)
     cache.LearnEntry(reply->note(), ToServer(parent), name, Ino(reply->attr().ino()), loop->Now());
-  if (!reply->has_attr()) co_return Error(ErrorCode::kNotFound, "no such name");
-  co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
+  if (!reply->has_attr()) co_return AbsentEntry(loop, ToServer(parent), name);
+  const Ino ino(reply->attr().ino());
+  CO_TRY_ASSIGN(Entry entry, co_await PresentEntry(std::move(*reply->mutable_attr())));
+  entry.validity = ValidityOf(loop, ToServer(parent), name, ino, reply->note().number());
+  co_return entry;
+}
+
+Result<Entry> VolumeVfs::AbsentEntry(ClientLoop* loop, Ino parent, const std::string& name) {
+  Entry absent;
+  absent.validity = ValidityOf(loop, parent, name, Ino(), 0);
+  if (absent.validity.entry_ns == 0) return Error(ErrorCode::kNotFound, "no such name");
+  return absent;
 }
 
 std::optional<Result<Entry>> VolumeVfs::FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name) {
   LeaseCache& cache = parts_.leases.cache();
   std::optional<Ino> ino = cache.FindEntry(parent, name, loop->Now());
   if (!ino) return std::nullopt;
-  if (!*ino) return Error(ErrorCode::kNotFound, "no such name");
+  if (!*ino) return AbsentEntry(loop, parent, name);
   std::optional<LeaseCache::Known> known = cache.Find(*ino, loop->Now());
   std::optional<FileAttr> file = known ? TryPresent(known->attr) : std::nullopt;
   if (!file) return std::nullopt;
-  return Entry{*file, Validity{}};
+  return Entry{*file, ValidityOf(loop, parent, name, *ino, known->number)};
 }
 
 Task<Result<std::string>> VolumeVfs::ReadLink(Caller caller, Ino ino) {

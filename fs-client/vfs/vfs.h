@@ -37,14 +37,13 @@ struct FileAttr {
   std::int64_t btime_ns = 0;
 };
 
-/// How long the kernel may use an answer without asking again. An entry's attributes have none: only in an answer that
-/// shows nothing else (Attributes) does the kernel notice that an invalidation has overtaken it. Entries have none
-/// either: it can be told to forget one only while no request in its directory is being served.
+/// How long the kernel may use an answer without asking again (docs/leases.md, "The kernel").
 struct Validity {
   std::uint64_t entry_ns = 0;
   std::uint64_t attr_ns = 0;
 };
 
+/// No inode number: there is no such name, and the kernel may remember that for a while.
 struct Entry {
   FileAttr attr;
   Validity validity;

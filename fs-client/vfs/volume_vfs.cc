@@ -103,15 +103,27 @@ Task<Result<Attributes>> VolumeVfs::PresentAttributes(ClientLoop* loop, proto::A
   } else {
     CO_TRY_ASSIGN(attributes.attr, co_await Present(std::move(attr)));
   }
-  // What is being written here has its size and times from here, until they are the metaserver's.
-  OpenInodePtr inode = parts_.files.FindInode(ino);
-  if (inode != nullptr) {
-    std::lock_guard lock(inode->mutex);
-    if (!inode->dirty.empty() || inode->own_change) co_return attributes;
-  }
+  if (IsBeingWritten(ino)) co_return attributes;
   Duration valid = parts_.leases.cache().AttributesFor(ino, number, loop->Now());
   attributes.valid_ns = static_cast<std::uint64_t>(valid.count());
   co_return attributes;
+}
+
+bool VolumeVfs::IsBeingWritten(Ino ino) const {
+  OpenInodePtr inode = parts_.files.FindInode(ino);
+  if (inode == nullptr) return false;
+  std::lock_guard lock(inode->mutex);
+  return !inode->dirty.empty() || inode->own_change;
+}
+
+Validity VolumeVfs::ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino,
+                               std::uint64_t number) {
+  LeaseCache& cache = parts_.leases.cache();
+  Validity validity;
+  validity.entry_ns = static_cast<std::uint64_t>(cache.EntryFor(directory, name, ino, loop->Now()).count());
+  if (!ino || IsBeingWritten(ino)) return validity;
+  validity.attr_ns = static_cast<std::uint64_t>(cache.AttributesBesideEntry(ino, number, loop->Now()).count());
+  return validity;
 }
 
 Task<void> VolumeVfs::DropPages(OpenInodePtr inode) {

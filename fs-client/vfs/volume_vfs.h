@@ -110,6 +110,10 @@ class VolumeVfs final : public Vfs {
   Task<Result<Entry>> PresentEntry(proto::Attr attr);
   /// The attributes from an answer with that number, and for how long the kernel may use them.
   Task<Result<Attributes>> PresentAttributes(ClientLoop* loop, proto::Attr attr, std::uint64_t number);
+  /// Its size and times are from here, until they are the metaserver's.
+  bool IsBeingWritten(Ino ino) const;
+  /// For how long the kernel may use an entry, and the attributes from the answer with that number beside it.
+  Validity ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino, std::uint64_t number);
   Task<void> DropPages(OpenInodePtr inode);
   /// Asks the metaserver for the open file's attributes, for calls that the kernel makes without asking itself.
   Task<Result<void>> LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode);
@@ -126,6 +130,7 @@ class VolumeVfs final : public Vfs {
   // names.cc
 
   /// What a lookup answers if both the entry and the attributes of what it leads to are known under leases.
+  Result<Entry> AbsentEntry(ClientLoop* loop, Ino parent, const std::string& name);
   std::optional<Result<Entry>> FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name);
 
   /// Sends a Create with numbers of the present session. Errors of Create.
@@ -165,10 +170,10 @@ class VolumeVfs final : public Vfs {
 
   Task<Result<void>> LoadEntries(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t entry,
                                  std::uint32_t max_entries, bool with_attr);
-  std::optional<FileAttr> FindAttrOfEntry(ClientLoop* loop, const proto::DirEntry& entry);
   Task<Result<std::vector<DirEntryPlus>>> ListDots(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t offset);
   void LearnListing(ClientLoop* loop, Ino directory, const proto::ReadDirReply& reply);
-  DirEntryPlus ToDirEntry(ClientLoop* loop, const proto::DirEntry& found, std::uint64_t next_offset, bool just_loaded);
+  DirEntryPlus ToDirEntry(ClientLoop* loop, const OpenDirectory& directory, const proto::DirEntry& found,
+                          std::uint64_t next_offset, bool just_loaded);
 
   const Parts parts_;
   ReleaseQueue releases_;

@@ -31,6 +31,7 @@ constexpr Mutation kMutations[] = {
     {"lease.keep_over_resume", "a client that resumes its session keeps its leases"},
     {"lease.no_grace", "a metaserver that was restarted does not wait for those who may hold leases"},
     {"lease.return_first", "a client returns a lease before it has forgotten what it knew under it"},
+    {"lease.return_told_entries", "a client returns a lease while its kernel may still use entries"},
     {"lease.revive", "a session that lapsed gets its leases back with its next renewal"},
     {"lease.serve_lapsed", "a client believes what it knows although its session may have lapsed"},
     {"lease.short_session", "a session is taken for lapsed before its time"},

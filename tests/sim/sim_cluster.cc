@@ -7,7 +7,6 @@
 #include <cstdlib>
 
 #include "common/base/log.h"
-#include "tests/sim/sim_kernel.h"
 
 namespace gabion {
 namespace {
@@ -50,12 +49,12 @@ class ChunkDaemon final : public SimDaemon {
 class ClientDaemon final : public SimDaemon {
  public:
   ClientDaemon(std::vector<Env*> loops, ClientOptions options)
-      : client_(loops, std::move(options)), kernel_(client_.vfs(), loops.front()->clock) {
+      : client_(loops, std::move(options)), kernel_(client_.vfs(), *loops.front()) {
     client_.SetInvalidator(&kernel_);
   }
   Task<Result<void>> Start() override { return client_.Start(); }
   Task<void> Stop() override { return client_.Stop(); }
-  Vfs& vfs() { return kernel_; }
+  SimKernel& vfs() { return kernel_; }
 
  private:
   Client client_;
@@ -232,7 +231,7 @@ Task<void> SimCluster::StopAll() {
   co_await tasks_.Join();
 }
 
-Vfs& SimCluster::vfs(const std::string& client) {
+SimKernel& SimCluster::vfs(const std::string& client) {
   const std::shared_ptr<Process>& process = nodes_.at(client).process;
   CHECK(process);
   auto* daemon = dynamic_cast<ClientDaemon*>(process->daemon.get());

@@ -18,6 +18,7 @@
 #include "fs-client/client.h"
 #include "metaserver/server.h"
 #include "proto/admin.pb.h"
+#include "tests/sim/sim_kernel.h"
 
 namespace gabion {
 
@@ -117,7 +118,7 @@ class SimCluster {
   }
 
   /// The client's present process, with a kernel's caches above it. It runs.
-  Vfs& vfs(const std::string& client);
+  SimKernel& vfs(const std::string& client);
   Executor executor(const std::string& name) { return machine(name).env().executor; }
 
   /// What `gabion status` shows.

@@ -25,25 +25,58 @@ Task<T> SimKernel::Changing(Ino ino, Task<T> call) {
   co_return result;
 }
 
+template <typename T>
+Task<T> SimKernel::Renaming(Ino parent, std::string name, Task<T> call) {
+  T result = co_await std::move(call);
+  CachedEntry& cached = entries_[{parent, name}];
+  cached.until = TimePoint();
+  cached.version = ++version_;
+  Forget(parent);
+  co_return result;
+}
+
+void SimKernel::Keep(Ino ino, const FileAttr& attr, std::uint64_t valid_ns, std::uint64_t before) {
+  CachedAttributes& cached = attributes_[ino];
+  if (valid_ns == 0 || cached.version > before) return;
+  cached.attr = attr;
+  cached.until = env_.clock.Now() + Duration(static_cast<std::int64_t>(valid_ns));
+}
+
+void SimKernel::Keep(const Name& name, const Entry& entry, std::uint64_t before) {
+  CachedEntry& cached = entries_[name];
+  if (entry.validity.entry_ns == 0 || cached.version > before) return;
+  cached.ino = entry.attr.ino;
+  cached.until = env_.clock.Now() + Duration(static_cast<std::int64_t>(entry.validity.entry_ns));
+}
+
 Task<Result<Entry>> SimKernel::Lookup(Caller caller, Ino parent, std::string name) {
-  Result<Entry> entry = co_await below_.Lookup(caller, parent, std::move(name));
-  if (!entry) co_return entry.error();
+  const Name key{parent, name};
+  Entry entry;
+  auto found = entries_.find(key);
+  if (found != entries_.end() && env_.clock.Now() < found->second.until) {
+    entry.attr.ino = found->second.ino;
+  } else {
+    ++lookups_;
+    const std::uint64_t before = version_;
+    CO_TRY_ASSIGN(entry, co_await below_.Lookup(caller, parent, std::move(name)));
+    // The thread that asked may have to wait for a CPU.
+    if (env_.Buggified("kernel.late_entry")) co_await env_.clock.SleepFor(std::chrono::milliseconds(95));
+    Keep(key, entry, before);
+    if (entry.attr.ino) Keep(entry.attr.ino, entry.attr, entry.validity.attr_ns, before);
+  }
+  if (!entry.attr.ino) co_return Error(ErrorCode::kNotFound, "no such name");
   // The attributes that it knows are what its callers get.
-  Result<Attributes> attributes = co_await GetAttr(caller, entry->attr.ino, std::nullopt);
-  if (attributes) entry->attr = attributes->attr;
+  Result<Attributes> attributes = co_await GetAttr(caller, entry.attr.ino, std::nullopt);
+  if (attributes) entry.attr = attributes->attr;
   co_return entry;
 }
 
 Task<Result<Attributes>> SimKernel::GetAttr(Caller caller, Ino ino, std::optional<HandleId> handle) {
   auto found = attributes_.find(ino);
-  if (found != attributes_.end() && clock_.Now() < found->second.until) co_return Attributes{found->second.attr, 0};
+  if (found != attributes_.end() && env_.clock.Now() < found->second.until) co_return Attributes{found->second.attr, 0};
   const std::uint64_t before = version_;
   Result<Attributes> attributes = co_await below_.GetAttr(caller, ino, handle);
-  if (!attributes || attributes->valid_ns == 0) co_return attributes;
-  CachedAttributes& cached = attributes_[ino];
-  if (cached.version > before) co_return attributes;
-  cached.attr = attributes->attr;
-  cached.until = clock_.Now() + Duration(static_cast<std::int64_t>(attributes->valid_ns));
+  if (attributes) Keep(ino, attributes->attr, attributes->valid_ns, before);
   co_return attributes;
 }
 
@@ -55,31 +88,31 @@ Task<Result<std::string>> SimKernel::ReadLink(Caller caller, Ino ino) {
 }
 Task<Result<Entry>> SimKernel::Mknod(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                      std::uint64_t rdev) {
-  return Changing(parent, below_.Mknod(caller, parent, std::move(name), mode, rdev));
+  return Renaming(parent, name, below_.Mknod(caller, parent, name, mode, rdev));
 }
 Task<Result<Entry>> SimKernel::Mkdir(Caller caller, Ino parent, std::string name, std::uint32_t mode) {
-  return Changing(parent, below_.Mkdir(caller, parent, std::move(name), mode));
+  return Renaming(parent, name, below_.Mkdir(caller, parent, name, mode));
 }
 Task<Result<Entry>> SimKernel::Symlink(Caller caller, Ino parent, std::string name, std::string target) {
-  return Changing(parent, below_.Symlink(caller, parent, std::move(name), std::move(target)));
+  return Renaming(parent, name, below_.Symlink(caller, parent, name, std::move(target)));
 }
 Task<Result<Entry>> SimKernel::Link(Caller caller, Ino ino, Ino new_parent, std::string new_name) {
-  return Changing(ino, Changing(new_parent, below_.Link(caller, ino, new_parent, std::move(new_name))));
+  return Changing(ino, Renaming(new_parent, new_name, below_.Link(caller, ino, new_parent, new_name)));
 }
 Task<Result<void>> SimKernel::Unlink(Caller caller, Ino parent, std::string name) {
-  return Changing(parent, below_.Unlink(caller, parent, std::move(name)));
+  return Renaming(parent, name, below_.Unlink(caller, parent, name));
 }
 Task<Result<void>> SimKernel::Rmdir(Caller caller, Ino parent, std::string name) {
-  return Changing(parent, below_.Rmdir(caller, parent, std::move(name)));
+  return Renaming(parent, name, below_.Rmdir(caller, parent, name));
 }
 Task<Result<void>> SimKernel::Rename(Caller caller, Ino parent, std::string name, Ino new_parent, std::string new_name,
                                      std::uint32_t flags) {
-  Task<Result<void>> call = below_.Rename(caller, parent, std::move(name), new_parent, std::move(new_name), flags);
-  return Changing(parent, Changing(new_parent, std::move(call)));
+  Task<Result<void>> call = below_.Rename(caller, parent, name, new_parent, new_name, flags);
+  return Renaming(parent, name, Renaming(new_parent, new_name, std::move(call)));
 }
 Task<Result<CreatedFile>> SimKernel::Create(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                             std::uint32_t flags) {
-  return Changing(parent, below_.Create(caller, parent, std::move(name), mode, flags));
+  return Renaming(parent, name, below_.Create(caller, parent, name, mode, flags));
 }
 Task<Result<CreatedFile>> SimKernel::TmpFile(Caller caller, Ino parent, std::uint32_t mode, std::uint32_t flags) {
   return below_.TmpFile(caller, parent, mode, flags);
@@ -119,7 +152,15 @@ Task<Result<HandleId>> SimKernel::OpenDir(Caller caller, Ino ino) {
 Task<Result<std::vector<DirEntryPlus>>> SimKernel::ReadDir(Caller caller, Ino ino, HandleId handle,
                                                            std::uint64_t offset, std::uint32_t max_bytes,
                                                            bool with_attr) {
-  return below_.ReadDir(caller, ino, handle, offset, max_bytes, with_attr);
+  const std::uint64_t before = version_;
+  auto listed = co_await below_.ReadDir(caller, ino, handle, offset, max_bytes, with_attr);
+  if (!listed) co_return listed.error();
+  for (const DirEntryPlus& item : *listed) {
+    if (!item.entry) continue;
+    Keep(Name{ino, item.name}, *item.entry, before);
+    Keep(item.ino, item.entry->attr, item.entry->validity.attr_ns, before);
+  }
+  co_return listed;
 }
 
 Task<void> SimKernel::ReleaseDir(Ino ino, HandleId handle) {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/env/clock.h"
+#include "common/env/env.h"
 #include "fs-client/vfs/vfs.h"
 
 namespace gabion {
@@ -17,7 +17,10 @@ namespace gabion {
 class SimKernel final : public Vfs, public CacheInvalidator {
  public:
   /// Both outlive it.
-  SimKernel(Vfs& below, Clock& clock) : below_(below), clock_(clock) {}
+  SimKernel(Vfs& below, Env& env) : below_(below), env_(env) {}
+
+  /// How many it had to ask for.
+  std::uint64_t lookups() const { return lookups_; }
 
   Task<void> InvalidateData(Ino ino) override;
   Task<bool> InvalidateAttributes(std::vector<Ino> inodes) override;
@@ -69,15 +72,30 @@ class SimKernel final : public Vfs, public CacheInvalidator {
     std::uint64_t version = 0;  // of the last change or invalidation
   };
 
+  struct CachedEntry {
+    Ino ino;  // none: there is no such name
+    TimePoint until;
+    std::uint64_t version = 0;  // of the last change
+  };
+  using Name = std::pair<Ino, std::string>;
+
   void Forget(Ino ino);
+  /// Takes in an answer that was asked for when version_ was `before`.
+  void Keep(Ino ino, const FileAttr& attr, std::uint64_t valid_ns, std::uint64_t before);
+  void Keep(const Name& name, const Entry& entry, std::uint64_t before);
+  /// A change of the name `name` in `parent`, by this kernel's own call.
+  template <typename T>
+  Task<T> Renaming(Ino parent, std::string name, Task<T> call);
   /// Forgets the inode's attributes when `call` is done.
   template <typename T>
   Task<T> Changing(Ino ino, Task<T> call);
 
   Vfs& below_;
-  Clock& clock_;
+  Env& env_;
+  std::uint64_t lookups_ = 0;
   std::uint64_t version_ = 0;  // counts changes and invalidations of attributes
   std::map<Ino, CachedAttributes> attributes_;
+  std::map<Name, CachedEntry> entries_;
 };
 
 }  // namespace gabion

@@ -53,6 +53,7 @@ constexpr Hunt kHunts[] = {
     {"lease.keep_over_resume", "posix", "network", 1},
     {"lease.no_grace", "posix", "kill", 10},
     {"lease.return_first", "posix", "calm", 8},
+    {"lease.return_told_entries", "posix", "calm", 5},
     {"lease.revive", "posix", "network", 29},
     {"lease.serve_lapsed", "posix", "stall", 1},
     {"lease.short_session", "posix", "calm", 1},

@@ -1,6 +1,7 @@
 // Leases: what a client knows it does not ask for again, and what another changes it does not believe any more.
 #include <fcntl.h>
 
+#include "fs-client/lease/lease_cache.h"
 #include "fs-client/vfs/open_directory.h"
 #include "tests/sim/scenarios/scenario.h"
 
@@ -44,6 +45,31 @@ class LeasesTest : public testing::Test {
   PosixCalls one_{cluster_, "client1"};
   PosixCalls two_{cluster_, "client2"};
 };
+
+TEST_F(LeasesTest, ARemovalWaitsForTheKernelsEntries) {
+  cluster_.world().RunFor(seconds(5));
+  for (int i = 0; i < 5; ++i) {
+    Look(two_);
+    ASSERT_TRUE(IsOk(cluster_.Do(one_.Unlink("/d/file"))));
+    EXPECT_EQ(NameOf(cluster_.Do(two_.Stat("/d/file"))), "NOT_FOUND");
+    cluster_.world().RunFor(seconds(40));  // until it is not contended any more
+    EXPECT_EQ(NameOf(cluster_.Do(two_.Stat("/d/file"))), "NOT_FOUND");
+    ASSERT_TRUE(IsOk(cluster_.Do(one_.WriteFile("/d/file", "again"))));
+    EXPECT_TRUE(IsOk(cluster_.Do(two_.Stat("/d/file"))));
+    cluster_.world().RunFor(seconds(40));
+  }
+}
+
+TEST_F(LeasesTest, TheKernelAsksForAnEntryOnceInAWhile) {
+  cluster_.world().RunFor(seconds(5));
+  Look(two_);
+  const std::uint64_t before = cluster_.vfs("client2").lookups();
+  for (int i = 0; i < 10; ++i) Look(two_);
+  EXPECT_EQ(cluster_.vfs("client2").lookups(), before);
+  cluster_.world().RunFor(LeaseCache::kEntryValidity);
+  Look(two_);
+  EXPECT_EQ(cluster_.vfs("client2").lookups(), before + 3) << "/d, file, absent";
+}
 
 TEST_F(LeasesTest, WhatIsKnownIsAnsweredWithoutTheMetaserver) {
   Look(two_);

@@ -51,7 +51,7 @@ class LeaseCacheTest : public testing::Test {
   LeaseCache::KernelWork Change(Ino ino, std::uint64_t number, std::uint64_t era = kEra) {
     proto::LeaseNote note = Note(number, era);
     note.add_changed(ino.value());
-    return cache_.Changed(note);
+    return cache_.Changed(note, kNow);
   }
 
   LeaseCache cache_;
@@ -96,7 +96,7 @@ TEST_F(LeaseCacheTest, TheMetaserverKnowsBetterThanAClockThatStoodStill) {
   Learn(101, 5);
   (void)cache_.AttributesFor(kFile, 101, kNow);
   const proto::LeaseNote before = Note(102);
-  EXPECT_THAT(cache_.Extend(kUntil + seconds(3), kNow, true), ElementsAre(kFile));
+  EXPECT_THAT(cache_.Extend(kUntil + seconds(3), kNow, true).attributes, ElementsAre(kFile));
   EXPECT_EQ(KnownSize(), std::nullopt);
   cache_.Learn(before, Attributes(6), kNow);  // granted before the session lapsed
   EXPECT_EQ(KnownSize(), std::nullopt);
@@ -115,7 +115,7 @@ TEST_F(LeaseCacheTest, TheKernelMayUseThemAsLongAsTheSessionIsGood) {
 TEST_F(LeaseCacheTest, ARecalledLeaseIsGone) {
   Learn(101, 5);
   LearnEntry(102, kFile);
-  EXPECT_THAT(Recall(kFile, 105), IsEmpty());  // the kernel was told nothing
+  EXPECT_THAT(Recall(kFile, 105).attributes, IsEmpty());  // the kernel was told nothing
   EXPECT_EQ(KnownSize(), std::nullopt);
   EXPECT_EQ(KnownEntry(), kFile);
   (void)Recall(kDirectory, 106);
@@ -126,8 +126,8 @@ TEST_F(LeaseCacheTest, ARecalledLeaseIsGone) {
 TEST_F(LeaseCacheTest, TheKernelForgetsWhatItWasTold) {
   Learn(101, 5);
   (void)cache_.AttributesFor(kFile, 101, kNow);
-  EXPECT_THAT(Recall(kFile, 105), ElementsAre(kFile));
-  EXPECT_THAT(Recall(kFile, 106), IsEmpty());
+  EXPECT_THAT(Recall(kFile, 105).attributes, ElementsAre(kFile));
+  EXPECT_THAT(Recall(kFile, 106).attributes, IsEmpty());
 }
 
 TEST_F(LeaseCacheTest, AnAnswerThatARecallHasOvertakenGrantsNothing) {
@@ -159,7 +159,7 @@ TEST_F(LeaseCacheTest, AnOldAnswerDoesNotTakeTheNewOnesPlace) {
 TEST_F(LeaseCacheTest, WhatOurOwnOpChangedIsNotKnownAnyMore) {
   Learn(101, 5);
   (void)cache_.AttributesFor(kFile, 101, kNow);
-  EXPECT_THAT(Change(kFile, 103), ElementsAre(kFile));
+  EXPECT_THAT(Change(kFile, 103).attributes, ElementsAre(kFile));
   EXPECT_EQ(KnownSize(), std::nullopt);
   Learn(102, 5);  // seen before the change
   EXPECT_EQ(KnownSize(), std::nullopt);
@@ -207,7 +207,7 @@ TEST_F(LeaseCacheTest, AnswersFromBeforeTheSessionWentOnGrantNothing) {
 TEST_F(LeaseCacheTest, BetweenTwoErasNothingIsTakenIn) {
   Learn(101, 5);
   (void)cache_.AttributesFor(kFile, 101, kNow);
-  EXPECT_THAT(cache_.End(), ElementsAre(kFile));
+  EXPECT_THAT(cache_.End().attributes, ElementsAre(kFile));
   Learn(102, 5);
   EXPECT_EQ(KnownSize(), std::nullopt);
   cache_.Begin(Note(7, kEra + 1), kUntil);
@@ -219,7 +219,7 @@ TEST_F(LeaseCacheTest, WhatMayOrMayNotBeDoneMakesNothingKnown) {
   Learn(101, 5);
   (void)cache_.AttributesFor(kFile, 101, kNow);
   const proto::LeaseNote before = Note(102);
-  EXPECT_THAT(cache_.ForgetKnown(kNow), ElementsAre(kFile));
+  EXPECT_THAT(cache_.ForgetKnown(kNow).attributes, ElementsAre(kFile));
   EXPECT_EQ(KnownSize(), std::nullopt);
   cache_.Learn(before, Attributes(5), kNow);  // asked for before it was known to be unknown
   EXPECT_EQ(KnownSize(), std::nullopt);
@@ -243,6 +243,48 @@ TEST_F(LeaseCacheTest, OldNumbersAreForgottenTogether) {
   EXPECT_EQ(cache_.Find(Ino(1000), kNow), std::nullopt);
   cache_.Learn(Note(201), attr, kNow);
   EXPECT_NE(cache_.Find(Ino(1000), kNow), std::nullopt);
+}
+
+TEST_F(LeaseCacheTest, EntriesAreForTheKernelForAMoment) {
+  LearnEntry(101, kFile);
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kNow), LeaseCache::kEntryValidity);
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", Ino(), kNow), Duration(0)) << "it is there";
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "y", kFile, kNow), Duration(0)) << "not known";
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kUntil), Duration(0)) << "the session may have lapsed";
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kUntil - Duration(1)), Duration(1));
+}
+
+TEST_F(LeaseCacheTest, ARecallHasToWaitForEntriesThatTheKernelUses) {
+  LearnEntry(101, kFile);
+  EXPECT_EQ(Recall(kDirectory, 102).entries_until, TimePoint()) << "it was told none";
+  LearnEntry(103, kFile);
+  (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
+  EXPECT_EQ(Recall(kDirectory, 104).entries_until, kNow + LeaseCache::kEntryValidity + LeaseCache::kEntrySlack);
+}
+
+TEST_F(LeaseCacheTest, WhereItIsAtWorkItselfTheKernelGetsNoEntries) {
+  (void)Change(kDirectory, 101);
+  LearnEntry(102, kFile);
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kNow + LeaseCache::kEntryQuiet - Duration(1)), Duration(0));
+  EXPECT_GT(cache_.EntryFor(kDirectory, "x", kFile, kNow + LeaseCache::kEntryQuiet), Duration(0));
+}
+
+TEST_F(LeaseCacheTest, OwnChangesDoNotForgetWhatTheKernelWasTold) {
+  LearnEntry(101, kFile);
+  (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
+  EXPECT_EQ(Change(kDirectory, 102).entries_until, TimePoint()) << "the kernel knows its own changes";
+  EXPECT_GT(Recall(kDirectory, 103).entries_until, kNow);
+}
+
+TEST_F(LeaseCacheTest, AttributesBesideAnEntryAreForAKernelThatHadSomeBefore) {
+  Learn(101, 1);
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kNow), Duration(0));
+  EXPECT_EQ(cache_.AttributesFor(kFile, 101, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 100, kNow), Duration(0)) << "of an older answer";
+  (void)Change(kFile, 102);
+  Learn(103, 2);
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 103, kNow), Duration(0)) << "they were taken back";
 }
 
 }  // namespace
