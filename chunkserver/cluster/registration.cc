@@ -159,8 +159,9 @@ Task<Result<void>> Registration::Register() {
   CO_TRY(Adopt(message.map()));
   if (!request.lost_store()) membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
   registered_ = true;
-  // Not before: a process that ends without having said it would be the only one that knew.
-  if (request.lost_unsynced()) co_await stores_.ForgetLoss();
+  // Not before: a process that ends without having said it would be the only one that knew. A server that lost a store
+  // as well is in no group yet that could have taken note of it.
+  if (request.lost_unsynced() && !request.lost_store()) tasks_.Spawn(env_.executor, stores_.ForgetLoss());
   LogInfo("registered as chunkserver {} of cluster {}, reached at {}", message.server_id(), message.cluster_id(),
           endpoint_.ToString());
   co_return Result<void>();

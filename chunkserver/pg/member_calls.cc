@@ -24,6 +24,7 @@ void MemberCalls::Aim(ChunkId chunk, proto::ChunkTarget& target) const {
   target.set_chunk_id(chunk.value());
   target.set_replica(true);
   target.set_resync(true);
+  target.set_may_spend_reserve(may_spend_reserve_);
   target.set_fence(context_.fences.ForMember(member_));
 }
 

@@ -22,6 +22,9 @@ class MemberCalls {
 
   ServerId member() const { return member_; }
 
+  /// What it makes equal from now on cannot wait for space (docs/replication.md, "What is kept back").
+  void MaySpendReserve() { may_spend_reserve_ = true; }
+
   /// `request` without its target.
   Task<Result<proto::ListChunksReply>> List(proto::ListChunksRequest request);
   /// `of_bytes`: the member reads its blocks for it.
@@ -52,6 +55,7 @@ class MemberCalls {
   const PgId pg_;
   const Epoch epoch_;
   const ServerId member_;
+  bool may_spend_reserve_ = false;
 };
 
 }  // namespace gabion

@@ -99,7 +99,7 @@ Task<bool> PgDuties::SettleOnce(PgId pg, Membership::Serving serving) {
   std::optional<SettleFailure> failure = co_await Settle(context_, env_, std::move(serving));
   if (failure) {
     NoteTrouble(pg, epoch, failure->server, failure->error);
-    context_.pgs.NoteUnsettled(pg, failure->error.code() == ErrorCode::kNoSpace);
+    context_.pgs.NoteSettlingFailed(pg, epoch, failure->error.code() == ErrorCode::kNoSpace);
     co_return false;
   }
   std::erase_if(troubles_, [pg](const auto& entry) { return entry.first.first == pg; });

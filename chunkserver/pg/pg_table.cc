@@ -1,5 +1,7 @@
 #include "chunkserver/pg/pg_table.h"
 
+#include <algorithm>
+
 #include "common/base/check.h"
 
 namespace gabion {
@@ -104,19 +106,19 @@ bool PgTable::EndSettling(PgId pg, Epoch epoch, std::uint64_t turn) {
   Group& group = groups_[pg];
   if (group.turn != turn || epoch <= group.released) return false;
   group.serves = epoch;
-  group.waits_for_space = false;
+  group.waits_for_space = Epoch();
   return true;
 }
 
-void PgTable::NoteUnsettled(PgId pg, bool full) {
+void PgTable::NoteSettlingFailed(PgId pg, Epoch epoch, bool full) {
   std::lock_guard lock(mutex_);
-  groups_[pg].waits_for_space = full;
+  groups_[pg].waits_for_space = full ? epoch : Epoch();
 }
 
-bool PgTable::WaitsForSpace(PgId pg) const {
+bool PgTable::WaitsForSpace(PgId pg, Epoch epoch) const {
   std::lock_guard lock(mutex_);
   const Group* group = FindLocked(pg);
-  return group != nullptr && group->waits_for_space;
+  return group != nullptr && group->waits_for_space == epoch;
 }
 
 bool PgTable::Serves(PgId pg, Epoch epoch) const {
@@ -131,6 +133,14 @@ void PgTable::NoteFull(PgId pg, Epoch epoch, ServerId member, TimePoint now) {
   if (group.full_epoch != epoch) group.full.clear();
   group.full_epoch = epoch;
   group.full[member] = now;
+}
+
+bool PgTable::HasFullMember(PgId pg, Epoch epoch, TimePoint after) const {
+  std::lock_guard lock(mutex_);
+  const Group* group = FindLocked(pg);
+  return group != nullptr && group->full_epoch == epoch &&
+         std::any_of(group->full.begin(), group->full.end(),
+                     [after](const auto& entry) { return entry.second > after; });
 }
 
 std::vector<PgTable::Full> PgTable::FullMembers(TimePoint after) const {

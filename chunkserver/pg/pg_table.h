@@ -79,9 +79,9 @@ class PgTable {
   bool EndSettling(PgId pg, Epoch epoch, std::uint64_t turn);
   bool Serves(PgId pg, Epoch epoch) const;
   /// Settling has ended without success; `full`: a member, or this server, has no space to become equal.
-  void NoteUnsettled(PgId pg, bool full);
-  /// The PG does not serve, for want of space.
-  bool WaitsForSpace(PgId pg) const;
+  void NoteSettlingFailed(PgId pg, Epoch epoch, bool full);
+  /// The PG does not serve in this epoch, for want of space.
+  bool WaitsForSpace(PgId pg, Epoch epoch) const;
   /// A change has reached some members and perhaps not others: the PG does not serve until it has settled.
   void Fail(PgId pg, Epoch epoch);
   /// A member, this server included, had no space for a change.
@@ -91,6 +91,8 @@ class PgTable {
     Epoch epoch;
     ServerId member;
   };
+  /// Whether a member was noted in this epoch and later than `after`.
+  bool HasFullMember(PgId pg, Epoch epoch, TimePoint after) const;
   /// Noted later than `after`.
   std::vector<Full> FullMembers(TimePoint after) const;
 
@@ -102,7 +104,7 @@ class PgTable {
     Epoch released;
     Epoch serves;
     std::uint64_t turn = 0;  // raised by every beginning and failure
-    bool waits_for_space = false;
+    Epoch waits_for_space;
     Epoch full_epoch;  // of `full`
     std::map<ServerId, TimePoint> full;
   };

@@ -79,12 +79,14 @@ class Scrubbing {
     write.payload = Payload(std::move(block));
     write.checksums.push_back(checksum);
     write.resync = true;
+    write.may_spend_reserve = true;
     write.keeps_length = true;
     co_return co_await (*store)->Write(std::move(write));
   }
 
   Task<void> Member(ServerId server) {
     MemberCalls member(context_, env_, group_.id, group_.epoch, server);
+    member.MaySpendReserve();
     ServerId at_fault;
     Result<Equalized> equal = co_await Equalize(context_, member, chunk_, false, at_fault, true);
     if (!equal) {

@@ -23,7 +23,9 @@ class Settling {
  public:
   Settling(DataContext& context, Env& env, Membership::Serving serving)
       : context_(context), env_(env), serving_(std::move(serving)), group_(*serving_.group) {
-    auto add = [this](ServerId member) { members_.emplace_back(context_, env_, group_.id, group_.epoch, member); };
+    auto add = [this](ServerId member) {
+      members_.emplace_back(context_, env_, group_.id, group_.epoch, member).MaySpendReserve();
+    };
     for (ServerId member : group_.in_sync) {
       if (member != serving_.self) add(member);
     }

@@ -21,6 +21,8 @@ Result<void> CheckChunkRange(std::uint64_t offset_bytes, std::uint64_t length_by
 
 namespace {
 
+constexpr Duration kFullPause = std::chrono::seconds(1);
+
 Result<void> CheckFence(DataContext& context, ServerId primary, const proto::ChunkTarget& target) {
   if (!target.replica() || context.fences.Accept(primary, target.fence())) return {};
   return Error(ErrorCode::kUnavailable, "a change that the primary had given up already");
@@ -34,6 +36,14 @@ Result<void> CheckMayChange(DataContext& context, const MembershipView::Group& g
       fmt::format("placement group {} has {} members in sync and takes changes with {}: they wait for a server to "
                   "come back",
                   group.id.value(), group.in_sync.size(), group.min_replicas));
+}
+
+/// What some members have and others have no space for is made equal by spending what is set aside. So after a member
+/// was full nothing is tried for a while; by then the group may be without it.
+Result<void> CheckHasSpace(DataContext& context, const MembershipView::Group& group, TimePoint now) {
+  if (!context.pgs.HasFullMember(group.id, group.epoch, now - kFullPause)) return {};
+  return Error(ErrorCode::kNoSpace,
+               fmt::format("placement group {}: a member's disk was full a moment ago", group.id.value()));
 }
 
 /// Starts to send the change to the other members.
@@ -68,7 +78,7 @@ Result<void> CheckServes(DataContext& context, const MembershipView::Group& grou
 
 Result<void> CheckServesWriters(DataContext& context, const MembershipView::Group& group) {
   Result<void> serves = CheckServes(context, group);
-  if (serves || !context.pgs.WaitsForSpace(group.id)) return serves;
+  if (serves || !context.pgs.WaitsForSpace(group.id, group.epoch)) return serves;
   return Error(ErrorCode::kNoSpace,
                fmt::format("placement group {}: there is no space to make its copies equal", group.id.value()));
 }
@@ -100,6 +110,7 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
   if (env.Buggified("chunk.slow_apply")) co_await env.clock.SleepFor(std::chrono::milliseconds(50));
   if (target.replica()) co_return co_await std::move(apply);
   CO_TRY(CheckMayChange(context, *serving->group));
+  if (mutation.method != proto::METHOD_TRIM_CHUNK) CO_TRY(CheckHasSpace(context, *serving->group, now));
 
   ForwardRound round(context, env, call.deadline);
   PassOn(context, *serving, mutation, round);

@@ -31,7 +31,8 @@ struct Mutation {
 /// done later (replication/fences.h).
 ///
 /// Errors: as Membership::CheckMutation; as CheckServesWriters; kUnavailable also with too few members in sync;
-/// kDeadlineExceeded: nothing was done; those of `apply`; those of ForwardRound::Join.
+/// kNoSpace also if a member was full a moment ago; kDeadlineExceeded: nothing was done; those of `apply`; those of
+/// ForwardRound::Join.
 Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutation mutation, Task<Result<void>> apply);
 
 /// Whether this server, the primary of `group`, may serve. Errors: kUnavailable: not yet, or not now.

@@ -41,6 +41,7 @@ Task<Result<proto::WriteChunkReply>> WriteChunk(DataContext& context, proto::Wri
   write.checksums.assign(request.checksums().begin(), request.checksums().end());
   write.sync = request.sync();
   write.resync = request.target().resync();
+  write.may_spend_reserve = request.target().may_spend_reserve();
 
   Mutation mutation;
   mutation.method = proto::METHOD_WRITE_CHUNK;

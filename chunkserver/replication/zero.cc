@@ -19,6 +19,7 @@ Task<Result<proto::ZeroChunkReply>> ZeroChunk(DataContext& context, proto::ZeroC
   zero.chunk = ChunkId(request.target().chunk_id());
   zero.pg = PgId(request.target().pg_id());
   zero.resync = request.target().resync();
+  zero.may_spend_reserve = request.target().may_spend_reserve();
   zero.epoch = Epoch(request.target().epoch());
   zero.offset_bytes = request.offset_bytes();
   zero.length_bytes = request.length_bytes();

@@ -25,7 +25,7 @@ Task<Result<void>> AdoptLocked(StoreCore& core, AdoptChunk adopt) {
       change.grow_to_bytes = adopt.length_bytes;
       change.adopt_trim_generation = adopt.trim_generation;
     }
-    Result<void> cut = co_await CommitCut(*edit, begin, change, Purpose::kResync);
+    Result<void> cut = co_await CommitCut(*edit, begin, change, Purpose::kLastResort);
     if (!cut) co_return cut;
   }
   co_return Result<void>();

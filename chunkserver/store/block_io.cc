@@ -42,6 +42,27 @@ Payload TakeBytes(const std::vector<BlockPiece>& pieces, const std::vector<Place
   return payload;
 }
 
+/// Reserves the blocks and writes the pieces to them.
+Task<Result<void>> WritePlaced(StoreCore& core, const std::vector<BlockPiece>& pieces, std::uint32_t needed,
+                               Purpose purpose, PlacedBlocks& result) {
+  Result<Reservation> reserved = co_await core.Reserve(needed, purpose);
+  if (!reserved) co_return reserved.error();
+  result.reservation = std::move(*reserved);
+  std::size_t next = 0;
+  std::size_t addressed = 0;
+  Cursor cursor;
+  for (const BlockRun& run : result.reservation.runs()) {
+    Payload payload = TakeBytes(pieces, result.blocks, next, cursor, run.count);
+    for (std::uint32_t i = 0; i < run.count; ++addressed) {
+      BlockEntry& entry = result.blocks[addressed].entry;
+      if (!entry.is_hole()) entry.address = run.first + i++;
+    }
+    Result<void> written = co_await core.WriteBlocks(run, std::move(payload));
+    if (!written) co_return written;
+  }
+  co_return Result<void>();
+}
+
 }  // namespace
 
 Slice Zeros(std::size_t size) {
@@ -74,21 +95,12 @@ Task<Result<PlacedBlocks>> PlaceBlocks(StoreCore& core, std::vector<BlockPiece> 
     }
   }
   if (needed == 0) co_return result;
-  Result<Reservation> reserved = co_await core.Reserve(needed, purpose);
-  if (!reserved) co_return reserved.error();
-  result.reservation = std::move(*reserved);
-  std::size_t next = 0;
-  std::size_t addressed = 0;
-  Cursor cursor;
-  for (const BlockRun& run : result.reservation.runs()) {
-    Payload payload = TakeBytes(pieces, result.blocks, next, cursor, run.count);
-    for (std::uint32_t i = 0; i < run.count; ++addressed) {
-      BlockEntry& entry = result.blocks[addressed].entry;
-      if (!entry.is_hole()) entry.address = run.first + i++;
-    }
-    Result<void> written = co_await core.WriteBlocks(run, std::move(payload));
-    if (!written) co_return written.error();
+  Result<void> written = co_await WritePlaced(core, pieces, needed, purpose, result);
+  // What was let go of for it, something else may have been quicker to take.
+  if (!written && written.error().code() == ErrorCode::kNoSpace && purpose == Purpose::kLastResort) {
+    written = co_await WritePlaced(core, pieces, needed, purpose, result);
   }
+  if (!written) co_return written.error();
   co_return result;
 }
 

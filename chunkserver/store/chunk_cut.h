@@ -16,7 +16,7 @@ PageRange PagesBetween(std::uint64_t begin_bytes, std::uint64_t end_bytes);
 
 /// Commits `edit` without the bytes from `begin_bytes` on. Errors: as ChunkEdit::Commit.
 Task<Result<void>> CommitCut(ChunkEdit& edit, std::uint64_t begin_bytes, ChunkChange change,
-                             Purpose purpose = Purpose::kChange);
+                             Purpose purpose = Purpose::kOrdinary);
 
 /// Removes the chunk, whose lock the caller holds, and leaves a tombstone if wanted, also of one that is not there.
 Task<Result<void>> RemoveLocked(StoreCore& core, ChunkId chunk, bool leave_tombstone);

@@ -45,7 +45,7 @@ class ChunkEdit {
   /// Where bytes go: to free blocks, or into the index if it has room for them.
   enum class Place { kSlabs, kIndex, kIndexEvenIfFull };
   /// Stores the bytes and commits everything with `change`. Errors: kNoSpace, kIo, kStale.
-  Task<Result<void>> Commit(ChunkChange change, Place place, Purpose purpose = Purpose::kChange);
+  Task<Result<void>> Commit(ChunkChange change, Place place, Purpose purpose = Purpose::kOrdinary);
   /// After Commit: whether what it changed is durable with the index alone.
   bool in_index_only() const { return in_index_only_; }
 

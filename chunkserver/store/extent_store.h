@@ -16,9 +16,10 @@ struct ChunkWrite {
   std::uint32_t offset_bytes = 0;
   Payload payload;  // 1 byte to 4 MiB
   std::vector<BlockChecksum> checksums;
-  bool sync = false;          // survives power loss when the call returns
-  bool resync = false;        // makes this copy equal to another: no change, and may use the space kept back for that
-  bool keeps_length = false;  // whole blocks of what the chunk has already: the last one may reach beyond its end
+  bool sync = false;               // survives power loss when the call returns
+  bool resync = false;             // makes this copy equal to another: no change
+  bool may_spend_reserve = false;  // for this the space that is set aside is there
+  bool keeps_length = false;       // whole blocks of what the chunk has already: the last one may reach beyond its end
 };
 
 struct ChunkRead {
@@ -41,6 +42,7 @@ struct ChunkZero {
   std::uint32_t offset_bytes = 0;
   std::uint32_t length_bytes = 0;
   bool resync = false;  // as in ChunkWrite
+  bool may_spend_reserve = false;
 };
 
 struct ChunkCopy {

@@ -42,7 +42,7 @@ Task<Result<void>> StoreCore::MoveInline() {
 Task<Result<void>> StoreCore::MoveInlineBatch(std::vector<InlineWrite> batch) {
   std::size_t with_bytes = 0;
   for (const InlineWrite& write : batch) with_bytes += write.block.is_zero() ? 0 : 1;
-  Result<Reservation> reserved = co_await Reserve(static_cast<std::uint32_t>(with_bytes), Purpose::kChange);
+  Result<Reservation> reserved = co_await Reserve(static_cast<std::uint32_t>(with_bytes), Purpose::kOrdinary);
   if (!reserved) co_return reserved.error();
   Reservation reservation = std::move(*reserved);
   std::vector<BlockEntry> places(batch.size());

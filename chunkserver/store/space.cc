@@ -15,7 +15,7 @@ std::uint64_t HeadroomBytes(std::uint64_t total_bytes) {
 
 // Set aside for making copies equal, beside that: a sixty-fourth, within reason. Not only left free: when something
 // else fills the disk, members that differ must be made equal all the same.
-std::uint64_t EmergencyBytes(std::uint64_t total_bytes) {
+std::uint64_t ReserveBytes(std::uint64_t total_bytes) {
   return std::min(total_bytes / 64, 64 * kMiB);
 }
 
@@ -34,15 +34,15 @@ std::uint64_t StoreCore::BeyondHeadroomLocked() const {
 
 std::uint64_t StoreCore::SpendableLocked(Purpose purpose) const {
   std::uint64_t beyond = BeyondHeadroomLocked();
-  if (purpose == Purpose::kResync) return beyond + ReserveLeftLocked();
-  std::uint64_t wanted = EmergencyBytes(space_.total_bytes);
+  if (purpose == Purpose::kLastResort) return beyond + ReserveLeftLocked();
+  std::uint64_t wanted = ReserveBytes(space_.total_bytes);
   std::uint64_t missing = wanted - std::min(wanted, ReserveLeftLocked());
   return beyond > missing ? beyond - missing : 0;
 }
 
 bool StoreCore::has_space() const {
   std::lock_guard lock(mutex_);
-  return !offline_ && SpendableLocked(Purpose::kChange) >= kMaxPayloadBytes;
+  return !offline_ && SpendableLocked(Purpose::kOrdinary) >= kMaxPayloadBytes;
 }
 
 Task<Result<void>> StoreCore::RefreshSpace() {
@@ -67,7 +67,7 @@ Task<void> StoreCore::FillReserve() {
   {
     std::lock_guard lock(mutex_);
     before = space_.set_aside_bytes;
-    wanted = std::min(EmergencyBytes(space_.total_bytes), before + BeyondHeadroomLocked());
+    wanted = std::min(ReserveBytes(space_.total_bytes), before + BeyondHeadroomLocked());
   }
   if (wanted <= before) co_return;
   Result<std::uint64_t> after = co_await disk_.SetAside(wanted);
@@ -92,7 +92,7 @@ Task<void> StoreCore::SpendReserve() {
   Result<std::uint64_t> after = co_await disk_.SetAside(left);
   if (!after) LogWarning("store {}: {}", name_, after.error().ToString());
   std::lock_guard lock(mutex_);
-  space_.set_aside_bytes -= spent;
+  space_.set_aside_bytes = after ? *after : left;
   reserve_spent_ -= spent;
 }
 

@@ -248,7 +248,7 @@ bool StoreCore::InlineRoom(std::size_t count, bool even_if_full) const {
   std::lock_guard lock(mutex_);
   std::size_t blocks = state_->inlined.size() + count;
   return blocks <= options_.inline_blocks_max &&
-         (even_if_full || blocks * kBlockBytes <= SpendableLocked(Purpose::kChange));
+         (even_if_full || blocks * kBlockBytes <= SpendableLocked(Purpose::kOrdinary));
 }
 
 StoreCore::Usage StoreCore::usage() const {
@@ -256,7 +256,7 @@ StoreCore::Usage StoreCore::usage() const {
   Usage usage;
   if (state_ == nullptr) return usage;
   usage.used_bytes = state_->allocator.allocated_blocks() * kBlockBytes;
-  usage.capacity_bytes = usage.used_bytes + SpendableLocked(Purpose::kChange);
+  usage.capacity_bytes = usage.used_bytes + SpendableLocked(Purpose::kOrdinary);
   usage.chunks = state_->chunk_count;
   return usage;
 }

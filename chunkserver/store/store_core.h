@@ -32,8 +32,9 @@ struct StoreOptions {
   Duration tombstone_keep = std::chrono::hours(1);   // longer than a change can be on its way
 };
 
-/// What space is wanted for. The last of a store is only for making copies equal: on full disks, too, that must go on.
-enum class Purpose { kChange, kResync };
+/// What space is wanted for. What is set aside is for making copies equal that serve: on full disks, too, that must go
+/// on.
+enum class Purpose { kOrdinary, kLastResort };
 
 /// Blocks that a write will fill. Gives them back when it goes, unless they were committed.
 class Reservation {
@@ -203,7 +204,9 @@ class StoreCore {
   Task<void> PunchFreed(bool short_too);
   std::uint64_t SpendableLocked(Purpose purpose) const;
   std::uint64_t BeyondHeadroomLocked() const;
-  std::uint64_t ReserveLeftLocked() const { return space_.set_aside_bytes - reserve_spent_; }
+  std::uint64_t ReserveLeftLocked() const {
+    return space_.set_aside_bytes - std::min(space_.set_aside_bytes, reserve_spent_);
+  }
   // Sets aside what is missing of what is kept for making copies equal, as far as the disk has it. With reserve_mutex_.
   Task<void> FillReserve();
   // Lets go of what was spent of it.

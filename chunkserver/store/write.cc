@@ -40,7 +40,8 @@ Task<Result<void>> ExtentStore::Write(ChunkWrite write) {
   change.unsettled = !write.resync && !Mutated("chunk.write_settled");
   bool to_index = write.sync && bytes.size() <= core_.options().inline_write_bytes_max;
   ChunkEdit::Place place = to_index ? ChunkEdit::Place::kIndex : ChunkEdit::Place::kSlabs;
-  Result<void> committed = co_await edit->Commit(change, place, write.resync ? Purpose::kResync : Purpose::kChange);
+  Purpose purpose = write.may_spend_reserve ? Purpose::kLastResort : Purpose::kOrdinary;
+  Result<void> committed = co_await edit->Commit(change, place, purpose);
   if (!committed || !write.sync) co_return committed;
 
   RangeLocks::Guard unlocked = std::move(guard);

@@ -27,7 +27,7 @@ Task<Result<void>> ExtentStore::Zero(ChunkZero zero) {
     change.pg = zero.pg;
     change.epoch = zero.epoch;
     change.unsettled = !zero.resync;
-    Purpose purpose = zero.resync ? Purpose::kResync : Purpose::kChange;
+    Purpose purpose = zero.may_spend_reserve ? Purpose::kLastResort : Purpose::kOrdinary;
     Result<void> committed = co_await edit->Commit(change, ChunkEdit::Place::kSlabs, purpose);
     if (!committed) co_return committed;
     at = step_end;

@@ -28,7 +28,7 @@ class DiskFile {
 
 struct DiskSpace {
   std::uint64_t total_bytes = 0;
-  std::uint64_t available_bytes = 0;  // to anybody
+  std::uint64_t available_bytes = 0;  // to this process, and to others
   std::uint64_t set_aside_bytes = 0;  // beside that (Disk::SetAside)
 };
 

@@ -44,6 +44,7 @@ Task<Result<void>> ChunkCalls::Retry::AfterFailure(Error error, ClusterViewPtr s
 
 bool ChunkCalls::Retry::HopesForSpace(ErrorCode code) {
   const TimePoint now = loop_->Now();
+  if (code != ErrorCode::kNoSpace) full_since_.reset();
   if (code != ErrorCode::kNoSpace || now < TimePoint{calls_.no_space_until_ns_.load()}) return false;
   if (!full_since_) full_since_ = now;
   if (now - *full_since_ < kSpacePatience) return true;

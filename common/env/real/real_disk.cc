@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -45,7 +46,8 @@ constexpr const char* kReserveName = "reserve";
 Result<std::uint64_t> SizeOfReserve(int directory, const std::string& path) {
   struct stat status {};
   if (::fstatat(directory, kReserveName, &status, AT_SYMLINK_NOFOLLOW) == 0) {
-    return static_cast<std::uint64_t>(status.st_size);
+    // A copy of the directory may have a hole in its place.
+    return std::min(static_cast<std::uint64_t>(status.st_size), static_cast<std::uint64_t>(status.st_blocks) * 512);
   }
   if (errno == ENOENT) return 0;
   return OsError(fmt::format("looking at {}/{}", path, kReserveName), errno);
@@ -59,11 +61,10 @@ Result<std::uint64_t> ResizeReserve(int directory, const std::string& path, std:
   if (!fd) return OsError("opening " + name, errno);
   TRY_ASSIGN(const std::uint64_t before, SizeOfReserve(directory, path));
   if (bytes > before) {
-    const auto more_bytes = static_cast<off_t>(bytes - before);
-    if (::fallocate(fd.get(), 0, static_cast<off_t>(before), more_bytes) == 0) return bytes;
-    if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG && errno != EOPNOTSUPP && errno != EINTR) {
-      return OsError("allocating " + name, errno);
-    }
+    if (::fallocate(fd.get(), 0, 0, static_cast<off_t>(bytes)) == 0) return bytes;
+    const bool cannot = errno == EOPNOTSUPP || errno == ENOSYS;
+    const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    if (!cannot && !full && errno != EINTR) return OsError("allocating " + name, errno);
     bytes = before;  // it may have got a part of it
   }
   if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) return OsError("cutting " + name, errno);

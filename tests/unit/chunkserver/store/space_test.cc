@@ -40,6 +40,7 @@ class SpaceTest : public testing::Test {
   Result<void> Resync(ChunkId chunk, std::uint32_t offset_bytes, std::string_view bytes) {
     ChunkWrite write = MakeWrite(chunk, offset_bytes, bytes);
     write.resync = true;
+    write.may_spend_reserve = true;
     return s.Run(s.store().Write(std::move(write)));
   }
   std::uint64_t SetAside() { return s.platter().taken_bytes() - s.platter().used_bytes(); }
@@ -195,6 +196,7 @@ TEST_F(SpaceTest, ResyncZeroesPartsOfBlocksWhereNothingElseFits) {
   zero.length_bytes = 10;
   EXPECT_EQ(s.Run(s.store().Zero(zero)).error().code(), ErrorCode::kNoSpace);
   zero.resync = true;
+  zero.may_spend_reserve = true;
   ASSERT_TRUE(s.Run(s.store().Zero(zero)).has_value());
   EXPECT_EQ(s.MustRead(ChunkId(1), 0, 10), std::string(10, '\0'));
 }
