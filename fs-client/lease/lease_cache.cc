@@ -33,6 +33,7 @@ LeaseCache::KernelWork LeaseCache::Extend(TimePoint valid_until, TimePoint now, 
 LeaseCache::KernelWork LeaseCache::End() {
   std::lock_guard lock(mutex_);
   KernelWork work = DropAll();
+  work.wait_until = told_until_;
   records_.clear();
   floors_.clear();
   era_ = 0;
@@ -49,7 +50,7 @@ LeaseCache::KernelWork LeaseCache::ForgetAllKnown() {
   KernelWork work;
   ++generation_;
   for (auto& [ino, record] : records_) {
-    work.entries_until = std::max(work.entries_until, record.told_until);
+    work.wait_until = std::max(work.wait_until, record.told_until);
     ForgetKnownOf(ino, record, work);
   }
   return work;
@@ -110,7 +111,7 @@ LeaseCache::KernelWork LeaseCache::Changed(const proto::LeaseNote& note, TimePoi
     const Ino ino(number);
     Record& record = At(ino);
     record.changed = std::max(record.changed, note.number());
-    record.quiet_from = now + kEntryQuiet;
+    record.entries_from = now + kEntryQuiet;
     ForgetKnownOf(ino, record, work);  // that of a later answer as well, which is rare
   }
   ForgetOldFloors();
@@ -147,14 +148,14 @@ void LeaseCache::ForgetKnownOf(Ino ino, Record& record, KernelWork& work) {
   record.known.reset();
   names_ -= record.names.size();
   record.names.clear();
-  if (std::exchange(record.told_kernel, false)) work.attributes.push_back(ino);
+  if (std::exchange(record.attributes_told, false)) work.attributes.push_back(ino);
 }
 
 void LeaseCache::DropLease(Ino ino, Record& record, KernelWork& work) {
   if (record.lease == 0) return;
   record.lease = 0;
   --leases_;
-  work.entries_until = std::max(work.entries_until, record.told_until);
+  work.wait_until = std::max(work.wait_until, record.told_until);
   ForgetKnownOf(ino, record, work);
 }
 
@@ -204,15 +205,23 @@ Duration LeaseCache::AttributesFor(Ino ino, std::uint64_t number, TimePoint now)
   auto found = records_.find(ino);
   if (found == records_.end()) return Duration(0);
   const Duration left = LeftOf(found->second, number, valid_until_, now);
-  if (left > Duration(0)) found->second.told_kernel = true;
+  if (left > Duration(0)) found->second.attributes_told = true;
   return left;
 }
 
-Duration LeaseCache::AttributesBesideEntry(Ino ino, std::uint64_t number, TimePoint now) const {
+Duration LeaseCache::AttributesBesideEntry(Ino ino, std::uint64_t number, TimePoint now) {
   std::lock_guard lock(mutex_);
   auto found = records_.find(ino);
-  if (found == records_.end() || !found->second.told_kernel) return Duration(0);
-  return LeftOf(found->second, number, valid_until_, now);
+  if (found == records_.end() || !found->second.attributes_told) return Duration(0);
+  const Duration left = LeftOf(found->second, number, valid_until_, now);
+  // The kernel may have dropped the inode since, and would make it anew from this answer.
+  if (left > Duration(0)) Tell(found->second, now + kKernelSlack);
+  return left;
+}
+
+void LeaseCache::Tell(Record& record, TimePoint until) {
+  record.told_until = std::max(record.told_until, until);
+  told_until_ = std::max(told_until_, until);
 }
 
 Duration LeaseCache::LeftOf(const Record& record, std::uint64_t number, TimePoint until, TimePoint now) {
@@ -223,13 +232,30 @@ Duration LeaseCache::LeftOf(const Record& record, std::uint64_t number, TimePoin
 Duration LeaseCache::EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now) {
   std::lock_guard lock(mutex_);
   auto found = records_.find(directory);
-  if (now >= valid_until_ || found == records_.end() || now < found->second.quiet_from) return Duration(0);
+  if (now >= valid_until_ || found == records_.end() || now < found->second.entries_from) return Duration(0);
   Record& record = found->second;
   auto known = record.names.find(name);
   if (known == record.names.end() || known->second.ino != ino) return Duration(0);
   const Duration validity = std::min(kEntryValidity, valid_until_ - now);
-  record.told_until = std::max(record.told_until, now + validity + kEntrySlack);
+  Tell(record, now + validity + kKernelSlack);
   return validity;
+}
+
+TimePoint LeaseCache::Moved(Ino from, Ino to, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  TimePoint told;
+  for (Ino directory : {from, to}) {
+    if (auto found = records_.find(directory); found != records_.end()) told = std::max(told, found->second.told_until);
+  }
+  if (told <= now) return TimePoint();
+  bool both_leased = true;
+  for (Ino directory : {from, to}) {
+    auto found = records_.find(directory);
+    const bool leased = found != records_.end() && found->second.lease != 0;
+    if (leased) Tell(found->second, told);
+    both_leased = both_leased && leased;
+  }
+  return both_leased ? TimePoint() : told;
 }
 
 std::uint64_t LeaseCache::era() const {

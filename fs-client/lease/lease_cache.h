@@ -32,21 +32,18 @@ class LeaseCache {
   /// Of all directories; more are not kept.
   static constexpr std::size_t kMaxNames = 262144;
 
-  /// For so long the kernel may use an entry. Nobody can take one back from it (docs/leases.md), so that this is how
-  /// long a recall may take, and
+  /// For so long the kernel may use an entry. Nobody can take one back from it (docs/leases.md): a recall waits.
   static constexpr Duration kEntryValidity = std::chrono::milliseconds(200);
-  /// so much later the kernel may begin to count: when the thread that asked gets to run.
-  static constexpr Duration kEntrySlack = std::chrono::milliseconds(100);
+  /// So long after it was sent the kernel may take in an answer: the thread that asked has to get a CPU.
+  static constexpr Duration kKernelSlack = std::chrono::milliseconds(100);
   /// Entries of a directory that this client changed so lately are not for the kernel: it is at work there, and another
   /// that is as well would be held up.
   static constexpr Duration kEntryQuiet = std::chrono::seconds(2);
 
   /// What the kernel was told, and must not use any more.
   struct KernelWork {
-    std::vector<Ino> attributes;
-    TimePoint entries_until;  // it uses entries till then
-
-    bool empty() const { return attributes.empty() && entries_until == TimePoint(); }
+    TimePoint wait_until;         // till then it uses entries, or takes in answers that invalidations do not reach
+    std::vector<Ino> attributes;  // to be invalidated after that
   };
 
   /// A session begins or goes on; leases count from this answer on, until `valid_until`.
@@ -82,9 +79,12 @@ class LeaseCache {
   Duration AttributesFor(Ino ino, std::uint64_t number, TimePoint now);
   /// The same in an answer that shows an entry as well: only attributes of an inode that the kernel has some of
   /// already, for it would not notice that an invalidation has overtaken its first ones.
-  Duration AttributesBesideEntry(Ino ino, std::uint64_t number, TimePoint now) const;
+  Duration AttributesBesideEntry(Ino ino, std::uint64_t number, TimePoint now);
   /// For how long the kernel may use the entry, or (no `ino`) that there is none of that name; 0: not at all.
   Duration EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now);
+  /// The kernel has moved an entry, and uses it as long under its new name. Until when nobody may know of that: later
+  /// a recall of either directory waits for it.
+  TimePoint Moved(Ino from, Ino to, TimePoint now);
 
   /// The era of the leases, 0 if there are none.
   std::uint64_t era() const;
@@ -102,9 +102,9 @@ class LeaseCache {
     std::uint64_t changed = 0;   // what was shown before it is old
     std::optional<Known> known;  // under a lease, as the names
     std::map<std::string, KnownName> names;
-    bool told_kernel = false;  // which may use the attributes while the session is good
-    TimePoint told_until;      // until then it may use entries
-    TimePoint quiet_from;      // entries are not for the kernel before that
+    bool attributes_told = false;  // to the kernel, which may use them while the session is good
+    TimePoint told_until;          // the kernel uses entries, or takes in answers that show these attributes
+    TimePoint entries_from;        // they are not for the kernel before that
   };
 
   bool Accepts(const proto::LeaseNote& note, TimePoint now) const;
@@ -112,6 +112,7 @@ class LeaseCache {
   Record& At(Ino ino);
   Record* GrantedAt(const proto::LeaseNote& note, Ino ino);
   static Duration LeftOf(const Record& record, std::uint64_t number, TimePoint until, TimePoint now);
+  void Tell(Record& record, TimePoint until);
   void ForgetKnownOf(Ino ino, Record& record, KernelWork& work);
   void DropLease(Ino ino, Record& record, KernelWork& work);
   KernelWork DropAll();
@@ -124,6 +125,7 @@ class LeaseCache {
   std::uint64_t floor_ = 0;  // grants of inodes without a record count only if later
   TimePoint valid_until_;
   TimePoint quiet_until_;
+  TimePoint told_until_;  // the latest of all, recalled ones included
   std::size_t leases_ = 0;
   std::size_t names_ = 0;
   std::unordered_map<Ino, Record> records_;

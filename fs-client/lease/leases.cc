@@ -6,11 +6,22 @@
 
 namespace gabion {
 
+namespace {
+
+/// Whoever waits for it may have been killed, which ends a sleep.
+Task<void> SleepUntilSurely(Env& env, TimePoint until) {
+  while (env.clock.Now() < until) co_await env.clock.SleepUntil(until);
+}
+
+}  // namespace
+
 Task<void> Leases::End(Env& env) {
   const TimePoint valid_until = cache_.valid_until();
   LeaseCache::KernelWork work = cache_.End();
-  bool forgotten = co_await Forget(env, std::move(work));
-  if (!forgotten) co_await env.clock.SleepUntil(valid_until);  // then the kernel does not use it either
+  co_await SleepUntilSurely(env, work.wait_until);
+  // Behind what recalls have under way, even if there is nothing to be forgotten.
+  bool forgotten = co_await kernel_.DropAttributes(std::move(work.attributes));
+  if (!forgotten) co_await SleepUntilSurely(env, valid_until);  // then the kernel does not use it either
 }
 
 Task<void> Leases::Extend(Env& env, TimePoint valid_until, bool lapsed) {
@@ -20,7 +31,7 @@ Task<void> Leases::Extend(Env& env, TimePoint valid_until, bool lapsed) {
 
 Task<void> Leases::Changed(Env& env, const proto::LeaseNote& note) {
   LeaseCache::KernelWork work = cache_.Changed(note, env.clock.Now());
-  if (!work.empty()) (void)co_await Forget(env, std::move(work));
+  (void)co_await Forget(env, std::move(work));
 }
 
 Task<void> Leases::Unsure(Env& env, TimePoint until) {
@@ -28,9 +39,13 @@ Task<void> Leases::Unsure(Env& env, TimePoint until) {
   (void)co_await Forget(env, std::move(work));
 }
 
+Task<void> Leases::Moved(Env& env, Ino from, Ino to) {
+  if (from == to) co_return;
+  co_await SleepUntilSurely(env, cache_.Moved(from, to, env.clock.Now()));
+}
+
 Task<bool> Leases::Forget(Env& env, LeaseCache::KernelWork work) {
-  const bool wait = env.clock.Now() < work.entries_until && !Mutated("lease.return_told_entries");
-  if (wait) co_await env.clock.SleepUntil(work.entries_until);
+  if (!Mutated("lease.return_told_entries")) co_await SleepUntilSurely(env, work.wait_until);
   if (work.attributes.empty()) co_return true;
   co_return co_await kernel_.DropAttributes(std::move(work.attributes));
 }

@@ -24,7 +24,10 @@ class Leases {
   /// An op of our own may have been done or not, or may still be done before `until`.
   Task<void> Unsure(Env& env, TimePoint until);
 
-  /// Has the kernel forget attributes, and waits until it uses no entries any more; false if it has not forgotten
+  /// The kernel has moved an entry from one directory to another. Returns when a recall of either would wait for it.
+  Task<void> Moved(Env& env, Ino from, Ino to);
+
+  /// Waits until the kernel uses no entries any more, and has it forget attributes; false if it has not done that
   /// within a second.
   Task<bool> Forget(Env& env, LeaseCache::KernelWork work);
 

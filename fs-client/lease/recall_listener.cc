@@ -1,5 +1,7 @@
 #include "fs-client/lease/recall_listener.h"
 
+#include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -55,24 +57,41 @@ Task<Result<void>> RecallListener::Listen(ClientLoop* loop) {
   co_return Result<void>();
 }
 
+/// What the kernel may still use is returned after the rest.
+Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply told) {
+  const TimePoint now = loop->Now();
+  Recalls at_once, later;
+  for (const proto::Recall& recall : told.recalls()) {
+    LeaseCache::KernelWork work;
+    if (!Mutated("lease.return_first")) work = leases_.cache().Recalled(std::span(&recall, 1));
+    Recalls& recalls = work.wait_until > now ? later : at_once;
+    recalls.leases.push_back(recall);
+    recalls.work.wait_until = std::max(recalls.work.wait_until, work.wait_until);
+    recalls.work.attributes.insert(recalls.work.attributes.end(), work.attributes.begin(), work.attributes.end());
+  }
+  if (!at_once.leases.empty()) co_await Return(loop, told.era(), std::move(at_once));
+  if (!later.leases.empty()) co_await Return(loop, told.era(), std::move(later));
+  if (Mutated("lease.return_first")) {
+    const std::vector<proto::Recall> recalls(told.recalls().begin(), told.recalls().end());
+    LeaseCache::KernelWork late = leases_.cache().Recalled(recalls);
+    (void)co_await leases_.Forget(loop->env(), std::move(late));
+  }
+}
+
 /// Until it is done, or leases of another era are in use. What the kernel does not forget is not given back: the
 /// metaserver then lets the session lapse.
-Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply told) {
-  const std::vector<proto::Recall> recalls(told.recalls().begin(), told.recalls().end());
-  proto::ReturnLeasesRequest request;
-  request.set_era(told.era());
-  *request.mutable_leases() = std::move(*told.mutable_recalls());
-  if (!Mutated("lease.return_first")) {
-    LeaseCache::KernelWork work = leases_.cache().Recalled(recalls);
-    bool forgotten = co_await leases_.Forget(loop->env(), work);
-    while (!forgotten && !session_.stopping() && leases_.cache().era() == told.era()) {
-      co_await loop->env().clock.SleepFor(kForgetAgain);
-      forgotten = co_await leases_.Forget(loop->env(), work);
-    }
+Task<void> RecallListener::Return(ClientLoop* loop, std::uint64_t era, Recalls recalls) {
+  bool forgotten = co_await leases_.Forget(loop->env(), recalls.work);
+  while (!forgotten && !session_.stopping() && leases_.cache().era() == era) {
+    co_await loop->env().clock.SleepFor(kForgetAgain);
+    forgotten = co_await leases_.Forget(loop->env(), recalls.work);
   }
   if (loop->env().Buggified("client.slow_return")) co_await loop->env().clock.SleepFor(std::chrono::milliseconds(200));
+  proto::ReturnLeasesRequest request;
+  request.set_era(era);
+  request.mutable_leases()->Add(recalls.leases.begin(), recalls.leases.end());
   Backoff backoff = MakeRetryBackoff();
-  while (!session_.stopping() && leases_.cache().era() == told.era()) {
+  while (!session_.stopping() && leases_.cache().era() == era) {
     SessionStatePtr state = session_.state();
     request.set_session_id(state->id.value());
     request.set_volume_id(state->volume.value());
@@ -82,10 +101,6 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
                                                                  std::move(none), loop->Now() + kReturnLimit);
     if (returned || !IsRetryable(returned.error().code())) break;
     co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
-  }
-  if (Mutated("lease.return_first")) {
-    LeaseCache::KernelWork late = leases_.cache().Recalled(recalls);
-    (void)co_await leases_.Forget(loop->env(), std::move(late));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "common/coro/task_group.h"
 #include "fs-client/lease/leases.h"
@@ -25,7 +26,12 @@ class RecallListener {
  private:
   /// Asks once; what is told is given back in the background. Errors: those of the call.
   Task<Result<void>> Listen(ClientLoop* loop);
+  struct Recalls {
+    std::vector<proto::Recall> leases;
+    LeaseCache::KernelWork work;  // before they are returned
+  };
   Task<void> GiveBack(ClientLoop* loop, proto::WaitRecallsReply told);
+  Task<void> Return(ClientLoop* loop, std::uint64_t era, Recalls recalls);
   RpcClient& Connection(ClientLoop* loop, std::size_t metaserver);
 
   MetaSession& session_;

@@ -60,10 +60,10 @@ Task<Result<void>> MetaSession::OpenAt(ClientLoop* loop, std::size_t metaserver,
   request.set_software(SoftwareVersion());
   request.set_read_only(options_.read_only);
   request.set_mountpoint(options_.mountpoint);
-  for (proto::OpenHandle& handle : handles_.OpenHandles()) *request.add_reclaim() = std::move(handle);
 
   // Once the metaserver has answered, others may change what we hold leases on.
   if (!Mutated("lease.keep_over_resume")) co_await leases_.End(loop->env());
+  for (proto::OpenHandle& handle : handles_.OpenHandles()) *request.add_reclaim() = std::move(handle);
   RpcClient& client = loop->Metaserver(metaserver);
   const TimePoint sent_at = loop->Now();
   Payload none;

@@ -22,12 +22,13 @@ constexpr std::uint64_t kEntriesWithAttr = 4096;
 
 }  // namespace
 
-/// The metaserver is not told: READ_DIR checks who lists, and a directory that was removed while it was open is empty.
+/// The metaserver is not told: a directory that was removed while it was open is empty. Whether the caller may list it
+/// the kernel has checked.
 Task<Result<HandleId>> VolumeVfs::OpenDir(Caller caller, Ino ino) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   CO_TRY_ASSIGN(LeaseCache::Known known, co_await LoadAttr(loop, caller, ToServer(ino)));
   const HandleId handle = parts_.files.NextHandle();
-  directories_.Add(handle, std::make_shared<OpenDirectory>(std::move(known.attr), caller));
+  directories_.Add(handle, std::make_shared<OpenDirectory>(std::move(known.attr)));
   co_return handle;
 }
 
@@ -36,7 +37,7 @@ Task<void> VolumeVfs::ReleaseDir(Ino, HandleId handle) {
   co_return;
 }
 
-Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId handle, std::uint64_t offset,
+Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller caller, Ino, HandleId handle, std::uint64_t offset,
                                                            std::uint32_t max_bytes, bool with_attr) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   OpenDirectoryPtr directory = directories_.Find(handle);
@@ -56,7 +57,7 @@ Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId
     const bool load_attr = with_attr || (directory->wants_attr && entry < kEntriesWithAttr);
     const bool whole_page = !with_attr || directory->leased;
     std::uint32_t max_entries = whole_page ? kPageEntries : std::max(max_bytes / kDirentPlusBytes, 1u);
-    Result<void> loaded = co_await LoadEntries(loop, directory, entry, max_entries, load_attr);
+    Result<void> loaded = co_await LoadEntries(loop, caller.pid, directory, entry, max_entries, load_attr);
     if (!loaded && loaded.error().code() == ErrorCode::kStale) co_return listed;  // removed: it has no entries
     if (!loaded) co_return loaded.error();
   }
@@ -65,14 +66,18 @@ Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ReadDir(Caller, Ino, HandleId
     bytes += found->name().size() + (with_attr ? kDirentPlusBytes : kDirentBytes);
     if (bytes > max_bytes && !listed.empty()) break;
     ++entry;
-    listed.push_back(ToDirEntry(loop, *directory, *found, entry + OpenDirectory::kFirstEntry, load));
+    listed.push_back(ToDirEntry(*found, entry + OpenDirectory::kFirstEntry));
+    if (with_attr) listed.back().entry = EntryOf(loop, directory->ino, *found, load);
   }
   co_return listed;
 }
 
 /// Has the page with `entry` on, as far as the directory goes.
-Task<Result<void>> VolumeVfs::LoadEntries(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t entry,
-                                          std::uint32_t max_entries, bool with_attr) {
+Task<Result<void>> VolumeVfs::LoadEntries(ClientLoop* loop, std::uint32_t pid, OpenDirectoryPtr directory,
+                                          std::uint64_t entry, std::uint32_t max_entries, bool with_attr) {
+  // A handle is good for listing whoever has it by now, and whatever the directory's mode is.
+  Caller lister;
+  lister.pid = pid;
   for (;;) {
     OpenDirectory::Cursor cursor = directory->NearestBefore(entry);
     bool there = cursor.entry == entry;
@@ -81,8 +86,8 @@ Task<Result<void>> VolumeVfs::LoadEntries(ClientLoop* loop, OpenDirectoryPtr dir
     request.set_after_name(cursor.after_name);
     request.set_max_entries(there ? max_entries : kPageEntries);  // on the way to a place that the kernel seeks
     request.set_with_attr(there && with_attr);
-    auto reply = co_await parts_.meta.Read<proto::ReadDirReply>(loop, directory->opener, proto::METHOD_READ_DIR,
-                                                                std::move(request));
+    auto reply =
+        co_await parts_.meta.Read<proto::ReadDirReply>(loop, lister, proto::METHOD_READ_DIR, std::move(request));
     if (!reply) co_return reply.error();
     LearnListing(loop, directory->ino, *reply);
     if (there && with_attr && reply->entries_size() > 0) directory->leased = reply->entries(0).attr().leased();
@@ -101,21 +106,28 @@ void VolumeVfs::LearnListing(ClientLoop* loop, Ino directory, const proto::ReadD
   }
 }
 
-DirEntryPlus VolumeVfs::ToDirEntry(ClientLoop* loop, const OpenDirectory& directory, const proto::DirEntry& found,
-                                   std::uint64_t next_offset, bool just_loaded) {
+DirEntryPlus VolumeVfs::ToDirEntry(const proto::DirEntry& found, std::uint64_t next_offset) {
   DirEntryPlus entry;
   entry.name = found.name();
   entry.ino = parts_.root.ToKernel(Ino(found.ino()));
   entry.type_mode = found.mode();
   entry.next_offset = next_offset;
-  if (!found.has_attr()) return entry;
+  return entry;
+}
+
+/// What the kernel may be shown beside the name: of a page that was loaded before, only what is known to be so still.
+std::optional<Entry> VolumeVfs::EntryOf(ClientLoop* loop, Ino directory, const proto::DirEntry& found,
+                                        bool just_loaded) {
+  const LeaseCache& cache = parts_.leases.cache();
   const Ino ino(found.ino());
-  std::optional<LeaseCache::Known> known = parts_.leases.cache().Find(ino, loop->Now());
+  if (!found.has_attr()) return std::nullopt;
+  if (!just_loaded && cache.FindEntry(directory, found.name(), loop->Now()) != ino) return std::nullopt;
+  std::optional<LeaseCache::Known> known = cache.Find(ino, loop->Now());
   if (!known && just_loaded) known = LeaseCache::Known{found.attr(), 0};
   // What is not settled at once is left to be looked up.
   std::optional<FileAttr> attr = known ? TryPresent(known->attr) : std::nullopt;
-  if (attr) entry.entry = Entry{*attr, ValidityOf(loop, directory.ino, found.name(), ino, known->number)};
-  return entry;
+  if (!attr) return std::nullopt;
+  return Entry{*attr, ValidityOf(loop, directory, found.name(), ino, known->number)};
 }
 
 Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ListDots(ClientLoop* loop, OpenDirectoryPtr directory,

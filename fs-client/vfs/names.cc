@@ -178,6 +178,7 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
   request.set_exchange(flags == kRenameExchange);
   auto reply = co_await parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request));
   if (!reply) co_return reply.error();
+  co_await parts_.leases.Moved(loop->env(), ToServer(parent), ToServer(new_parent));
   co_return Result<void>();
 }
 

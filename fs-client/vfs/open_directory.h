@@ -31,10 +31,9 @@ class OpenDirectory {
     std::string after_name;   // "": from the start
   };
 
-  OpenDirectory(proto::Attr attr, Caller who) : ino(attr.ino()), opener(who), attr_when_opened(std::move(attr)) {}
+  explicit OpenDirectory(proto::Attr attr) : ino(attr.ino()), attr_when_opened(std::move(attr)) {}
 
-  const Ino ino;        // the metaserver's number
-  const Caller opener;  // who listed is who may
+  const Ino ino;  // the metaserver's number
   const proto::Attr attr_when_opened;
   AsyncMutex reading;
   bool wants_attr = false;  // the kernel asked for attributes with this listing's first names

@@ -129,8 +129,8 @@ class VolumeVfs final : public Vfs {
 
   // names.cc
 
-  /// What a lookup answers if both the entry and the attributes of what it leads to are known under leases.
   Result<Entry> AbsentEntry(ClientLoop* loop, Ino parent, const std::string& name);
+  /// What a lookup answers if both the entry and the attributes of what it leads to are known under leases.
   std::optional<Result<Entry>> FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name);
 
   /// Sends a Create with numbers of the present session. Errors of Create.
@@ -168,12 +168,12 @@ class VolumeVfs final : public Vfs {
 
   // directory.cc
 
-  Task<Result<void>> LoadEntries(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t entry,
+  Task<Result<void>> LoadEntries(ClientLoop* loop, std::uint32_t pid, OpenDirectoryPtr directory, std::uint64_t entry,
                                  std::uint32_t max_entries, bool with_attr);
   Task<Result<std::vector<DirEntryPlus>>> ListDots(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t offset);
   void LearnListing(ClientLoop* loop, Ino directory, const proto::ReadDirReply& reply);
-  DirEntryPlus ToDirEntry(ClientLoop* loop, const OpenDirectory& directory, const proto::DirEntry& found,
-                          std::uint64_t next_offset, bool just_loaded);
+  DirEntryPlus ToDirEntry(const proto::DirEntry& found, std::uint64_t next_offset);
+  std::optional<Entry> EntryOf(ClientLoop* loop, Ino directory, const proto::DirEntry& found, bool just_loaded);
 
   const Parts parts_;
   ReleaseQueue releases_;

@@ -15,7 +15,8 @@ constexpr std::string_view kRarePaths[] = {
     "chunk.slow_forward",   "chunk.slow_join",       "chunk.slow_read",         "chunk.slow_settle",
     "client.commit_early",  "client.flush_early",    "client.give_up_data",     "client.give_up_meta",
     "client.hedge_at_once", "client.late_map",       "client.old_map",          "client.other_copy",
-    "client.slow_return",   "kernel.late_entry",     "meta.slow_heartbeat",     "meta.slow_sync",
+    "client.slow_return",   "kernel.drop_inode",     "kernel.late_entry",       "meta.slow_heartbeat",
+    "meta.slow_sync",
 };
 
 }  // namespace

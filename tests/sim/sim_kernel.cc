@@ -1,14 +1,22 @@
 #include "tests/sim/sim_kernel.h"
 
 namespace gabion {
+namespace {
+
+constexpr std::uint32_t kRenameExchange = 2;  // of renameat2(2)
+
+}  // namespace
 
 Task<void> SimKernel::InvalidateData(Ino ino) {
   Forget(ino);
   co_return;
 }
 
+/// Of inodes that it does not know it notes nothing.
 Task<bool> SimKernel::InvalidateAttributes(std::vector<Ino> inodes) {
-  for (Ino ino : inodes) Forget(ino);
+  for (Ino ino : inodes) {
+    if (attributes_.contains(ino)) Forget(ino);
+  }
   co_return true;
 }
 
@@ -49,6 +57,11 @@ void SimKernel::Keep(const Name& name, const Entry& entry, std::uint64_t before)
   cached.until = env_.clock.Now() + Duration(static_cast<std::int64_t>(entry.validity.entry_ns));
 }
 
+/// The thread that asked may have to wait for a CPU before it takes in the answer.
+Task<void> SimKernel::RunLate() {
+  if (env_.Buggified("kernel.late_entry")) co_await env_.clock.SleepFor(std::chrono::milliseconds(95));
+}
+
 Task<Result<Entry>> SimKernel::Lookup(Caller caller, Ino parent, std::string name) {
   const Name key{parent, name};
   Entry entry;
@@ -59,8 +72,9 @@ Task<Result<Entry>> SimKernel::Lookup(Caller caller, Ino parent, std::string nam
     ++lookups_;
     const std::uint64_t before = version_;
     CO_TRY_ASSIGN(entry, co_await below_.Lookup(caller, parent, std::move(name)));
-    // The thread that asked may have to wait for a CPU.
-    if (env_.Buggified("kernel.late_entry")) co_await env_.clock.SleepFor(std::chrono::milliseconds(95));
+    // It needs memory for something else.
+    if (env_.Buggified("kernel.drop_inode")) attributes_.erase(entry.attr.ino);
+    co_await RunLate();
     Keep(key, entry, before);
     if (entry.attr.ino) Keep(entry.attr.ino, entry.attr, entry.validity.attr_ns, before);
   }
@@ -107,9 +121,18 @@ Task<Result<void>> SimKernel::Rmdir(Caller caller, Ino parent, std::string name)
 }
 Task<Result<void>> SimKernel::Rename(Caller caller, Ino parent, std::string name, Ino new_parent, std::string new_name,
                                      std::uint32_t flags) {
-  Task<Result<void>> call = below_.Rename(caller, parent, name, new_parent, new_name, flags);
-  return Renaming(parent, name, Renaming(new_parent, new_name, std::move(call)));
+  Result<void> done = co_await below_.Rename(caller, parent, name, new_parent, new_name, flags);
+  // What it moves is valid as long as before.
+  CachedEntry& from = entries_[{parent, name}];
+  CachedEntry& to = entries_[{new_parent, new_name}];
+  if (done) std::swap(from, to);
+  if (done && flags != kRenameExchange) from.until = TimePoint();
+  from.version = to.version = ++version_;
+  Forget(parent);
+  Forget(new_parent);
+  co_return done;
 }
+
 Task<Result<CreatedFile>> SimKernel::Create(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                             std::uint32_t flags) {
   return Renaming(parent, name, below_.Create(caller, parent, name, mode, flags));
@@ -155,6 +178,7 @@ Task<Result<std::vector<DirEntryPlus>>> SimKernel::ReadDir(Caller caller, Ino in
   const std::uint64_t before = version_;
   auto listed = co_await below_.ReadDir(caller, ino, handle, offset, max_bytes, with_attr);
   if (!listed) co_return listed.error();
+  co_await RunLate();
   for (const DirEntryPlus& item : *listed) {
     if (!item.entry) continue;
     Keep(Name{ino, item.name}, *item.entry, before);

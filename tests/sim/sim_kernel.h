@@ -80,6 +80,7 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   using Name = std::pair<Ino, std::string>;
 
   void Forget(Ino ino);
+  Task<void> RunLate();
   /// Takes in an answer that was asked for when version_ was `before`.
   void Keep(Ino ino, const FileAttr& attr, std::uint64_t valid_ns, std::uint64_t before);
   void Keep(const Name& name, const Entry& entry, std::uint64_t before);

@@ -134,6 +134,29 @@ TEST_F(LeasesTest, AnOpenDirectoryThatAnotherRemovedIsEmpty) {
   EXPECT_EQ(NameOf(On(kernel.GetAttr(kRoot, directory, std::nullopt))), "STALE");
 }
 
+TEST_F(LeasesTest, AnOpenDirectoryIsListedWhateverItsModeBecomes) {
+  Vfs& kernel = cluster_.vfs("client2");
+  const Caller user{1000, 1000, 0};
+  const Ino directory = cluster_.Do(two_.Stat("/d"))->ino;
+  const Result<HandleId> handle = On(kernel.OpenDir(user, directory));
+  ASSERT_TRUE(IsOk(handle));
+  AttrChange closed;
+  closed.mode = 0;
+  ASSERT_TRUE(IsOk(On(kernel.SetAttr(kRoot, directory, closed))));
+  const auto page = On(kernel.ReadDir(user, directory, *handle, OpenDirectory::kFirstEntry, 4096, false));
+  ASSERT_TRUE(IsOk(page));
+  EXPECT_EQ(page->size(), 1u);
+}
+
+TEST_F(LeasesTest, AnEntryThatWasMovedIsWaitedForInItsNewDirectory) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Mkdir("/e"))));
+  cluster_.world().RunFor(seconds(5));
+  Look(two_);
+  ASSERT_TRUE(IsOk(cluster_.Do(two_.Rename("/d/file", "/e/file"))));
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Rename("/e/file", "/e/claimed"))));
+  EXPECT_EQ(NameOf(cluster_.Do(two_.Stat("/e/file"))), "NOT_FOUND");
+}
+
 TEST_F(LeasesTest, KnowledgeLastsAsLongAsTheSessionIsRenewed) {
   Look(two_);
   for (int i = 0; i < 10; ++i) {

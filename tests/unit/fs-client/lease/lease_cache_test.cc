@@ -88,7 +88,7 @@ TEST_F(LeaseCacheTest, NothingIsUsedWhenTheSessionMayHaveLapsed) {
 
 TEST_F(LeaseCacheTest, RenewalInTimeKeepsTheLeases) {
   Learn(101, 5);
-  EXPECT_TRUE(cache_.Extend(kUntil + seconds(3), kUntil - seconds(1), false).empty());
+  EXPECT_TRUE(cache_.Extend(kUntil + seconds(3), kUntil - seconds(1), false).attributes.empty());
   EXPECT_EQ(KnownSize(kUntil), 5u);
 }
 
@@ -256,10 +256,10 @@ TEST_F(LeaseCacheTest, EntriesAreForTheKernelForAMoment) {
 
 TEST_F(LeaseCacheTest, ARecallHasToWaitForEntriesThatTheKernelUses) {
   LearnEntry(101, kFile);
-  EXPECT_EQ(Recall(kDirectory, 102).entries_until, TimePoint()) << "it was told none";
+  EXPECT_EQ(Recall(kDirectory, 102).wait_until, TimePoint()) << "it was told none";
   LearnEntry(103, kFile);
   (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
-  EXPECT_EQ(Recall(kDirectory, 104).entries_until, kNow + LeaseCache::kEntryValidity + LeaseCache::kEntrySlack);
+  EXPECT_EQ(Recall(kDirectory, 104).wait_until, kNow + LeaseCache::kEntryValidity + LeaseCache::kKernelSlack);
 }
 
 TEST_F(LeaseCacheTest, WhereItIsAtWorkItselfTheKernelGetsNoEntries) {
@@ -272,8 +272,8 @@ TEST_F(LeaseCacheTest, WhereItIsAtWorkItselfTheKernelGetsNoEntries) {
 TEST_F(LeaseCacheTest, OwnChangesDoNotForgetWhatTheKernelWasTold) {
   LearnEntry(101, kFile);
   (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
-  EXPECT_EQ(Change(kDirectory, 102).entries_until, TimePoint()) << "the kernel knows its own changes";
-  EXPECT_GT(Recall(kDirectory, 103).entries_until, kNow);
+  EXPECT_EQ(Change(kDirectory, 102).wait_until, TimePoint()) << "the kernel knows its own changes";
+  EXPECT_GT(Recall(kDirectory, 103).wait_until, kNow);
 }
 
 TEST_F(LeaseCacheTest, AttributesBesideAnEntryAreForAKernelThatHadSomeBefore) {
@@ -285,6 +285,34 @@ TEST_F(LeaseCacheTest, AttributesBesideAnEntryAreForAKernelThatHadSomeBefore) {
   (void)Change(kFile, 102);
   Learn(103, 2);
   EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 103, kNow), Duration(0)) << "they were taken back";
+}
+
+TEST_F(LeaseCacheTest, TheEndWaitsForWhatARecallWaitsFor) {
+  LearnEntry(101, kFile);
+  (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
+  const TimePoint until = Recall(kDirectory, 102).wait_until;
+  EXPECT_EQ(cache_.End().wait_until, until) << "it has not been returned";
+}
+
+TEST_F(LeaseCacheTest, AMovedEntryIsWaitedForInBothDirectories) {
+  const Ino other(9);
+  LearnEntry(101, kFile);
+  (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
+  const TimePoint until = kNow + LeaseCache::kEntryValidity + LeaseCache::kKernelSlack;
+  EXPECT_EQ(cache_.Moved(kDirectory, other, kNow), until) << "no recall of the other one would come here";
+  cache_.LearnEntry(Note(102), other, "y", Ino(77), kNow);
+  EXPECT_EQ(cache_.Moved(kDirectory, other, kNow), TimePoint());
+  EXPECT_EQ(Recall(other, 103).wait_until, until);
+  EXPECT_EQ(cache_.Moved(kDirectory, other, until), TimePoint()) << "it is over";
+}
+
+TEST_F(LeaseCacheTest, AttributesBesideAnEntryMayBeTakenInLate) {
+  Learn(101, 1);
+  EXPECT_EQ(cache_.AttributesFor(kFile, 101, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kNow), seconds(9));
+  const LeaseCache::KernelWork work = Recall(kFile, 102);
+  EXPECT_EQ(work.wait_until, kNow + LeaseCache::kKernelSlack);
+  EXPECT_THAT(work.attributes, ElementsAre(kFile));
 }
 
 }  // namespace

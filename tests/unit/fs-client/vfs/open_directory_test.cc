@@ -20,7 +20,7 @@ proto::ReadDirReply PageAfter(const std::string& after, std::uint64_t total, std
 }
 
 TEST(OpenDirectoryTest, ListsPageAfterPage) {
-  OpenDirectory directory(proto::Attr(), {});
+  OpenDirectory directory{proto::Attr()};
   std::uint64_t entry = 0;
   while (!directory.AtEnd(entry)) {
     if (const proto::DirEntry* found = directory.Find(entry)) {
@@ -36,7 +36,7 @@ TEST(OpenDirectoryTest, ListsPageAfterPage) {
 }
 
 TEST(OpenDirectoryTest, SeeksBackToAMark) {
-  OpenDirectory directory(proto::Attr(), {});
+  OpenDirectory directory{proto::Attr()};
   for (std::uint64_t entry = 0; entry < 5000; entry += 500) {
     OpenDirectory::Cursor cursor = directory.NearestBefore(entry);
     directory.Adopt(cursor, PageAfter(cursor.after_name, 5000, 500));
@@ -50,7 +50,7 @@ TEST(OpenDirectoryTest, SeeksBackToAMark) {
 }
 
 TEST(OpenDirectoryTest, RestartForgetsAll) {
-  OpenDirectory directory(proto::Attr(), {});
+  OpenDirectory directory{proto::Attr()};
   directory.Adopt({}, PageAfter("", 3, 10));
   EXPECT_TRUE(directory.AtEnd(3));
   directory.Restart();
@@ -60,7 +60,7 @@ TEST(OpenDirectoryTest, RestartForgetsAll) {
 }
 
 TEST(OpenDirectoryTest, EmptyPageIsTheEnd) {
-  OpenDirectory directory(proto::Attr(), {});
+  OpenDirectory directory{proto::Attr()};
   directory.Adopt({}, proto::ReadDirReply());
   EXPECT_TRUE(directory.AtEnd(0));
 }
