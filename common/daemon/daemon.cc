@@ -63,9 +63,7 @@ class DaemonProcess {
   }
 
   Result<void> Start() {
-    // Not pinned: what a server's loop does has nothing to do with where its clients run, and a loop that has to wait
-    // for its CPU while another one is idle is a late answer.
-    loops_ = std::make_unique<EventLoops>(static_cast<unsigned>(options_.loops), false, options_.spin());
+    loops_ = std::make_unique<EventLoops>(static_cast<unsigned>(options_.loops), true, options_.spin());
     loops_->Start();
     Result<void> started;
     auto start = [](Daemon& daemon, std::vector<Env*> loops, Result<void>& result) -> Task<void> {
