@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <atomic>
@@ -79,6 +81,12 @@ int ReadOn(int fd, std::span<std::byte> target, std::uint64_t offset_bytes, std:
   return 0;
 }
 
+/// Whether the file's filesystem has memory for a disk. Such a filesystem knows no RWF_NOWAIT, for it never waits.
+bool IsInMemory(int fd) {
+  struct statfs status {};
+  return ::fstatfs(fd, &status) == 0 && (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
+}
+
 bool WouldBlock(int error) {
   return error == EAGAIN || error == EWOULDBLOCK;
 }
@@ -86,7 +94,10 @@ bool WouldBlock(int error) {
 /// Kept by everyone who uses the file, pool jobs included.
 struct File {
   File(UniqueFd descriptor, std::string name, std::uint64_t size)
-      : fd(std::move(descriptor)), path(std::move(name)), size_bytes(size) {}
+      : fd(std::move(descriptor)),
+        path(std::move(name)),
+        inline_read_flags(IsInMemory(fd.get()) ? 0 : RWF_NOWAIT),
+        size_bytes(size) {}
 
   struct SyncRound {
     AsyncEvent done;
@@ -95,6 +106,7 @@ struct File {
 
   const UniqueFd fd;
   const std::string path;
+  const int inline_read_flags;  // with which a read on the loop's thread does not wait for a disk
   std::atomic<std::uint64_t> size_bytes;
   // Cleared where the kernel says that the filesystem cannot; without them reads go to the pool, and writes see the
   // header.
@@ -180,7 +192,7 @@ Task<Result<Slice>> RealDiskFile::Read(std::shared_ptr<File> file, BlockingPool&
   std::size_t done = 0;
   int error = 0;
   if (file->nowait_reads.load(std::memory_order_relaxed)) {
-    error = ReadOn(file->fd.get(), target, offset_bytes, done, RWF_NOWAIT);
+    error = ReadOn(file->fd.get(), target, offset_bytes, done, file->inline_read_flags);
     if (error == EOPNOTSUPP) file->nowait_reads = false;
   }
   const bool failed = error != 0 && !WouldBlock(error) && error != EOPNOTSUPP;

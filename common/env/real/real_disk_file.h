@@ -11,7 +11,8 @@ namespace gabion {
 
 /// A regular file as a DiskFile; `path` is for messages, `size_bytes` its present size.
 ///
-/// Reads are tried with RWF_NOWAIT, which answers from the page cache or not at all, and go to the pool for the rest.
+/// Reads are tried with RWF_NOWAIT, which answers from the page cache or not at all, and go to the pool for the rest;
+/// where memory is the disk (tmpfs), they are made on the loop's thread.
 /// Writes likewise where the filesystem can (XFS, btrfs); where it cannot (ext4, overlayfs), writes up to
 /// kInlineWriteBytes are made on the loop's thread: they copy to the page cache, which is cheaper than waking another
 /// thread, and block only when the kernel throttles a writer that is ahead of its disk. Larger ones go to the pool.
