@@ -63,6 +63,9 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
     auto key = static_cast<std::uint32_t>(state->metaserver);
     if (reply) {
       outages_.Succeeded(key, loop->Now());
+      if (loop->env().Buggified("client.late_answer")) {
+        co_await loop->env().clock.SleepFor(std::chrono::milliseconds(100));
+      }
       co_return reply;
     }
 

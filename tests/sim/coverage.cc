@@ -10,13 +10,13 @@ namespace {
 /// Every point of production code, and of the kernel above it: what is not here was never thought of, what is never
 /// reached is here in vain.
 constexpr std::string_view kRarePaths[] = {
-    "chunk.clear_early",    "chunk.give_up_member",  "chunk.late_heartbeat",    "chunk.short_garbage",
-    "chunk.short_list",     "chunk.short_join_list", "chunk.short_member_list", "chunk.slow_apply",
-    "chunk.slow_forward",   "chunk.slow_join",       "chunk.slow_read",         "chunk.slow_settle",
-    "client.commit_early",  "client.flush_early",    "client.give_up_data",     "client.give_up_meta",
-    "client.hedge_at_once", "client.late_map",       "client.old_map",          "client.other_copy",
-    "client.slow_return",   "kernel.drop_inode",     "kernel.late_entry",       "meta.slow_heartbeat",
-    "meta.slow_sync",
+    "chunk.clear_early",     "chunk.give_up_member", "chunk.late_heartbeat",    "chunk.short_garbage",
+    "chunk.short_join_list", "chunk.short_list",     "chunk.short_member_list", "chunk.slow_apply",
+    "chunk.slow_forward",    "chunk.slow_join",      "chunk.slow_read",         "chunk.slow_settle",
+    "client.commit_early",   "client.flush_early",   "client.give_up_data",     "client.give_up_meta",
+    "client.hedge_at_once",  "client.late_answer",   "client.late_map",         "client.old_map",
+    "client.other_copy",     "client.slow_return",   "kernel.drop_inode",       "kernel.late_entry",
+    "meta.slow_heartbeat",   "meta.slow_sync",
 };
 
 }  // namespace

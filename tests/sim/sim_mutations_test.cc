@@ -58,7 +58,7 @@ constexpr Hunt kHunts[] = {
     {"lease.serve_lapsed", "posix", "stall", 1},
     {"lease.short_session", "posix", "calm", 1},
     {"lease.skip_recall", "posix", "calm", 1},
-    {"lease.take_recalled", "smallfiles", "calm", 21},
+    {"lease.take_recalled", "storm", "calm", 91},
     {"lease.wake_early", "posix", "calm", 8},
     {"meta.elect_any", "registers", "kill", 2},
     {"meta.link_nlink", "storm", "calm", 1},
