@@ -7,8 +7,8 @@
 
 namespace gabion {
 
-inline constexpr std::uint32_t kProtocolVersionMin = 1;
-inline constexpr std::uint32_t kProtocolVersionMax = 1;
+inline constexpr std::uint32_t kProtocolVersionMin = 2;
+inline constexpr std::uint32_t kProtocolVersionMax = 2;
 
 /// "gabion 0.1.0"
 std::string SoftwareVersion();

@@ -51,7 +51,8 @@ LeaseCache::KernelWork LeaseCache::ForgetAllKnown() {
   ++generation_;
   for (auto& [ino, record] : records_) {
     work.wait_until = std::max(work.wait_until, record.told_until);
-    ForgetKnownOf(ino, record, work);
+    ForgetAttributesOf(ino, record, work);
+    ForgetNamesOf(record, 0);
   }
   return work;
 }
@@ -66,26 +67,68 @@ bool LeaseCache::Accepts(const proto::LeaseNote& note, TimePoint now) const {
 }
 
 void LeaseCache::Learn(const proto::LeaseNote& note, const proto::Attr& attr, TimePoint now) {
-  if (!attr.leased()) return;
   std::lock_guard lock(mutex_);
-  Record* record = Accepts(note, now) ? GrantedAt(note, Ino(attr.ino())) : nullptr;
+  if (Accepts(note, now)) LearnAttr(note, attr);
+}
+
+/// Of a note that is accepted.
+void LeaseCache::LearnAttr(const proto::LeaseNote& note, const proto::Attr& attr) {
+  if (!attr.leased()) return;
+  Record* record = GrantedAt(note, Ino(attr.ino()));
   if (record == nullptr || note.number() < record->changed) return;
   if (record->known && record->known->number > note.number()) return;
   record->known = Known{attr, note.number()};
 }
 
 void LeaseCache::LearnEntry(const proto::LeaseNote& note, Ino directory, const std::string& name, Ino ino,
-                            TimePoint now) {
+                            std::uint32_t mode, TimePoint now) {
   std::lock_guard lock(mutex_);
   Record* record = Accepts(note, now) ? GrantedAt(note, directory) : nullptr;
-  if (record == nullptr || note.number() < record->changed) return;
-  auto known = record->names.find(name);
-  if (known == record->names.end()) {
-    if (names_ >= kMaxNames) return;
-    known = record->names.try_emplace(name).first;
-    ++names_;
+  if (record != nullptr) LearnName(*record, name, {ino, mode, note.number()});
+}
+
+void LeaseCache::LearnName(Record& record, const std::string& name, const KnownNames::Entry& entry) {
+  if (names_ >= kMaxNames) ForgetAllNames();
+  const std::size_t before = record.names.size();
+  record.names.Learn(name, entry);
+  names_ += record.names.size() - before;
+}
+
+std::uint64_t LeaseCache::LearnPage(const proto::ReadDirReply& page, Ino directory, std::uint64_t listing,
+                                    TimePoint now) {
+  const proto::LeaseNote& note = page.note();
+  std::lock_guard lock(mutex_);
+  if (!Accepts(note, now)) return kNoListing;
+  for (const proto::DirEntry& entry : page.entries()) {
+    if (entry.has_attr()) LearnAttr(note, entry.attr());
   }
-  if (known->second.number <= note.number()) known->second = {ino, note.number()};
+  Record* record = page.entries_leased() ? GrantedAt(note, directory) : nullptr;
+  if (record == nullptr) return kNoListing;
+  KnownNames& names = record->names;
+  if (listing == kNewListing) listing = names.BeginListing(note.number()) ? note.number() : kNoListing;
+  for (const proto::DirEntry& entry : page.entries()) {
+    // Without attributes, and without hope to have all names, looking one up takes an answer all the same.
+    if (!entry.has_attr() && !names.IsListing(listing)) continue;
+    LearnName(*record, entry.name(), {Ino(entry.ino()), entry.mode(), note.number()});
+  }
+  const bool is_whole = names.IsListing(listing) || (listing != kNoListing && Mutated("lease.complete_anyway"));
+  if (names.size() > kMaxCompleteNames) {
+    ForgetNamesOf(*record, 0);
+    return kNoListing;
+  }
+  if (!is_whole) return kNoListing;
+  if (page.end()) {
+    const std::size_t before = names.size();
+    names.CompleteListing(listing, note.number());
+    names_ += names.size() - before;
+  }
+  return listing;
+}
+
+void LeaseCache::LearnEmpty(const proto::LeaseNote& note, Ino directory, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  Record* record = Accepts(note, now) ? GrantedAt(note, directory) : nullptr;
+  if (record != nullptr) record->names.BeginEmpty(note.number());
 }
 
 LeaseCache::Record* LeaseCache::GrantedAt(const proto::LeaseNote& note, Ino ino) {
@@ -94,10 +137,12 @@ LeaseCache::Record* LeaseCache::GrantedAt(const proto::LeaseNote& note, Ino ino)
     if (note.number() <= floor_ || leases_ >= kMaxLeases) return nullptr;
     found = records_.try_emplace(ino).first;
     found->second.recalled = found->second.changed = floor_;
+    found->second.names.Forget(floor_);
   }
   Record& record = found->second;
   if (note.number() <= record.recalled && !Mutated("lease.take_recalled")) return nullptr;
   if (record.lease == 0) ++leases_;
+  record.since = record.lease == 0 ? note.number() : std::min(record.since, note.number());
   record.lease = std::max(record.lease, note.number());
   return &record;
 }
@@ -111,11 +156,28 @@ LeaseCache::KernelWork LeaseCache::Changed(const proto::LeaseNote& note, TimePoi
     const Ino ino(number);
     Record& record = At(ino);
     record.changed = std::max(record.changed, note.number());
-    record.entries_from = now + kEntryQuiet;
-    ForgetKnownOf(ino, record, work);  // that of a later answer as well, which is rare
+    ForgetAttributesOf(ino, record, work);  // those of a later answer as well, which is rare
   }
+  if (Accepts(note, now)) {
+    for (const proto::Attr& directory : note.directories()) LearnAttr(note, directory);
+  }
+  for (const proto::ChangedEntry& entry : note.entries()) ChangeEntry(note, entry, now);
   ForgetOldFloors();
   return work;
+}
+
+void LeaseCache::ChangeEntry(const proto::LeaseNote& note, const proto::ChangedEntry& entry, TimePoint now) {
+  Record& record = At(Ino(entry.directory()));
+  record.quiet_until = now + kQuiet;
+  // From before the lease was held: others may have changed it since.
+  if (record.lease == 0 || note.number() < record.since || !Accepts(note, now)) {
+    ForgetNamesOf(record, note.number());
+    return;
+  }
+  if (names_ >= kMaxNames) ForgetAllNames();
+  const std::size_t before = record.names.size();
+  record.names.Change(entry.name(), {Ino(entry.ino()), entry.mode(), note.number()});
+  names_ += record.names.size() - before;
 }
 
 LeaseCache::KernelWork LeaseCache::Recalled(std::span<const proto::Recall> recalls) {
@@ -140,23 +202,32 @@ LeaseCache::Record& LeaseCache::At(Ino ino) {
     floors_.push_back(ino);
     found->second.recalled = floor_;
     found->second.changed = floor_;
+    found->second.names.Forget(floor_);
   }
   return found->second;
 }
 
-void LeaseCache::ForgetKnownOf(Ino ino, Record& record, KernelWork& work) {
+void LeaseCache::ForgetAttributesOf(Ino ino, Record& record, KernelWork& work) {
   record.known.reset();
-  names_ -= record.names.size();
-  record.names.clear();
   if (std::exchange(record.attributes_told, false)) work.attributes.push_back(ino);
+}
+
+void LeaseCache::ForgetNamesOf(Record& record, std::uint64_t number) {
+  names_ -= record.names.size();
+  record.names.Forget(number);
+}
+
+void LeaseCache::ForgetAllNames() {
+  for (auto& [ino, record] : records_) ForgetNamesOf(record, 0);
 }
 
 void LeaseCache::DropLease(Ino ino, Record& record, KernelWork& work) {
   if (record.lease == 0) return;
-  record.lease = 0;
+  record.lease = record.since = 0;
   --leases_;
   work.wait_until = std::max(work.wait_until, record.told_until);
-  ForgetKnownOf(ino, record, work);
+  ForgetAttributesOf(ino, record, work);
+  ForgetNamesOf(record, 0);
 }
 
 /// What remains are the numbers that tell old answers.
@@ -182,28 +253,58 @@ void LeaseCache::ForgetOldFloors() {
   }
 }
 
+const LeaseCache::Record* LeaseCache::FindValid(Ino ino, TimePoint now) const {
+  if (now >= valid_until_ && !Mutated("lease.serve_lapsed")) return nullptr;
+  auto found = records_.find(ino);
+  return found == records_.end() ? nullptr : &found->second;
+}
+
 std::optional<LeaseCache::Known> LeaseCache::Find(Ino ino, TimePoint now) const {
   std::lock_guard lock(mutex_);
-  if (now >= valid_until_ && !Mutated("lease.serve_lapsed")) return std::nullopt;
-  auto found = records_.find(ino);
-  if (found == records_.end()) return std::nullopt;
-  return found->second.known;
+  const Record* record = FindValid(ino, now);
+  return record == nullptr ? std::nullopt : record->known;
 }
 
 std::optional<Ino> LeaseCache::FindEntry(Ino directory, const std::string& name, TimePoint now) const {
   std::lock_guard lock(mutex_);
-  if (now >= valid_until_ && !Mutated("lease.serve_lapsed")) return std::nullopt;
-  auto found = records_.find(directory);
-  if (found == records_.end()) return std::nullopt;
-  auto known = found->second.names.find(name);
-  if (known == found->second.names.end()) return std::nullopt;
-  return known->second.ino;
+  const Record* record = FindValid(directory, now);
+  std::optional<KnownNames::Entry> known = record == nullptr ? std::nullopt : record->names.Find(name);
+  if (!known) return std::nullopt;
+  return known->ino;
+}
+
+std::optional<proto::ReadDirReply> LeaseCache::ListEntries(Ino directory, const std::string& after_name,
+                                                           std::uint32_t max_entries, bool with_attr,
+                                                           TimePoint now) const {
+  std::lock_guard lock(mutex_);
+  const Record* record = FindValid(directory, now);
+  if (record == nullptr || !record->names.complete()) return std::nullopt;
+  const KnownNames::Map& names = record->names.names();
+  proto::ReadDirReply page;
+  auto next = names.upper_bound(after_name);
+  for (; next != names.end() && static_cast<std::uint32_t>(page.entries_size()) < max_entries; ++next) {
+    const auto& [name, known] = *next;
+    if (!known.ino) continue;
+    const auto found = with_attr ? records_.find(known.ino) : records_.end();
+    const bool has_attr = found != records_.end() && found->second.known;
+    if (with_attr && !has_attr) {
+      if (page.entries_size() == 0) return std::nullopt;
+      break;
+    }
+    proto::DirEntry& entry = *page.add_entries();
+    entry.set_name(name);
+    entry.set_ino(known.ino.value());
+    entry.set_mode(known.mode);
+    if (with_attr) *entry.mutable_attr() = found->second.known->attr;
+  }
+  page.set_end(next == names.end());
+  return page;
 }
 
 Duration LeaseCache::AttributesFor(Ino ino, std::uint64_t number, TimePoint now) {
   std::lock_guard lock(mutex_);
   auto found = records_.find(ino);
-  if (found == records_.end()) return Duration(0);
+  if (found == records_.end() || now < found->second.quiet_until) return Duration(0);
   const Duration left = LeftOf(found->second, number, valid_until_, now);
   if (left > Duration(0)) found->second.attributes_told = true;
   return left;
@@ -212,7 +313,9 @@ Duration LeaseCache::AttributesFor(Ino ino, std::uint64_t number, TimePoint now)
 Duration LeaseCache::AttributesBesideEntry(Ino ino, std::uint64_t number, TimePoint now) {
   std::lock_guard lock(mutex_);
   auto found = records_.find(ino);
-  if (found == records_.end() || !found->second.attributes_told) return Duration(0);
+  if (found == records_.end() || !found->second.attributes_told || now < found->second.quiet_until) {
+    return Duration(0);
+  }
   const Duration left = LeftOf(found->second, number, valid_until_, now);
   // The kernel may have dropped the inode since, and would make it anew from this answer.
   if (left > Duration(0)) Tell(found->second, now + kKernelSlack);
@@ -232,10 +335,10 @@ Duration LeaseCache::LeftOf(const Record& record, std::uint64_t number, TimePoin
 Duration LeaseCache::EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now) {
   std::lock_guard lock(mutex_);
   auto found = records_.find(directory);
-  if (now >= valid_until_ || found == records_.end() || now < found->second.entries_from) return Duration(0);
+  if (now >= valid_until_ || found == records_.end() || now < found->second.quiet_until) return Duration(0);
   Record& record = found->second;
-  auto known = record.names.find(name);
-  if (known == record.names.end() || known->second.ino != ino) return Duration(0);
+  const std::optional<KnownNames::Entry> known = record.names.Find(name);
+  if (!known || known->ino != ino) return Duration(0);
   const Duration validity = std::min(kEntryValidity, valid_until_ - now);
   Tell(record, now + validity + kKernelSlack);
   return validity;

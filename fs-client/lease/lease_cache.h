@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -12,6 +11,7 @@
 
 #include "common/base/ids.h"
 #include "common/env/clock.h"
+#include "fs-client/lease/known_names.h"
 #include "proto/meta.pb.h"
 
 namespace gabion {
@@ -29,16 +29,18 @@ class LeaseCache {
   static constexpr std::size_t kMaxFloors = 65536;
   /// The metaserver grants fewer.
   static constexpr std::size_t kMaxLeases = 131072;
-  /// Of all directories; more are not kept.
+  /// Of all directories; beyond that all are forgotten.
   static constexpr std::size_t kMaxNames = 262144;
+  /// Larger directories do not become complete: their names would push out all others'.
+  static constexpr std::size_t kMaxCompleteNames = 65536;
 
   /// For so long the kernel may use an entry. Nobody can take one back from it (docs/leases.md): a recall waits.
   static constexpr Duration kEntryValidity = std::chrono::milliseconds(200);
   /// So long after it was sent the kernel may take in an answer: the thread that asked has to get a CPU.
   static constexpr Duration kKernelSlack = std::chrono::milliseconds(100);
-  /// Entries of a directory that this client changed so lately are not for the kernel: it is at work there, and another
-  /// that is as well would be held up.
-  static constexpr Duration kEntryQuiet = std::chrono::seconds(2);
+  /// Neither entries nor attributes of a directory whose entries this client changed so lately are for the kernel. It
+  /// is at work there: another that is as well would be held up by the entries, and the attributes change with each.
+  static constexpr Duration kQuiet = std::chrono::seconds(2);
 
   /// What the kernel was told, and must not use any more.
   struct KernelWork {
@@ -61,8 +63,18 @@ class LeaseCache {
   /// An answer shows attributes.
   void Learn(const proto::LeaseNote& note, const proto::Attr& attr, TimePoint now);
   /// An answer shows an entry of the directory, or (no `ino`) that there is none of that name, under a lease on it.
-  void LearnEntry(const proto::LeaseNote& note, Ino directory, const std::string& name, Ino ino, TimePoint now);
-  /// An answer to an op of our own tells what it changed.
+  /// `mode`: its type bits.
+  void LearnEntry(const proto::LeaseNote& note, Ino directory, const std::string& name, Ino ino, std::uint32_t mode,
+                  TimePoint now);
+  /// An answer shows a page of the directory, which goes on where that before ended. `listing` is what the call for the
+  /// page before has given, kNewListing for the first; the last page of a listing makes the directory complete. None:
+  /// this listing does not get that far.
+  std::uint64_t LearnPage(const proto::ReadDirReply& page, Ino directory, std::uint64_t listing, TimePoint now);
+  static constexpr std::uint64_t kNewListing = ~std::uint64_t{0};
+  static constexpr std::uint64_t kNoListing = 0;
+  /// An answer shows that an op of our own has made this directory.
+  void LearnEmpty(const proto::LeaseNote& note, Ino directory, TimePoint now);
+  /// An answer to an op of our own tells what it changed, and how it is since.
   KernelWork Changed(const proto::LeaseNote& note, TimePoint now);
   /// Gives up what was recalled.
   KernelWork Recalled(std::span<const proto::Recall> recalls);
@@ -74,6 +86,10 @@ class LeaseCache {
   std::optional<Known> Find(Ino ino, TimePoint now) const;
   /// What the name leads to, no inode number if there is no such name; none if that is not known.
   std::optional<Ino> FindEntry(Ino directory, const std::string& name, TimePoint now) const;
+  /// A page of a directory that is known to be complete, as the metaserver would give it, as far as the attributes are
+  /// known if they are wanted; none if not even the first entry is known.
+  std::optional<proto::ReadDirReply> ListEntries(Ino directory, const std::string& after_name,
+                                                 std::uint32_t max_entries, bool with_attr, TimePoint now) const;
 
   /// For how long the kernel may use the attributes from that answer; 0: not at all.
   Duration AttributesFor(Ino ino, std::uint64_t number, TimePoint now);
@@ -92,28 +108,31 @@ class LeaseCache {
   std::size_t size() const;
 
  private:
-  struct KnownName {
-    Ino ino;
-    std::uint64_t number = 0;
-  };
   struct Record {
-    std::uint64_t lease = 0;     // the number of its grant; 0: none
+    std::uint64_t lease = 0;     // the number of its latest grant; 0: none
+    std::uint64_t since = 0;     // and of the first since it is held
     std::uint64_t recalled = 0;  // grants up to it are void
     std::uint64_t changed = 0;   // what was shown before it is old
     std::optional<Known> known;  // under a lease, as the names
-    std::map<std::string, KnownName> names;
+    KnownNames names;
     bool attributes_told = false;  // to the kernel, which may use them while the session is good
     TimePoint told_until;          // the kernel uses entries, or takes in answers that show these attributes
-    TimePoint entries_from;        // they are not for the kernel before that
+    TimePoint quiet_until;         // of a directory: nothing of it is for the kernel before that
   };
 
   bool Accepts(const proto::LeaseNote& note, TimePoint now) const;
   /// Under mutex_; its record, made if it has none.
   Record& At(Ino ino);
   Record* GrantedAt(const proto::LeaseNote& note, Ino ino);
+  void LearnAttr(const proto::LeaseNote& note, const proto::Attr& attr);
+  void LearnName(Record& record, const std::string& name, const KnownNames::Entry& entry);
+  void ChangeEntry(const proto::LeaseNote& note, const proto::ChangedEntry& entry, TimePoint now);
+  const Record* FindValid(Ino ino, TimePoint now) const;
   static Duration LeftOf(const Record& record, std::uint64_t number, TimePoint until, TimePoint now);
   void Tell(Record& record, TimePoint until);
-  void ForgetKnownOf(Ino ino, Record& record, KernelWork& work);
+  static void ForgetAttributesOf(Ino ino, Record& record, KernelWork& work);
+  void ForgetNamesOf(Record& record, std::uint64_t number);
+  void ForgetAllNames();
   void DropLease(Ino ino, Record& record, KernelWork& work);
   KernelWork DropAll();
   KernelWork ForgetAllKnown();

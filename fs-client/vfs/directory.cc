@@ -78,6 +78,7 @@ Task<Result<void>> VolumeVfs::LoadEntries(ClientLoop* loop, std::uint32_t pid, O
   // A handle is good for listing whoever has it by now, and whatever the directory's mode is.
   Caller lister;
   lister.pid = pid;
+  LeaseCache& cache = parts_.leases.cache();
   for (;;) {
     OpenDirectory::Cursor cursor = directory->NearestBefore(entry);
     bool there = cursor.entry == entry;
@@ -86,23 +87,18 @@ Task<Result<void>> VolumeVfs::LoadEntries(ClientLoop* loop, std::uint32_t pid, O
     request.set_after_name(cursor.after_name);
     request.set_max_entries(there ? max_entries : kPageEntries);  // on the way to a place that the kernel seeks
     request.set_with_attr(there && with_attr);
-    auto reply =
-        co_await parts_.meta.Read<proto::ReadDirReply>(loop, lister, proto::METHOD_READ_DIR, std::move(request));
-    if (!reply) co_return reply.error();
-    LearnListing(loop, directory->ino, *reply);
-    if (there && with_attr && reply->entries_size() > 0) directory->leased = reply->entries(0).attr().leased();
-    directory->Adopt(cursor, std::move(*reply));
+    std::optional<proto::ReadDirReply> page =
+        cache.ListEntries(directory->ino, cursor.after_name, request.max_entries(), request.with_attr(), loop->Now());
+    if (page) {
+      directory->listing = LeaseCache::kNoListing;  // a part of it the metaserver has not shown
+    } else {
+      CO_TRY_ASSIGN(page, co_await parts_.meta.Read<proto::ReadDirReply>(loop, lister, proto::METHOD_READ_DIR,
+                                                                         std::move(request)));
+      directory->listing = cache.LearnPage(*page, directory->ino, directory->ListingAt(cursor), loop->Now());
+      if (there && with_attr && page->entries_size() > 0) directory->leased = page->entries(0).attr().leased();
+    }
+    directory->Adopt(cursor, std::move(*page));
     if (there || directory->AtEnd(entry)) co_return Result<void>();
-  }
-}
-
-void VolumeVfs::LearnListing(ClientLoop* loop, Ino directory, const proto::ReadDirReply& reply) {
-  LeaseCache& cache = parts_.leases.cache();
-  const TimePoint now = loop->Now();
-  for (const proto::DirEntry& entry : reply.entries()) {
-    if (!entry.has_attr()) continue;  // without them, looking it up takes an answer all the same
-    cache.Learn(reply.note(), entry.attr(), now);
-    if (reply.entries_leased()) cache.LearnEntry(reply.note(), directory, entry.name(), Ino(entry.ino()), now);
   }
 }
 
@@ -136,12 +132,8 @@ Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ListDots(ClientLoop* loop, Op
   if (offset == 0) dots.push_back({".", parts_.root.ToKernel(directory->ino), S_IFDIR, 1, std::nullopt});
   Ino parent = directory->ino;
   if (!parts_.root.IsRoot(parts_.root.ToKernel(directory->ino))) {
-    proto::LookupRequest request;
-    request.set_parent(directory->ino.value());
-    request.set_name("..");
-    auto reply =
-        co_await parts_.meta.Read<proto::LookupReply>(loop, kOwnWork, proto::METHOD_LOOKUP, std::move(request));
-    if (reply) parent = Ino(reply->attr().ino());
+    Result<LeaseCache::Known> known = co_await LoadAttr(loop, kOwnWork, directory->ino);
+    if (known) parent = Ino(known->attr.parent());
   }
   dots.push_back({"..", parts_.root.ToKernel(parent), S_IFDIR, OpenDirectory::kFirstEntry, std::nullopt});
   co_return dots;

@@ -20,7 +20,9 @@ Task<Result<Entry>> VolumeVfs::Lookup(Caller caller, Ino parent, std::string nam
   bool dots = name == "." || name == "..";  // asked for by who exports the mount over NFS
   if (!dots) CO_TRY(CheckEntryName(name));
   if (name == ".." && parts_.root.IsRoot(parent)) name = ".";
-  if (std::optional<Result<Entry>> known = FindKnownEntry(loop, ToServer(parent), name)) co_return *known;
+  if (!dots) {
+    if (std::optional<Result<Entry>> known = FindKnownEntry(loop, ToServer(parent), name)) co_return *known;
+  }
   proto::LookupRequest request;
   request.set_parent(ToServer(parent).value());
   request.set_name(name);
@@ -29,7 +31,8 @@ Task<Result<Entry>> VolumeVfs::Lookup(Caller caller, Ino parent, std::string nam
   LeaseCache& cache = parts_.leases.cache();
   cache.Learn(reply->note(), reply->attr(), loop->Now());
   if (reply->entries_leased() && !dots)
-    cache.LearnEntry(reply->note(), ToServer(parent), name, Ino(reply->attr().ino()), loop->Now());
+    cache.LearnEntry(reply->note(), ToServer(parent), name, Ino(reply->attr().ino()), reply->attr().mode() & S_IFMT,
+                     loop->Now());
   if (!reply->has_attr()) co_return AbsentEntry(loop, ToServer(parent), name);
   const Ino ino(reply->attr().ino());
   CO_TRY_ASSIGN(Entry entry, co_await PresentEntry(std::move(*reply->mutable_attr())));
@@ -89,7 +92,10 @@ Task<Result<Entry>> VolumeVfs::MakeEntry(ClientLoop* loop, Caller caller, proto:
   CO_TRY(CheckEntryName(request.name()));
   auto reply = co_await Make(loop, caller, std::move(request));
   if (!reply) co_return reply.error();
-  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
+  LeaseCache& cache = parts_.leases.cache();
+  cache.Learn(reply->note(), reply->attr(), loop->Now());
+  const bool is_empty = S_ISDIR(reply->attr().mode()) && reply->created() && reply->attr().leased();
+  if (is_empty) cache.LearnEmpty(reply->note(), Ino(reply->attr().ino()), loop->Now());
   co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
 }
 

@@ -11,6 +11,7 @@ void OpenDirectory::Restart() {
   ended_ = false;
   marks_.clear();
   wants_attr = false;
+  listing = LeaseCache::kNoListing;
 }
 
 const proto::DirEntry* OpenDirectory::Find(std::uint64_t entry) const {
@@ -25,6 +26,11 @@ OpenDirectory::Cursor OpenDirectory::NearestBefore(std::uint64_t entry) const {
   if (mark == marks_.begin()) return {};
   --mark;
   return {mark->first, mark->second};
+}
+
+std::uint64_t OpenDirectory::ListingAt(const Cursor& cursor) const {
+  if (cursor.entry == 0) return LeaseCache::kNewListing;
+  return cursor.entry == first_ + entries_.size() ? listing : LeaseCache::kNoListing;
 }
 
 void OpenDirectory::Adopt(const Cursor& cursor, proto::ReadDirReply reply) {

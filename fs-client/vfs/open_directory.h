@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/coro/async_mutex.h"
+#include "fs-client/lease/lease_cache.h"
 #include "fs-client/vfs/vfs.h"
 #include "proto/meta.pb.h"
 
@@ -36,8 +37,9 @@ class OpenDirectory {
   const Ino ino;  // the metaserver's number
   const proto::Attr attr_when_opened;
   AsyncMutex reading;
-  bool wants_attr = false;  // the kernel asked for attributes with this listing's first names
-  bool leased = true;       // the last attributes came with leases
+  bool wants_attr = false;                         // the kernel asked for attributes with this listing's first names
+  bool leased = true;                              // the last attributes came with leases
+  std::uint64_t listing = LeaseCache::kNoListing;  // LearnPage's word for the last page that the metaserver gave
 
   /// Begins anew, as rewinddir(3) does.
   void Restart();
@@ -47,7 +49,9 @@ class OpenDirectory {
   bool AtEnd(std::uint64_t entry) const { return ended_ && entry >= first_ + entries_.size(); }
   /// Where to go on reading to get to `entry`: right before it if its neighbour is known.
   Cursor NearestBefore(std::uint64_t entry) const;
-  /// What the metaserver answered to that.
+  /// What LearnPage is to be told of the page from there on.
+  std::uint64_t ListingAt(const Cursor& cursor) const;
+  /// What the metaserver answered to that, or would have.
   void Adopt(const Cursor& cursor, proto::ReadDirReply reply);
 
  private:

@@ -171,7 +171,6 @@ class VolumeVfs final : public Vfs {
   Task<Result<void>> LoadEntries(ClientLoop* loop, std::uint32_t pid, OpenDirectoryPtr directory, std::uint64_t entry,
                                  std::uint32_t max_entries, bool with_attr);
   Task<Result<std::vector<DirEntryPlus>>> ListDots(ClientLoop* loop, OpenDirectoryPtr directory, std::uint64_t offset);
-  void LearnListing(ClientLoop* loop, Ino directory, const proto::ReadDirReply& reply);
   DirEntryPlus ToDirEntry(const proto::DirEntry& found, std::uint64_t next_offset);
   std::optional<Entry> EntryOf(ClientLoop* loop, Ino directory, const proto::DirEntry& found, bool just_loaded);
 

@@ -26,6 +26,7 @@ proto::Attr MakeAttr(OpContext& context, Ino ino, const records::Inode& inode) {
   attr.set_btime_ns(inode.btime_ns());
   attr.set_data_version(inode.data_version());
   attr.set_has_no_xattrs(inode.xattrs() == 0);
+  if (IsDirectory(inode)) attr.set_parent(inode.parent());
   attr.set_used_bytes(inode.used_bytes());
   if (inode.has_first_chunk()) {
     attr.mutable_first_chunk()->set_chunk_id(inode.first_chunk().chunk_id());

@@ -79,10 +79,12 @@ Result<std::optional<records::Dentry>> Txn::FindDentry(Ino parent, std::string_v
 }
 void Txn::PutDentry(Ino parent, std::string_view name, const records::Dentry& dentry) {
   changed_.insert(parent);
+  changed_entries_.push_back({parent, std::string(name), Ino(dentry.ino()), dentry.type_mode()});
   Stage(DentryKey(volume_, parent, name), EncodeRecord(dentry));
 }
 void Txn::DeleteDentry(Ino parent, std::string_view name) {
   changed_.insert(parent);
+  changed_entries_.push_back({parent, std::string(name), Ino(), 0});
   Stage(DentryKey(volume_, parent, name), std::nullopt);
 }
 

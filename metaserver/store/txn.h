@@ -39,6 +39,14 @@ class Txn {
   bool empty() const { return staged_.empty(); }
   /// The inodes whose records or entries are staged.
   const std::set<Ino>& changed() const { return changed_; }
+  /// The entries that are staged, in the order in which they were.
+  struct ChangedEntry {
+    Ino directory;
+    std::string name;
+    Ino ino;  // none: removed
+    std::uint32_t type_mode = 0;
+  };
+  const std::vector<ChangedEntry>& changed_entries() const { return changed_entries_; }
   WriteBatch TakeBatch();
 
   Result<std::optional<records::Inode>> FindInode(Ino ino);
@@ -106,6 +114,7 @@ class Txn {
   const VolumeId volume_;
   std::map<std::string, std::optional<std::string>> staged_;  // none: delete
   std::set<Ino> changed_;
+  std::vector<ChangedEntry> changed_entries_;
   std::vector<Miss> misses_;
 };
 

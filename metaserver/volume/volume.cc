@@ -102,7 +102,7 @@ Volume::Turn Volume::TakeReadTurn(const proto::OpHeader& header, const Op& op, E
   Result<std::string> reply = op(txn, context);
   CHECK(txn.empty());
   if (!reply && reply.error().code() == ErrorCode::kWouldBlock) return {std::move(reply), txn.misses(), {}};
-  if (reply && !context.effects.leased.empty()) NoteLeases((*live)->id, context.effects, {}, now, *reply);
+  if (reply && !context.effects.leased.empty()) NoteLeases({}, context, *reply);
   // What was read may come from a commit that does not yet survive this process.
   return {std::move(reply), {}, last_commit_};
 }
@@ -177,7 +177,7 @@ Volume::Turn Volume::Execute(Wants& wants, Session& session, const proto::OpHead
   if (txn.empty()) {
     if (seq) session.window.RecordOutcome(seq, *reply, with_groups);
     ApplyEffects(&session, context.effects);
-    NoteLeases(session.id, context.effects, {}, now, *reply);
+    NoteLeases({}, context, *reply);
     return {std::move(reply), {}, last_commit_};
   }
   Result<std::shared_ptr<AsyncEvent>> obstacle = FindObstacle(wants, session.id, txn.changed(), now);
@@ -198,6 +198,7 @@ Volume::Turn Volume::Execute(Wants& wants, Session& session, const proto::OpHead
     purged = session.window.PurgeCandidates(header.acked_below());
     for (OpSeq old : purged) txn.DeleteOpReply(session.id, old);
   }
+  proto::LeaseNote note = NoteChanges(txn, context);
   Result<CommitSeq> commit = Apply(txn);
   if (!commit) return {commit.error(), {}, {}};
   if (seq) {
@@ -205,7 +206,7 @@ Volume::Turn Volume::Execute(Wants& wants, Session& session, const proto::OpHead
     session.window.RecordStored(seq);
   }
   ApplyEffects(&session, context.effects);
-  NoteLeases(session.id, context.effects, txn.changed(), now, *reply);
+  NoteLeases(std::move(note), context, *reply);
   return {std::move(reply), {}, *commit};
 }
 

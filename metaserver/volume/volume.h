@@ -114,9 +114,10 @@ class Volume {
   Result<std::shared_ptr<AsyncEvent>> FindObstacle(Wants& wants, SessionId own, const std::set<Ino>& changed,
                                                    TimePoint now);
   bool HasLapsed(SessionId session, TimePoint now) const;
+  /// What the answer to an op tells of what it changed: called before the batch is taken.
+  static proto::LeaseNote NoteChanges(Txn& txn, OpContext& context);
   /// Grants what the answer shows, and says so in the answer.
-  void NoteLeases(SessionId session, const OpEffects& effects, const std::set<Ino>& changed, TimePoint now,
-                  std::string& reply);
+  void NoteLeases(proto::LeaseNote note, const OpContext& context, std::string& reply);
 
   Task<Result<void>> LoadMisses(std::vector<Txn::Miss> misses);
   Task<Result<void>> AwaitApplied(CommitSeq seq);

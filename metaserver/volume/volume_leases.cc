@@ -1,5 +1,6 @@
 #include "common/base/log.h"
 #include "common/env/mutate.h"
+#include "metaserver/op/inode.h"
 #include "metaserver/volume/volume.h"
 
 // What leases have to do with ops: who is in the way of a change, and what an answer grants (docs/leases.md).
@@ -51,15 +52,34 @@ bool Volume::HasLapsed(SessionId id, TimePoint now) const {
   return session == nullptr || now >= session->renewed + ttl;
 }
 
-void Volume::NoteLeases(SessionId session, const OpEffects& effects, const std::set<Ino>& changed, TimePoint now,
-                        std::string& reply) {
+proto::LeaseNote Volume::NoteChanges(Txn& txn, OpContext& context) {
+  proto::LeaseNote note;
+  for (const Txn::ChangedEntry& changed : txn.changed_entries()) {
+    proto::ChangedEntry& entry = *note.add_entries();
+    entry.set_directory(changed.directory.value());
+    entry.set_name(changed.name);
+    entry.set_ino(changed.ino.value());
+    entry.set_mode(changed.type_mode);
+  }
+  const std::set<Ino> shown(context.effects.leased.begin(), context.effects.leased.end());
+  for (Ino ino : txn.changed()) {
+    note.add_changed(ino.value());
+    if (shown.contains(ino)) continue;
+    Result<std::optional<records::Inode>> inode = txn.FindInode(ino);  // it is staged: nothing to wait for
+    if (!inode || !*inode || !IsDirectory(**inode)) continue;
+    proto::Attr attr = MakeAttr(context, ino, **inode);
+    if (attr.leased()) *note.add_directories() = std::move(attr);
+  }
+  return note;
+}
+
+void Volume::NoteLeases(proto::LeaseNote note, const OpContext& context, std::string& reply) {
   LeaseTable& leases = state_.leases;
-  proto::NotedReply noted;
-  proto::LeaseNote& note = *noted.mutable_note();
   note.set_era(leases.era());
   note.set_number(leases.TakeNumber());
-  for (Ino ino : changed) note.add_changed(ino.value());
-  for (Ino ino : effects.leased) leases.Grant(session, ino, note.number(), now);
+  for (Ino ino : context.effects.leased) leases.Grant(context.session->id, ino, note.number(), context.now);
+  proto::NotedReply noted;
+  *noted.mutable_note() = std::move(note);
   // Messages that follow each other are one message.
   reply += noted.SerializeAsString();
 }

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 namespace gabion {
 namespace {
@@ -36,7 +37,9 @@ class LeaseCacheTest : public testing::Test {
     return note;
   }
   void Learn(std::uint64_t number, std::uint64_t size) { cache_.Learn(Note(number), Attributes(size), kNow); }
-  void LearnEntry(std::uint64_t number, Ino ino) { cache_.LearnEntry(Note(number), kDirectory, "x", ino, kNow); }
+  void LearnEntry(std::uint64_t number, Ino ino) {
+    cache_.LearnEntry(Note(number), kDirectory, "x", ino, S_IFREG, kNow);
+  }
   std::optional<std::uint64_t> KnownSize(TimePoint now = kNow) {
     const std::optional<LeaseCache::Known> known = cache_.Find(kFile, now);
     return known ? std::optional(known->attr.size()) : std::nullopt;
@@ -53,6 +56,41 @@ class LeaseCacheTest : public testing::Test {
     note.add_changed(ino.value());
     return cache_.Changed(note, kNow);
   }
+  /// The answer to an op of ours that made, or (no `ino`) removed a name.
+  static proto::LeaseNote ChangeOfEntry(proto::LeaseNote note, const std::string& name, Ino ino) {
+    note.add_changed(kDirectory.value());
+    proto::ChangedEntry& entry = *note.add_entries();
+    entry.set_directory(kDirectory.value());
+    entry.set_name(name);
+    entry.set_ino(ino.value());
+    entry.set_mode(S_IFREG);
+    return note;
+  }
+  LeaseCache::KernelWork ChangeEntry(std::uint64_t number, const std::string& name, Ino ino) {
+    return cache_.Changed(ChangeOfEntry(Note(number), name, ino), kNow);
+  }
+  /// Of files without attributes.
+  proto::ReadDirReply Page(std::uint64_t number, const std::vector<std::string>& names, bool end) {
+    proto::ReadDirReply page;
+    *page.mutable_note() = Note(number);
+    page.set_entries_leased(true);
+    page.set_end(end);
+    for (const std::string& name : names) {
+      proto::DirEntry& entry = *page.add_entries();
+      entry.set_name(name);
+      entry.set_ino(1000 + number);
+      entry.set_mode(S_IFREG);
+    }
+    return page;
+  }
+  std::vector<std::string> Listed(bool with_attr = false) {
+    std::vector<std::string> names;
+    const std::optional<proto::ReadDirReply> page = cache_.ListEntries(kDirectory, "", 100, with_attr, kNow);
+    if (!page) return {"(unknown)"};
+    for (const proto::DirEntry& entry : page->entries()) names.push_back(entry.name());
+    return names;
+  }
+  std::optional<Ino> Entry(const std::string& name) { return cache_.FindEntry(kDirectory, name, kNow); }
 
   LeaseCache cache_;
 };
@@ -167,14 +205,127 @@ TEST_F(LeaseCacheTest, WhatOurOwnOpChangedIsNotKnownAnyMore) {
   EXPECT_EQ(KnownSize(), 7u);
 }
 
-TEST_F(LeaseCacheTest, OurOwnChangeOfADirectoryForgetsItsEntries) {
+TEST_F(LeaseCacheTest, OurOwnChangeOfADirectoryTellsWhatBecameOfTheEntry) {
   LearnEntry(101, kFile);
-  (void)Change(kDirectory, 103);
+  cache_.LearnEntry(Note(101), kDirectory, "y", kFile, S_IFREG, kNow);
+  (void)ChangeEntry(103, "x", Ino());
+  EXPECT_EQ(KnownEntry(), Ino());
+  EXPECT_EQ(Entry("y"), kFile) << "nobody touched it";
+  LearnEntry(102, kFile);
+  EXPECT_EQ(KnownEntry(), Ino()) << "seen before the change";
+  LearnEntry(104, kFile);
+  EXPECT_EQ(KnownEntry(), kFile);
+}
+
+TEST_F(LeaseCacheTest, WithoutALeaseAnOwnChangeOnlyMakesOlderAnswersVoid) {
+  (void)ChangeEntry(103, "x", Ino());
   EXPECT_EQ(KnownEntry(), std::nullopt);
   LearnEntry(102, kFile);
   EXPECT_EQ(KnownEntry(), std::nullopt);
-  LearnEntry(104, kFile);
+}
+
+TEST_F(LeaseCacheTest, AnOwnChangeFromBeforeAnUnsureOneMakesNothingKnown) {
+  proto::LeaseNote change = ChangeOfEntry(Note(103), "x", kFile);
+  (void)cache_.ForgetKnown(kNow);
+  cache_.LearnEntry(Note(102), kDirectory, "x", Ino(9), S_IFREG, kNow);
+  (void)cache_.Changed(change, kNow);
+  EXPECT_EQ(KnownEntry(), std::nullopt);
+}
+
+TEST_F(LeaseCacheTest, AnOwnChangeFromBeforeTheLeaseMakesNothingKnown) {
+  cache_.LearnEntry(Note(120), kDirectory, "y", kFile, S_IFREG, kNow);
+  (void)ChangeEntry(100, "x", Ino());  // another client may have made it in between: nobody would have told us
+  EXPECT_EQ(KnownEntry(), std::nullopt);
+  LearnEntry(121, kFile);
   EXPECT_EQ(KnownEntry(), kFile);
+}
+
+TEST_F(LeaseCacheTest, TheAnswerToAnOwnChangeShowsTheDirectory) {
+  proto::LeaseNote note = ChangeOfEntry(Note(103), "x", kFile);
+  proto::Attr directory = Attributes(1);
+  directory.set_ino(kDirectory.value());
+  *note.add_directories() = directory;
+  (void)cache_.Changed(note, kNow);
+  ASSERT_NE(cache_.Find(kDirectory, kNow), std::nullopt);
+  EXPECT_EQ(cache_.AttributesFor(kDirectory, 103, kNow), Duration(0)) << "they change with the next one";
+  EXPECT_GT(cache_.AttributesFor(kDirectory, 103, kNow + LeaseCache::kQuiet), Duration(0));
+}
+
+TEST_F(LeaseCacheTest, AListingMakesADirectoryComplete) {
+  const std::uint64_t listing =
+      cache_.LearnPage(Page(101, {"a", "b"}, false), kDirectory, LeaseCache::kNewListing, kNow);
+  EXPECT_EQ(Entry("aa"), std::nullopt);
+  EXPECT_THAT(Listed(), ElementsAre("(unknown)"));
+  (void)cache_.LearnPage(Page(102, {"c"}, true), kDirectory, listing, kNow);
+  EXPECT_EQ(Entry("aa"), Ino());
+  EXPECT_EQ(Entry("c"), Ino(1102));
+  EXPECT_THAT(Listed(), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(Listed(true), ElementsAre("(unknown)")) << "their attributes are not";
+  (void)ChangeEntry(103, "b", Ino());
+  (void)ChangeEntry(104, "bb", kFile);
+  EXPECT_THAT(Listed(), ElementsAre("a", "bb", "c"));
+}
+
+TEST_F(LeaseCacheTest, APageOfWhatIsKnownIsLikeTheMetaservers) {
+  proto::ReadDirReply all = Page(101, {"a", "b", "c"}, true);
+  for (proto::DirEntry& entry : *all.mutable_entries()) *entry.mutable_attr() = Attributes(5);
+  for (proto::DirEntry& entry : *all.mutable_entries()) entry.set_ino(kFile.value());
+  (void)cache_.LearnPage(all, kDirectory, LeaseCache::kNewListing, kNow);
+  std::optional<proto::ReadDirReply> page = cache_.ListEntries(kDirectory, "a", 1, true, kNow);
+  ASSERT_TRUE(page);
+  ASSERT_EQ(page->entries_size(), 1);
+  EXPECT_EQ(page->entries(0).name(), "b");
+  EXPECT_EQ(page->entries(0).mode(), static_cast<std::uint32_t>(S_IFREG));
+  EXPECT_EQ(page->entries(0).attr().size(), 5u);
+  EXPECT_FALSE(page->end());
+  page = cache_.ListEntries(kDirectory, "b", 1, true, kNow);
+  ASSERT_TRUE(page);
+  EXPECT_TRUE(page->end());
+  EXPECT_EQ(cache_.ListEntries(kDirectory, "", 1, true, kUntil), std::nullopt);
+}
+
+TEST_F(LeaseCacheTest, APageGoesAsFarAsAttributesAreKnown) {
+  proto::ReadDirReply all = Page(101, {"a", "b", "c"}, true);
+  for (proto::DirEntry& entry : *all.mutable_entries()) *entry.mutable_attr() = Attributes(5);
+  all.mutable_entries(0)->set_ino(kFile.value());
+  all.mutable_entries(2)->set_ino(kFile.value());  // but "b" leads to another inode
+  (void)cache_.LearnPage(all, kDirectory, LeaseCache::kNewListing, kNow);
+  EXPECT_THAT(Listed(true), ElementsAre("a"));
+  EXPECT_FALSE(cache_.ListEntries(kDirectory, "", 100, true, kNow)->end());
+  EXPECT_EQ(cache_.ListEntries(kDirectory, "a", 100, true, kNow), std::nullopt);
+}
+
+TEST_F(LeaseCacheTest, ATooLargeDirectoryIsNotComplete) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i <= LeaseCache::kMaxCompleteNames; ++i) names.push_back(std::to_string(i));
+  (void)cache_.LearnPage(Page(101, names, true), kDirectory, LeaseCache::kNewListing, kNow);
+  EXPECT_THAT(Listed(), ElementsAre("(unknown)"));
+  EXPECT_EQ(Entry("0"), std::nullopt);
+}
+
+TEST_F(LeaseCacheTest, AListingThatARecallHasCutInTwoIsNotComplete) {
+  const std::uint64_t listing = cache_.LearnPage(Page(101, {"a"}, false), kDirectory, LeaseCache::kNewListing, kNow);
+  (void)Recall(kDirectory, 102);
+  (void)cache_.LearnPage(Page(103, {"b"}, true), kDirectory, listing, kNow);
+  EXPECT_THAT(Listed(), ElementsAre("(unknown)"));
+  EXPECT_EQ(Entry("aa"), std::nullopt);
+}
+
+TEST_F(LeaseCacheTest, AListingWithoutALeaseIsNotComplete) {
+  proto::ReadDirReply page = Page(101, {"a"}, true);
+  page.set_entries_leased(false);
+  (void)cache_.LearnPage(page, kDirectory, LeaseCache::kNewListing, kNow);
+  EXPECT_THAT(Listed(), ElementsAre("(unknown)"));
+}
+
+TEST_F(LeaseCacheTest, ADirectoryOfOurOwnMakingIsComplete) {
+  cache_.LearnEmpty(Note(101), kDirectory, kNow);
+  EXPECT_THAT(Listed(), IsEmpty());
+  EXPECT_EQ(Entry("a"), Ino());
+  (void)ChangeEntry(102, "a", kFile);
+  EXPECT_THAT(Listed(), ElementsAre("a"));
+  (void)Recall(kDirectory, 103);
+  EXPECT_EQ(Entry("b"), std::nullopt);
 }
 
 TEST_F(LeaseCacheTest, AChangeThatCannotBePlacedMakesNothingKnown) {
@@ -263,10 +414,10 @@ TEST_F(LeaseCacheTest, ARecallHasToWaitForEntriesThatTheKernelUses) {
 }
 
 TEST_F(LeaseCacheTest, WhereItIsAtWorkItselfTheKernelGetsNoEntries) {
-  (void)Change(kDirectory, 101);
-  LearnEntry(102, kFile);
-  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kNow + LeaseCache::kEntryQuiet - Duration(1)), Duration(0));
-  EXPECT_GT(cache_.EntryFor(kDirectory, "x", kFile, kNow + LeaseCache::kEntryQuiet), Duration(0));
+  LearnEntry(101, kFile);
+  (void)ChangeEntry(102, "y", kFile);
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kNow + LeaseCache::kQuiet - Duration(1)), Duration(0));
+  EXPECT_GT(cache_.EntryFor(kDirectory, "x", kFile, kNow + LeaseCache::kQuiet), Duration(0));
 }
 
 TEST_F(LeaseCacheTest, OwnChangesDoNotForgetWhatTheKernelWasTold) {
@@ -300,7 +451,7 @@ TEST_F(LeaseCacheTest, AMovedEntryIsWaitedForInBothDirectories) {
   (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
   const TimePoint until = kNow + LeaseCache::kEntryValidity + LeaseCache::kKernelSlack;
   EXPECT_EQ(cache_.Moved(kDirectory, other, kNow), until) << "no recall of the other one would come here";
-  cache_.LearnEntry(Note(102), other, "y", Ino(77), kNow);
+  cache_.LearnEntry(Note(102), other, "y", Ino(77), S_IFREG, kNow);
   EXPECT_EQ(cache_.Moved(kDirectory, other, kNow), TimePoint());
   EXPECT_EQ(Recall(other, 103).wait_until, until);
   EXPECT_EQ(cache_.Moved(kDirectory, other, until), TimePoint()) << "it is over";
