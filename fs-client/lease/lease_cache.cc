@@ -310,15 +310,17 @@ Duration LeaseCache::AttributesFor(Ino ino, std::uint64_t number, TimePoint now)
   return left;
 }
 
-Duration LeaseCache::AttributesBesideEntry(Ino ino, std::uint64_t number, TimePoint now) {
+Duration LeaseCache::AttributesBesideEntry(Ino ino, std::uint64_t number, Beside beside, TimePoint now) {
   std::lock_guard lock(mutex_);
   auto found = records_.find(ino);
-  if (found == records_.end() || !found->second.attributes_told || now < found->second.quiet_until) {
-    return Duration(0);
-  }
-  const Duration left = LeftOf(found->second, number, valid_until_, now);
-  // The kernel may have dropped the inode since, and would make it anew from this answer.
-  if (left > Duration(0)) Tell(found->second, now + kKernelSlack);
+  if (found == records_.end() || now < found->second.quiet_until) return Duration(0);
+  Record& record = found->second;
+  if (!record.attributes_told && beside == Beside::kLookup) return Duration(0);
+  const Duration left = LeftOf(record, number, valid_until_, now);
+  if (left <= Duration(0)) return left;
+  record.attributes_told = true;
+  // Also if it had some before: it may have dropped the inode since, and would make it anew from this answer.
+  Tell(record, now + kKernelSlack);
   return left;
 }
 

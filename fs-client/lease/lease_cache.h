@@ -93,9 +93,11 @@ class LeaseCache {
 
   /// For how long the kernel may use the attributes from that answer; 0: not at all.
   Duration AttributesFor(Ino ino, std::uint64_t number, TimePoint now);
-  /// The same in an answer that shows an entry as well: only attributes of an inode that the kernel has some of
-  /// already, for it would not notice that an invalidation has overtaken its first ones.
-  Duration AttributesBesideEntry(Ino ino, std::uint64_t number, TimePoint now);
+  /// The same in an answer that shows entries as well. The kernel does not notice that an invalidation has overtaken
+  /// the first attributes that it gets of an inode, so a recall of these is held up for kKernelSlack. A lookup gives it
+  /// no first ones: what is looked up is soon opened, and changed.
+  enum class Beside { kLookup, kListing };
+  Duration AttributesBesideEntry(Ino ino, std::uint64_t number, Beside beside, TimePoint now);
   /// For how long the kernel may use the entry, or (no `ino`) that there is none of that name; 0: not at all.
   Duration EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now);
   /// The kernel has moved an entry, and uses it as long under its new name. Until when nobody may know of that: later

@@ -123,7 +123,7 @@ std::optional<Entry> VolumeVfs::EntryOf(ClientLoop* loop, Ino directory, const p
   // What is not settled at once is left to be looked up.
   std::optional<FileAttr> attr = known ? TryPresent(known->attr) : std::nullopt;
   if (!attr) return std::nullopt;
-  return Entry{*attr, ValidityOf(loop, directory, found.name(), ino, known->number)};
+  return Entry{*attr, ValidityOf(loop, directory, found.name(), ino, known->number, LeaseCache::Beside::kListing)};
 }
 
 Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ListDots(ClientLoop* loop, OpenDirectoryPtr directory,

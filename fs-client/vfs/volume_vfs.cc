@@ -116,13 +116,14 @@ bool VolumeVfs::IsBeingWritten(Ino ino) const {
   return !inode->dirty.empty() || inode->own_change;
 }
 
-Validity VolumeVfs::ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino,
-                               std::uint64_t number) {
+Validity VolumeVfs::ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino, std::uint64_t number,
+                               LeaseCache::Beside beside) {
   LeaseCache& cache = parts_.leases.cache();
   Validity validity;
   validity.entry_ns = static_cast<std::uint64_t>(cache.EntryFor(directory, name, ino, loop->Now()).count());
   if (!ino || IsBeingWritten(ino)) return validity;
-  validity.attr_ns = static_cast<std::uint64_t>(cache.AttributesBesideEntry(ino, number, loop->Now()).count());
+  const Duration attr = cache.AttributesBesideEntry(ino, number, beside, loop->Now());
+  validity.attr_ns = static_cast<std::uint64_t>(attr.count());
   return validity;
 }
 

@@ -113,7 +113,8 @@ class VolumeVfs final : public Vfs {
   /// Its size and times are from here, until they are the metaserver's.
   bool IsBeingWritten(Ino ino) const;
   /// For how long the kernel may use an entry, and the attributes from the answer with that number beside it.
-  Validity ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino, std::uint64_t number);
+  Validity ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino, std::uint64_t number,
+                      LeaseCache::Beside beside = LeaseCache::Beside::kLookup);
   Task<void> DropPages(OpenInodePtr inode);
   /// Asks the metaserver for the open file's attributes, for calls that the kernel makes without asking itself.
   Task<Result<void>> LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode);

@@ -15,6 +15,7 @@ constexpr TimePoint kNow{1'000'000'000'000};
 constexpr TimePoint kUntil = kNow + seconds(9);
 constexpr std::uint64_t kEra = 42;
 constexpr Ino kFile(7), kDirectory(8);
+constexpr LeaseCache::Beside kLookup = LeaseCache::Beside::kLookup, kListing = LeaseCache::Beside::kListing;
 
 proto::Attr Attributes(std::uint64_t size, bool leased = true) {
   proto::Attr attr;
@@ -429,13 +430,22 @@ TEST_F(LeaseCacheTest, OwnChangesDoNotForgetWhatTheKernelWasTold) {
 
 TEST_F(LeaseCacheTest, AttributesBesideAnEntryAreForAKernelThatHadSomeBefore) {
   Learn(101, 1);
-  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kNow), Duration(0));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kLookup, kNow), Duration(0));
   EXPECT_EQ(cache_.AttributesFor(kFile, 101, kNow), seconds(9));
-  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kNow), seconds(9));
-  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 100, kNow), Duration(0)) << "of an older answer";
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kLookup, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 100, kLookup, kNow), Duration(0)) << "of an older answer";
   (void)Change(kFile, 102);
   Learn(103, 2);
-  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 103, kNow), Duration(0)) << "they were taken back";
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 103, kLookup, kNow), Duration(0)) << "they were taken back";
+}
+
+TEST_F(LeaseCacheTest, FirstAttributesInAListingAreWaitedForAndTakenBack) {
+  Learn(101, 1);
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kListing, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kLookup, kNow), seconds(9)) << "it has some by now";
+  const LeaseCache::KernelWork work = Recall(kFile, 102);
+  EXPECT_EQ(work.wait_until, kNow + LeaseCache::kKernelSlack);
+  EXPECT_THAT(work.attributes, ElementsAre(kFile));
 }
 
 TEST_F(LeaseCacheTest, TheEndWaitsForWhatARecallWaitsFor) {
@@ -460,7 +470,7 @@ TEST_F(LeaseCacheTest, AMovedEntryIsWaitedForInBothDirectories) {
 TEST_F(LeaseCacheTest, AttributesBesideAnEntryMayBeTakenInLate) {
   Learn(101, 1);
   EXPECT_EQ(cache_.AttributesFor(kFile, 101, kNow), seconds(9));
-  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kLookup, kNow), seconds(9));
   const LeaseCache::KernelWork work = Recall(kFile, 102);
   EXPECT_EQ(work.wait_until, kNow + LeaseCache::kKernelSlack);
   EXPECT_THAT(work.attributes, ElementsAre(kFile));
