@@ -26,6 +26,8 @@ class SimBuggify final : public Buggify {
   void Enable() { enabled_ = true; }
   /// This one is on, whatever the seed, and fires three times in four: the faults of the run are made for it.
   void Favour(std::string_view point) { favoured_.insert(point); }
+  /// This one is off, whatever the seed: with the faults of the run it would be too much.
+  void Suppress(std::string_view point) { suppressed_.insert(point); }
   bool Fires(std::string_view point) override;
   /// Of the points that were reached since Enable().
   const Counts& counts() const { return counts_; }
@@ -35,6 +37,7 @@ class SimBuggify final : public Buggify {
   SimRandom random_;
   bool enabled_ = false;
   std::set<std::string_view> favoured_;
+  std::set<std::string_view> suppressed_;
   Counts counts_;
 };
 

@@ -12,15 +12,26 @@ constexpr std::uint64_t kAlways = 1'000'000;  // per million
 class Eio final : public Fault {
  public:
   std::string_view name() const override { return "eio"; }
+  /// A member that its primary has given up is not in sync for a while, and the disk that fails then has the only copy.
+  std::vector<std::string_view> forbidden_paths() const override { return {"chunk.give_up_member"}; }
 
   Task<bool> Strike(FaultScene& scene) override {
     const std::string server = scene.AnyChunkserver();
-    FaultScene::Hold only = scene.TryHold("the disk that fails");
-    FaultScene::Hold hold = scene.TryHold(server);
-    if (!only || !hold || scene.cluster().options().replicas < 2) co_return false;
+    const Kind kind = static_cast<Kind>(scene.random().Below(4));
+    FaultScene::Hold only, hold;
+    if (kind == Kind::kReads) {
+      // Without the other servers that have a copy a read would be an error, where all else only waits for them.
+      only = scene.TryHoldAlone();
+      if (!only) co_return false;
+    } else {
+      only = scene.TryHold("the disk that fails");
+      hold = scene.TryHold(server);
+      if (!only || !hold) co_return false;
+    }
+    if (scene.cluster().options().replicas < 2) co_return false;
     const bool healthy = co_await scene.IsHealthy();
     if (!healthy) co_return false;
-    Break(scene, server);
+    Break(scene, server, kind);
     co_await scene.Sleep(seconds(12));
     Repair(scene.cluster().platter(server));
     scene.cluster().Kill(server);
@@ -31,17 +42,19 @@ class Eio final : public Fault {
   }
 
  private:
-  static void Break(FaultScene& scene, const std::string& server) {
+  enum class Kind { kReads, kWrites, kSyncs, kAll };
+
+  static void Break(FaultScene& scene, const std::string& server, Kind kind) {
     SimPlatter& platter = scene.cluster().platter(server);
     scene.Trace("the disk of " + server + " fails");
-    switch (scene.random().Below(4)) {
-      case 0:
+    switch (kind) {
+      case Kind::kReads:
         return platter.FailReads(kAlways / 5);
-      case 1:
+      case Kind::kWrites:
         return platter.FailWrites(kAlways / 2);
-      case 2:
+      case Kind::kSyncs:
         return platter.FailSyncs(kAlways / 2);
-      default:
+      case Kind::kAll:
         return platter.SetDead(true);
     }
   }

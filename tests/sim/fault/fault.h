@@ -18,6 +18,8 @@ class Fault {
   virtual bool is_outage() const { return true; }
   /// Points of production code (common/env/buggify.h) that it is made for: they are taken often.
   virtual std::vector<std::string_view> rare_paths() const { return {}; }
+  /// Those that must not be taken beside it, or more would be damaged than the design survives.
+  virtual std::vector<std::string_view> forbidden_paths() const { return {}; }
   /// Hits something drawn at random, and undoes it after some seconds; nothing lasts. False if the budget has no room.
   virtual Task<bool> Strike(FaultScene& scene) = 0;
 };

@@ -72,6 +72,7 @@ FaultMix::FaultMix(std::string_view mix, SimCluster& cluster, Workload& workload
     faults_.push_back(MakeFault(name));
     CHECK(faults_.back() != nullptr);
     for (const std::string_view point : faults_.back()->rare_paths()) cluster.world().buggify().Favour(point);
+    for (const std::string_view point : faults_.back()->forbidden_paths()) cluster.world().buggify().Suppress(point);
   }
   constexpr milliseconds kPauses[] = {milliseconds(200), milliseconds(500), milliseconds(2000)};
   pause_mean_ = kPauses[scene_.random().Below(std::size(kPauses))];
