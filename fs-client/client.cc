@@ -5,6 +5,7 @@
 
 #include "common/base/log.h"
 #include "fs-client/lease/recall_listener.h"
+#include "fs-client/lock/file_locks.h"
 #include "fs-client/session/group_source.h"
 #include "fs-client/vfs/volume_vfs.h"
 
@@ -46,12 +47,14 @@ class Client::Impl {
   TaskGroup tasks_;
   RootMap root_;
   OpenFiles files_;
+  HeldLocks held_locks_;
   KernelCaches kernel_;
   Leases leases_;
   MetaSession session_;
   RecallListener recalls_;
   const std::shared_ptr<GroupSource> groups_;
   MetaCalls meta_;
+  FileLocks locks_;
   ChunkCalls chunks_;
   ChunkPlaces places_;
   MemoryBudget memory_;
@@ -65,20 +68,22 @@ Client::Impl::Impl(std::vector<Env*> envs, ClientOptions options)
     : options_(std::move(options)),
       loops_(MakeLoops(envs, options_)),
       loop_pointers_(PointersTo(loops_)),
+      held_locks_(files_, options_.max_lock_waits_per_loop),
       kernel_(root_),
       leases_(kernel_),
-      session_(loop_pointers_, SessionOptions(), files_, leases_, tasks_),
-      recalls_(session_, leases_, tasks_),
+      session_(loop_pointers_, SessionOptions(), files_, held_locks_, leases_, tasks_),
+      recalls_(session_, leases_, held_locks_, tasks_),
       // In simulation there are no processes to ask.
       groups_(options_.host_id.empty() ? nullptr : MakeProcGroupSource()),
       meta_(session_, leases_, groups_.get()),
+      locks_(meta_, leases_.cache(), held_locks_),
       chunks_(session_),
       places_(meta_, session_, chunks_),
       memory_(options_.memory_bytes),
       reader_(chunks_, places_, memory_, tasks_),
       write_back_({meta_, session_, chunks_, places_, memory_, kernel_, tasks_}),
-      vfs_({loop_pointers_, session_, meta_, leases_, chunks_, places_, reader_, write_back_, files_, kernel_, root_,
-            tasks_}) {}
+      vfs_({loop_pointers_, session_, meta_, leases_, locks_, chunks_, places_, reader_, write_back_, files_, kernel_,
+            root_, tasks_}) {}
 
 std::vector<std::unique_ptr<ClientLoop>> Client::Impl::MakeLoops(const std::vector<Env*>& envs,
                                                                  const ClientOptions& options) {

@@ -19,7 +19,8 @@ struct ClientOptions {
   bool read_only = false;
   std::uint64_t memory_bytes = 256ull << 20;  // budget of gathered writes and read-ahead
   Duration connect_timeout = std::chrono::seconds(10);
-  Duration soft{0};  // calls that take longer fail with kIo; 0: they wait
+  Duration soft{0};                          // calls that take longer fail with kIo; 0: they wait
+  std::size_t max_lock_waits_per_loop = 32;  // requests that may wait for locks: beyond them kNoLocks
 };
 
 /// The client core: session, caches, data path (DESIGN 6.2), without a front end. `vfs()` is what FUSE, virtiofs or the

@@ -49,6 +49,12 @@ int ToErrno(ErrorCode code) {
       return ESTALE;
     case ErrorCode::kArgumentTooLong:
       return E2BIG;
+    case ErrorCode::kLocked:
+      return EAGAIN;
+    case ErrorCode::kDeadlock:
+      return EDEADLK;
+    case ErrorCode::kNoLocks:
+      return ENOLCK;
     case ErrorCode::kSessionExpired:
       return ESTALE;
     case ErrorCode::kUnauthenticated:

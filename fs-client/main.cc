@@ -1,3 +1,6 @@
+#include <sys/sysinfo.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -26,6 +29,9 @@ class ClientCore : public MountCore {
 
 ClientOptions OptionsOf(const MountCommand& command, const std::string& host_id) {
   ClientOptions options;
+  // Half of what a queue of the kernel's has room for (fuse_server.cc).
+  options.max_lock_waits_per_loop =
+      std::clamp<std::size_t>(128 / static_cast<std::size_t>(std::max(get_nprocs_conf(), 1)), 2, 32);
   options.metaservers = command.source.metaservers;
   options.volume = command.source.volume;
   options.subdir = command.source.subdir;

@@ -1,5 +1,7 @@
 #include "fs-client/fuse/decode.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -231,8 +233,10 @@ Operation ReadTransfer(std::uint32_t opcode, Reader& reader) {
 
 Operation ReadOnHandle(std::uint32_t opcode, Reader& reader) {
   switch (opcode) {
-    case FUSE_FLUSH:
-      return Flush{HandleId(reader.Argument<fuse_flush_in>().fh)};
+    case FUSE_FLUSH: {
+      auto in = reader.Argument<fuse_flush_in>();
+      return Flush{HandleId(in.fh), in.lock_owner};
+    }
     case FUSE_RELEASE:
       return Release{HandleId(reader.Argument<fuse_release_in>().fh)};
     case FUSE_RELEASEDIR:
@@ -252,6 +256,21 @@ Operation ReadOnHandle(std::uint32_t opcode, Reader& reader) {
     default:
       return Unsupported{};
   }
+}
+
+/// A lock to the end of the file, however long, ends at the largest offset in the kernel's numbers.
+Operation ReadLock(std::uint32_t opcode, Reader& reader) {
+  constexpr std::uint64_t kLargestOffset = std::numeric_limits<std::int64_t>::max();
+  auto in = reader.Argument<fuse_lk_in>();
+  RangeLock lock;
+  lock.owner = {0, (in.lk_flags & FUSE_LK_FLOCK) != 0 ? LockKind::kFlock : LockKind::kPosix, in.owner};
+  lock.exclusive = in.lk.type == F_WRLCK;
+  lock.begin = reader.Offset(in.lk.start);
+  lock.last = in.lk.end >= kLargestOffset ? RangeLock::kLastByte : in.lk.end;
+  lock.pid = in.lk.pid;
+  if (opcode == FUSE_GETLK) return TestLock{lock};
+  if (in.lk.type == F_UNLCK) return Unlock{HandleId(in.fh), lock};
+  return SetLock{HandleId(in.fh), lock, opcode == FUSE_SETLKW};
 }
 
 Operation ReadXattr(std::uint32_t opcode, Reader& reader, const Dialect& dialect) {
@@ -329,6 +348,10 @@ Operation ReadOperation(const RequestBytes& bytes, Reader& reader, const Dialect
     case FUSE_FALLOCATE:
     case FUSE_LSEEK:
       return ReadOnHandle(opcode, reader);
+    case FUSE_GETLK:
+    case FUSE_SETLK:
+    case FUSE_SETLKW:
+      return ReadLock(opcode, reader);
     case FUSE_OPENDIR:
       return OpenDir{};
     case FUSE_FSYNCDIR:

@@ -19,6 +19,12 @@ bool MustRun(const Operation& operation) {
          std::holds_alternative<ReleaseDir>(operation);
 }
 
+/// Whether any signal ends it; others go on until their process is being killed.
+bool WaitsForLock(const Operation& operation) {
+  const auto* lock = std::get_if<SetLock>(&operation);
+  return lock != nullptr && lock->wait;
+}
+
 bool HasNoReply(std::uint32_t opcode) {
   return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT;
 }
@@ -59,8 +65,10 @@ void Dispatcher::OnRequest(const RequestBytes& bytes, Reply reply) {
   if (std::holds_alternative<Init>(*operation)) return reply.Fail(EIO);  // the handshake is over
 
   RequestHeader header = HeaderOf(bytes);
-  if (requests_.TakeEarlyInterrupt(header.unique) && !MustRun(*operation) && IsDying(header.pid))
+  if (requests_.TakeEarlyInterrupt(header.unique) && !MustRun(*operation) &&
+      (WaitsForLock(*operation) || IsDying(header.pid))) {
     return reply.Fail(EINTR);
+  }
   RequestTable::Place place = requests_.Begin(header.unique, header.pid);
   asio::cancellation_slot slot = place.slot();
   Launch(env_.executor, slot, Serve(vfs_, Request{header, std::move(reply), std::move(place)}, *operation));

@@ -1,9 +1,12 @@
 #include "fs-client/fuse/encode.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "common/base/byte_units.h"
 
@@ -72,6 +75,17 @@ fuse_attr ToFuseAttr(const FileAttr& attr) {
   out.gid = attr.gid;
   out.rdev = static_cast<std::uint32_t>(attr.rdev);
   out.blksize = kPreferredIoBytes;
+  return out;
+}
+
+fuse_lk_out ToLockOut(const std::optional<RangeLock>& lock) {
+  fuse_lk_out out{};
+  out.lk.type = F_UNLCK;
+  if (!lock) return out;
+  out.lk.type = lock->exclusive ? F_WRLCK : F_RDLCK;
+  out.lk.start = lock->begin;
+  out.lk.end = std::min<std::uint64_t>(lock->last, std::numeric_limits<std::int64_t>::max());
+  out.lk.pid = lock->pid;
   return out;
 }
 

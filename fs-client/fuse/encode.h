@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ inline constexpr std::uint32_t kPreferredIoBytes = 64 << 10;
 
 fuse_attr ToFuseAttr(const FileAttr& attr);
 fuse_entry_out ToEntryOut(const Entry& entry);
+/// None: the lock could be had.
+fuse_lk_out ToLockOut(const std::optional<RangeLock>& lock);
 fuse_attr_out ToAttrOut(const Attributes& attributes);
 StatxOut ToStatxOut(const Attributes& attributes);
 fuse_open_out ToOpenOut(const OpenedFile& file);

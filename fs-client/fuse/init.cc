@@ -31,6 +31,7 @@ Result<Negotiated> Negotiate(const fuse_init_in& in, const InitOptions& options)
   std::uint64_t offered = in.flags;
   if (in.flags & FUSE_INIT_EXT) offered |= static_cast<std::uint64_t>(in.flags2) << 32;
   std::uint64_t wanted = kWanted | (options.offer_uring ? kInitOverIoUring : 0);
+  if (options.cluster_locks) wanted |= Bit(FUSE_POSIX_LOCKS) | Bit(FUSE_FLOCK_LOCKS);
   std::uint64_t agreed = offered & wanted;
 
   Negotiated result;

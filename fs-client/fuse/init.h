@@ -10,6 +10,8 @@ namespace gabion::fuse {
 
 struct InitOptions {
   bool offer_uring = false;
+  /// flock and fcntl locks go to the Vfs; otherwise the kernel keeps them by itself, among its own processes.
+  bool cluster_locks = false;
   /// Of one WRITE, and of one READ; the kernel's own ceiling is fs.fuse.max_pages_limit (256 pages).
   std::uint32_t max_write = 1u << 20;
   /// What the kernel may read ahead before the mount's bdi is told otherwise; it takes the smaller of this and its own.
@@ -29,7 +31,7 @@ struct Negotiated {
 };
 
 /// Answers INIT: of what the kernel offers, everything that the Vfs keeps its promises with. Left out on purpose:
-/// write-back caching (cannot be coherent), cached symlinks, remote locks (the kernel keeps locks by itself), splice.
+/// write-back caching (cannot be coherent), cached symlinks, splice.
 /// Errors: kVersionMismatch, for the user, if the kernel is too old. Pure.
 Result<Negotiated> Negotiate(const fuse_init_in& in, const InitOptions& options);
 

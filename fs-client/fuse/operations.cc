@@ -190,6 +190,18 @@ RequestTask AnswerReleased(Request request, Task<void> call) {
   request.reply.Ok();
 }
 
+/// Waiting for a lock ends with any signal.
+RequestTask AnswerLocked(Request request, Task<Result<void>> call) {
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  co_await asio::this_coro::throw_if_cancelled(false);
+  Result<void> result = co_await std::move(call);
+  if (!result) {
+    request.reply.Fail(ToErrno(result.error()));
+  } else {
+    request.reply.Ok();
+  }
+}
+
 // The operations.
 
 RequestTask Start(Vfs& vfs, Request request, const Lookup& op) {
@@ -290,7 +302,7 @@ RequestTask Start(Vfs& vfs, Request request, const Write& op) {
 }
 
 RequestTask Start(Vfs& vfs, Request request, const Flush& op) {
-  auto call = vfs.Flush(CallerOf(request), request.header.node, op.handle);
+  auto call = vfs.Flush(CallerOf(request), request.header.node, op.handle, op.lock_owner);
   return AnswerDone(std::move(request), std::move(call));
 }
 
@@ -379,6 +391,22 @@ RequestTask Start(Vfs& vfs, Request request, const RemoveXattr& op) {
 RequestTask Start(Vfs& vfs, Request request, const StatVolume&) {
   auto call = vfs.StatVolume();
   return Answer(std::move(request), std::move(call), ToStatfsOut);
+}
+
+RequestTask Start(Vfs& vfs, Request request, const SetLock& op) {
+  auto call = vfs.SetLock(CallerOf(request), request.header.node, op.handle, op.lock, op.wait);
+  if (op.wait) return AnswerLocked(std::move(request), std::move(call));
+  return AnswerDone(std::move(request), std::move(call));
+}
+
+RequestTask Start(Vfs& vfs, Request request, const Unlock& op) {
+  auto call = vfs.Unlock(CallerOf(request), request.header.node, op.handle, op.range);
+  return AnswerDone(std::move(request), std::move(call));
+}
+
+RequestTask Start(Vfs& vfs, Request request, const TestLock& op) {
+  auto call = vfs.TestLock(CallerOf(request), request.header.node, op.lock);
+  return Answer(std::move(request), std::move(call), ToLockOut);
 }
 
 /// What the dispatcher answers by itself.

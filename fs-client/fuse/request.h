@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "common/base/ids.h"
+#include "common/lock/range_locks.h"
 #include "fs-client/fuse/kernel_abi.h"
 
 /// The requests of the FUSE protocol, typed. Views and spans point into the transport's memory: they are dead once the
@@ -93,6 +94,7 @@ struct Write {
 };
 struct Flush {
   HandleId handle;
+  std::uint64_t lock_owner = 0;
 };
 struct Release {
   HandleId handle;
@@ -147,6 +149,19 @@ struct RemoveXattr {
 
 struct StatVolume {};
 
+struct SetLock {
+  HandleId handle;
+  RangeLock lock;
+  bool wait = false;
+};
+struct Unlock {
+  HandleId handle;
+  RangeLock range;
+};
+struct TestLock {
+  RangeLock lock;
+};
+
 struct Init {
   fuse_init_in init{};
 };
@@ -163,7 +178,7 @@ struct Unsupported {};
 using Operation = std::variant<Lookup, GetAttr, Statx, SetAttr, ReadLink, Symlink, Mknod, Mkdir, Unlink, Rmdir, Rename,
                                Link, Open, Create, TmpFile, Read, Write, Flush, Release, Fsync, Fallocate, Seek,
                                OpenDir, ReadDir, ReleaseDir, FsyncDir, SetXattr, GetXattr, ListXattr, RemoveXattr,
-                               StatVolume, Init, Destroy, Forget, Interrupt, Unsupported>;
+                               StatVolume, SetLock, Unlock, TestLock, Init, Destroy, Forget, Interrupt, Unsupported>;
 
 /// Who asks for what.
 struct RequestHeader {

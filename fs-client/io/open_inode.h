@@ -136,8 +136,9 @@ struct OpenHandle {
 
   const HandleId id;
   const OpenInodePtr inode;
-  const std::uint32_t flags;       // of open(2)
-  std::atomic<bool> lost = false;  // the metaserver has forgotten it, and the file is gone
+  const std::uint32_t flags;            // of open(2)
+  std::atomic<bool> lost = false;       // the metaserver has forgotten it, and the file is gone
+  std::atomic<bool> lock_lost = false;  // another client has taken a lock that was held through it
 
   // Under the inode's mutex.
   std::uint64_t errors_seen_by_write = 0;  // of WriteErrors::count

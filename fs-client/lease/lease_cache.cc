@@ -111,12 +111,11 @@ std::uint64_t LeaseCache::LearnPage(const proto::ReadDirReply& page, Ino directo
     if (!entry.has_attr() && !names.IsListing(listing)) continue;
     LearnName(*record, entry.name(), {Ino(entry.ino()), entry.mode(), note.number()});
   }
-  const bool is_whole = names.IsListing(listing) || (listing != kNoListing && Mutated("lease.complete_anyway"));
   if (names.size() > kMaxCompleteNames) {
     ForgetNamesOf(*record, 0);
     return kNoListing;
   }
-  if (!is_whole) return kNoListing;
+  if (!names.IsListing(listing)) return kNoListing;
   if (page.end()) {
     const std::size_t before = names.size();
     names.CompleteListing(listing, note.number());

@@ -48,11 +48,18 @@ Task<Result<void>> RecallListener::Listen(ClientLoop* loop) {
   auto reply = co_await CallTyped<proto::WaitRecallsReply>(client, proto::METHOD_WAIT_RECALLS, request, std::move(none),
                                                            loop->Now() + kWaitLimit);
   if (!reply) co_return reply.error();
-  if (reply->message.recalls_size() == 0) co_return Result<void>();
+  const proto::WaitRecallsReply& told = reply->message;
+  if (told.recalls_size() == 0 && told.granted_size() == 0) co_return Result<void>();
   // While a session is being resumed: they are told again.
-  if (reply->message.era() != leases_.cache().era()) co_return Error(ErrorCode::kUnavailable, "no leases are held");
-  era_ = reply->message.era();
-  last_ = reply->message.recalls(reply->message.recalls_size() - 1).number();
+  if (told.era() != leases_.cache().era()) co_return Error(ErrorCode::kUnavailable, "no leases are held");
+  if (era_ != told.era()) last_ = 0;
+  era_ = told.era();
+  if (told.recalls_size() > 0) last_ = std::max(last_, told.recalls(told.recalls_size() - 1).number());
+  for (const proto::LockGrant& grant : told.granted()) {
+    locks_.Granted(grant.wait(), grant.number());
+    last_ = std::max(last_, grant.number());
+  }
+  if (told.recalls_size() == 0) co_return Result<void>();
   tasks_.Spawn(loop->env().executor, GiveBack(loop, std::move(reply->message)));
   co_return Result<void>();
 }

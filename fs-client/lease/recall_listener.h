@@ -6,18 +6,19 @@
 
 #include "common/coro/task_group.h"
 #include "fs-client/lease/leases.h"
+#include "fs-client/lock/held_locks.h"
 #include "fs-client/session/meta_session.h"
 
 namespace gabion {
 
 /// Keeps a call waiting at the metaserver for recalled leases, and returns them when nothing uses them any more
-/// (docs/leases.md). It has a connection of its own: on the others, ops may be waiting for what is to be returned.
-/// On the first loop.
+/// (docs/leases.md); and hears of granted locks (docs/locks.md). It has a connection of its own: on the others, ops may
+/// be waiting for what is to be returned. On the first loop.
 class RecallListener {
  public:
   /// All outlive it.
-  RecallListener(MetaSession& session, Leases& leases, TaskGroup& tasks)
-      : session_(session), leases_(leases), tasks_(tasks) {}
+  RecallListener(MetaSession& session, Leases& leases, HeldLocks& locks, TaskGroup& tasks)
+      : session_(session), leases_(leases), locks_(locks), tasks_(tasks) {}
 
   Task<void> ListenUntilStopped(ClientLoop* loop);
   /// Ends the call that waits, after MetaSession::StopWaiting.
@@ -36,10 +37,11 @@ class RecallListener {
 
   MetaSession& session_;
   Leases& leases_;
+  HeldLocks& locks_;
   TaskGroup& tasks_;
   std::map<std::size_t, std::unique_ptr<RpcClient>> connections_;  // by metaserver
   std::uint64_t era_ = 0;                                          // of `last_`
-  std::uint64_t last_ = 0;                                         // the number of the last recall that arrived
+  std::uint64_t last_ = 0;  // the number of the last recall or grant that arrived
 };
 
 }  // namespace gabion

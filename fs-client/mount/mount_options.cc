@@ -92,6 +92,14 @@ Result<void> SetSoft(MountOptions& options, std::string_view value) {
   return {};
 }
 
+Result<void> SetLocks(MountOptions& options, std::string_view value) {
+  if (value != "local" && value != "cluster") {
+    return {ErrorCode::kInvalidArgument, "'" + std::string(value) + "' is neither local nor cluster"};
+  }
+  options.cluster_locks = value == "cluster";
+  return {};
+}
+
 Result<void> SetAllowOther(MountOptions& options, std::string_view) {
   options.allow_other = true;
   return {};
@@ -122,6 +130,8 @@ constexpr std::array kOwnOptions = {
     OwnOption{"connect_timeout=", SetConnectTimeout, "seconds to wait for a metaserver when mounting (default 10)"},
     OwnOption{"hard", SetHard, "calls wait until the servers are back, with a line in the log (default)"},
     OwnOption{"soft=", SetSoft, "seconds after which a call that servers do not answer fails with EIO"},
+    OwnOption{"locks=", SetLocks,
+              "local: flock and fcntl locks hold on this mount (default); cluster: on all that say so"},
     OwnOption{"allow_other", SetAllowOther, "users other than the mounting one may come in (default for root)"},
     OwnOption{"noallow_other", SetNoAllowOther, "they may not"},
 };

@@ -188,6 +188,7 @@ Result<void> MountProcess::StartServing() {
 
   fuse::InitOptions init;
   init.offer_uring = offer_uring;
+  init.cluster_locks = command_.options.cluster_locks;
   TRY_ASSIGN(fuse::Negotiated negotiated, fuse::Handshake(mount_->device(), init, kHandshakeTimeout));
   if (command_.options.transport == TransportChoice::kUring && !negotiated.uring) {
     return {ErrorCode::kNotSupported, "this kernel does not offer FUSE over io_uring; mount with transport=dev"};

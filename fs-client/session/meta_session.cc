@@ -19,11 +19,12 @@ constexpr Duration kMapLimit = std::chrono::seconds(5);
 
 }  // namespace
 
-MetaSession::MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, Leases& leases,
-                         TaskGroup& tasks)
+MetaSession::MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, LockRegistry& locks,
+                         Leases& leases, TaskGroup& tasks)
     : loops_(std::move(loops)),
       options_(std::move(options)),
       handles_(handles),
+      locks_(locks),
       leases_(leases),
       tasks_(tasks),
       map_(std::make_shared<const ClusterView>()) {}
@@ -64,13 +65,15 @@ Task<Result<void>> MetaSession::OpenAt(ClientLoop* loop, std::size_t metaserver,
   // Once the metaserver has answered, others may change what we hold leases on.
   if (!Mutated("lease.keep_over_resume")) co_await leases_.End(loop->env());
   for (proto::OpenHandle& handle : handles_.OpenHandles()) *request.add_reclaim() = std::move(handle);
+  for (proto::FileLock& lock : locks_.NameLocks()) *request.add_reclaim_locks() = std::move(lock);
   RpcClient& client = loop->Metaserver(metaserver);
   const TimePoint sent_at = loop->Now();
   Payload none;
   auto reply = co_await CallTyped<proto::OpenSessionReply>(client, proto::METHOD_OPEN_SESSION, request, std::move(none),
                                                            deadline);
+  if (reply) Adopt(reply->message, metaserver, sent_at);
+  locks_.Named(reply ? &reply->message : nullptr);
   if (!reply) co_return reply.error();
-  Adopt(reply->message, metaserver, sent_at);
   co_return Result<void>();
 }
 
@@ -85,6 +88,7 @@ void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metase
   next.volume = VolumeId(reply.volume_id());
   next.ttl = std::max<Duration>(std::chrono::milliseconds(reply.ttl_ms()), std::chrono::milliseconds(300));
   next.metaserver = metaserver;
+  next.resumed_at = reply.note().number();
   leases_.cache().Begin(reply.note(), LeaseEnd(sent_at, next.ttl));
 
   std::lock_guard lock(mutex_);
@@ -141,6 +145,9 @@ Task<void> MetaSession::RenewUntilStopped() {
   while (!stopping()) {
     co_await renew_sleep_.Until(loop->env(), loop->Now() + pause);
     if (stopping()) break;
+    if (loop->env().Buggified("client.late_renewal")) {
+      co_await renew_sleep_.Until(loop->env(), loop->Now() + std::chrono::milliseconds(500));
+    }
     Result<void> renewed = co_await RenewOnce();
     if (renewed) {
       backoff.Reset();
@@ -160,6 +167,7 @@ Task<Result<void>> MetaSession::RenewOnce() {
   request.set_session_id(now->id.value());
   request.set_volume_id(now->volume.value());
   request.set_map_version(map()->version());
+  request.set_resumed_at(now->resumed_at);
   const TimePoint sent_at = loop->Now();
   Payload none;
   auto reply = co_await CallTyped<proto::RenewSessionReply>(client, proto::METHOD_RENEW_SESSION, request,
@@ -168,8 +176,9 @@ Task<Result<void>> MetaSession::RenewOnce() {
     if (reply->message.has_map()) AdoptMap(reply->message.map());
     // Behind a new connection there may be a new metaserver process, which has to hear what we have open.
     if (client.connection_count() == resumed_connection_) {
-      if (state() == now) co_await leases_.Extend(loop->env(), LeaseEnd(sent_at, now->ttl), reply->message.lapsed());
-      co_return Result<void>();
+      const bool lapsed = reply->message.lapsed();
+      if (state() == now) co_await leases_.Extend(loop->env(), LeaseEnd(sent_at, now->ttl), lapsed);
+      if (!reply->message.must_resume()) co_return Result<void>();
     }
   } else if (reply.error().code() != ErrorCode::kSessionExpired &&
              (loop->metaserver_count() == 1 || !IsRetryable(reply.error().code()))) {

@@ -30,6 +30,17 @@ class HandleRegistry {
   virtual void MarkLost(const std::vector<HandleId>& handles) = 0;
 };
 
+/// The file locks of the client, as the session must name them when it resumes. Any thread.
+class LockRegistry {
+ public:
+  virtual ~LockRegistry() = default;
+  /// Every lock that is held. Until Named nobody gets another.
+  virtual std::vector<proto::FileLock> NameLocks() = 0;
+  /// They were named, and this was the answer: the locks among them that the session does not have any more. What is
+  /// waited for has to be asked for again. Null: there was none.
+  virtual void Named(const proto::OpenSessionReply* reply) = 0;
+};
+
 /// One state of the registration with the metaserver; a call holds the state it was made under.
 struct SessionState {
   SessionId id;
@@ -37,14 +48,15 @@ struct SessionState {
   Duration ttl{0};
   std::size_t metaserver = 0;      // which of the list
   std::uint64_t generation = 0;    // raised by every opening and resuming
+  std::uint64_t resumed_at = 0;    // the metaserver's number of the last
   std::shared_ptr<OpTracker> ops;  // the same object as long as the session is
 };
 using SessionStatePtr = std::shared_ptr<const SessionState>;
 
 /// The client's registration with a volume (DESIGN 4.3): opened once, renewed three times per TTL from the first loop,
-/// resumed after every lost connection (with the open handles, and without leases, for the metaserver may have been
-/// restarted), opened anew when it has expired. Also what comes with it: the cluster map and the delegated ids. Any
-/// loop.
+/// resumed after every lost connection (with the open handles and locks, and without leases, for the metaserver may
+/// have been restarted), opened anew when it has expired. Also what comes with it: the cluster map and the delegated
+/// ids. Any loop.
 class MetaSession {
  public:
   struct Options {
@@ -57,8 +69,8 @@ class MetaSession {
   };
 
   /// All arguments outlive it. `loops` not empty; its first loop renews.
-  MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, Leases& leases,
-              TaskGroup& tasks);
+  MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, LockRegistry& locks,
+              Leases& leases, TaskGroup& tasks);
 
   /// Opens the session; tries every metaserver until one answers or `deadline` passes. On the first loop. Errors are
   /// lines for the user: kUnavailable, kNotFound, kVersionMismatch and what else the metaserver says.
@@ -111,6 +123,7 @@ class MetaSession {
   const std::vector<ClientLoop*> loops_;
   const Options options_;
   HandleRegistry& handles_;
+  LockRegistry& locks_;
   Leases& leases_;
   TaskGroup& tasks_;
   std::atomic<bool> stopping_ = false;

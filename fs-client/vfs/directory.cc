@@ -86,6 +86,7 @@ Task<Result<void>> VolumeVfs::LoadEntries(ClientLoop* loop, std::uint32_t pid, O
     request.set_ino(directory->ino.value());
     request.set_after_name(cursor.after_name);
     request.set_max_entries(there ? max_entries : kPageEntries);  // on the way to a place that the kernel seeks
+    if (loop->env().Buggified("client.short_page")) request.set_max_entries(1);
     request.set_with_attr(there && with_attr);
     std::optional<proto::ReadDirReply> page =
         cache.ListEntries(directory->ino, cursor.after_name, request.max_entries(), request.with_attr(), loop->Now());

@@ -99,12 +99,18 @@ Task<OpenedFile> VolumeVfs::FinishOpen(HandleId handle, proto::Attr attr, std::u
   co_return file;
 }
 
-Task<void> VolumeVfs::Release(Ino, HandleId id) {
+Task<void> VolumeVfs::Release(Ino ino, HandleId id) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   OpenHandlePtr handle = parts_.files.Find(id);
   if (handle == nullptr) co_return;
+  const bool has_locks = parts_.locks.HasLocks(ToServer(ino), id);
+  if (has_locks) parts_.locks.BeginRelease(ToServer(ino));
   // What a mapping wrote after the last close(2) comes only now.
-  if ((handle->flags & O_ACCMODE) != O_RDONLY) co_await parts_.write_back.FlushAll(loop, handle->inode);
+  if ((handle->flags & O_ACCMODE) != O_RDONLY || has_locks) co_await parts_.write_back.FlushAll(loop, handle->inode);
+  if (has_locks) {
+    co_await parts_.locks.ReleaseHandle(loop, ToServer(ino), id);
+    parts_.locks.EndRelease(ToServer(ino));
+  }
   parts_.files.Close(handle);
   releases_.Add(loop, id);
 }

@@ -89,6 +89,10 @@ std::vector<proto::OpenHandle> OpenFiles::OpenHandles() {
   return all;
 }
 
+void OpenFiles::MarkLockLost(HandleId id) {
+  if (OpenHandlePtr handle = Find(id)) handle->lock_lost = true;
+}
+
 void OpenFiles::MarkLost(const std::vector<HandleId>& handles) {
   std::size_t lost = 0;
   std::lock_guard lock(handles_mutex_);

@@ -37,6 +37,9 @@ class OpenFiles final : public HandleRegistry {
   /// Takes the handle out of the tables; the file with its last one.
   void Close(const OpenHandlePtr& handle);
 
+  /// Calls on the handle fail with kIo from now on.
+  void MarkLockLost(HandleId handle);
+
   std::vector<proto::OpenHandle> OpenHandles() override;
   void MarkLost(const std::vector<HandleId>& handles) override;
 

@@ -93,13 +93,25 @@ Task<Result<void>> VolumeVfs::FinishWrite(ClientLoop* loop, OpenHandlePtr handle
   co_return synced;
 }
 
-Task<Result<void>> VolumeVfs::Flush(Caller, Ino, HandleId id) {
+Task<Result<void>> VolumeVfs::Flush(Caller, Ino ino, HandleId id, std::uint64_t lock_owner) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  const Ino file = ToServer(ino);
+  const LockOwner owner{0, LockKind::kPosix, lock_owner};
+  const bool has_locks = parts_.locks.HasLocks(file, owner);
+  if (has_locks) parts_.locks.BeginRelease(file);
   Result<OpenHandlePtr> handle = FindHandle(id);
-  if (!handle) co_return handle.error();
-  if (((*handle)->flags & O_ACCMODE) == O_RDONLY) co_return Result<void>();
-  co_await parts_.write_back.FlushAll(loop, (*handle)->inode);
-  co_return WriteBack::TakeErrorForSync(**handle);
+  Result<void> flushed;
+  if (!handle) {
+    flushed = handle.error();
+  } else if (((*handle)->flags & O_ACCMODE) != O_RDONLY) {
+    co_await parts_.write_back.FlushAll(loop, (*handle)->inode);
+    flushed = WriteBack::TakeErrorForSync(**handle);
+  }
+  if (has_locks) {  // whoever gets them next sees what was written under them
+    co_await parts_.locks.ReleaseOwner(loop, file, owner);
+    parts_.locks.EndRelease(file);
+  }
+  co_return flushed;
 }
 
 Task<Result<void>> VolumeVfs::Fsync(Caller caller, Ino, HandleId id, bool data_only) {

@@ -11,6 +11,7 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/coro/task.h"
+#include "common/lock/range_locks.h"
 
 namespace gabion {
 
@@ -128,9 +129,10 @@ class Vfs {
   /// memory.
   virtual Task<Result<void>> Write(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                    std::span<const std::byte> data, bool kill_suid_sgid) = 0;
-  /// close(2): what was written through the handle becomes visible to other clients. Tells write errors.
-  virtual Task<Result<void>> Flush(Caller caller, Ino ino, HandleId handle) = 0;
-  /// The last close: cannot fail.
+  /// close(2): what was written through the handle becomes visible to other clients, and the process's fcntl(2) locks
+  /// of the file go. Tells write errors.
+  virtual Task<Result<void>> Flush(Caller caller, Ino ino, HandleId handle, std::uint64_t lock_owner) = 0;
+  /// The last close, with which all locks that were taken through the handle go: cannot fail.
   virtual Task<void> Release(Ino ino, HandleId handle) = 0;
   virtual Task<Result<void>> Fsync(Caller caller, Ino ino, HandleId handle, bool data_only) = 0;
   virtual Task<Result<void>> Fallocate(Caller caller, Ino ino, HandleId handle, FallocateMode mode,
@@ -138,6 +140,13 @@ class Vfs {
   /// kNoAttribute (ENXIO to the caller) if there is nothing to find after the offset.
   virtual Task<Result<std::uint64_t>> Seek(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                            SeekWhence whence) = 0;
+
+  /// fcntl(2)'s and flock(2)'s locks, whose owners are numbers of the kernel's. kLocked is EAGAIN; one that waits ends
+  /// with kCancelled when any signal comes.
+  virtual Task<Result<void>> SetLock(Caller caller, Ino ino, HandleId handle, RangeLock lock, bool wait) = 0;
+  virtual Task<Result<void>> Unlock(Caller caller, Ino ino, HandleId handle, RangeLock range) = 0;
+  /// A lock of others that is in the way.
+  virtual Task<Result<std::optional<RangeLock>>> TestLock(Caller caller, Ino ino, RangeLock lock) = 0;
 
   virtual Task<Result<HandleId>> OpenDir(Caller caller, Ino ino) = 0;
   /// Entries after `offset` (0: from the start, "." and ".." included), about `max_bytes` of names and attributes.

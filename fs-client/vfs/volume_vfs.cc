@@ -54,6 +54,9 @@ Result<OpenHandlePtr> VolumeVfs::FindHandle(HandleId id) const {
   OpenHandlePtr handle = parts_.files.Find(id);
   if (handle == nullptr) return {ErrorCode::kStale, fmt::format("there is no handle {}", id.value())};
   if (handle->lost) return {ErrorCode::kStale, fmt::format("inode {} is gone", handle->inode->ino().value())};
+  if (handle->lock_lost) {
+    return {ErrorCode::kIo, fmt::format("a lock on inode {} was lost to another client", handle->inode->ino().value())};
+  }
   return handle;
 }
 

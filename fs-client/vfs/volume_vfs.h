@@ -13,6 +13,7 @@
 #include "fs-client/io/reader.h"
 #include "fs-client/io/write_back.h"
 #include "fs-client/lease/leases.h"
+#include "fs-client/lock/file_locks.h"
 #include "fs-client/session/meta_call.h"
 #include "fs-client/vfs/open_directory.h"
 #include "fs-client/vfs/open_files.h"
@@ -27,8 +28,8 @@ namespace gabion {
 /// done.
 ///
 /// Each group of operations has a file of its own: names.cc, open.cc, attr.cc, transfer.cc, allocate.cc, seek.cc,
-/// directory.cc, xattr.cc; what they share is in volume_vfs.cc. Inode numbers are the kernel's in the interface, the
-/// metaserver's inside.
+/// locks.cc, directory.cc, xattr.cc; what they share is in volume_vfs.cc. Inode numbers are the kernel's in the
+/// interface, the metaserver's inside.
 class VolumeVfs final : public Vfs {
  public:
   struct Parts {
@@ -36,6 +37,7 @@ class VolumeVfs final : public Vfs {
     MetaSession& session;
     MetaCalls& meta;
     Leases& leases;
+    FileLocks& locks;
     ChunkCalls& chunks;
     ChunkPlaces& places;
     Reader& reader;
@@ -71,13 +73,17 @@ class VolumeVfs final : public Vfs {
                              std::uint32_t size) override;
   Task<Result<void>> Write(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                            std::span<const std::byte> data, bool kill_suid_sgid) override;
-  Task<Result<void>> Flush(Caller caller, Ino ino, HandleId handle) override;
+  Task<Result<void>> Flush(Caller caller, Ino ino, HandleId handle, std::uint64_t lock_owner) override;
   Task<void> Release(Ino ino, HandleId handle) override;
   Task<Result<void>> Fsync(Caller caller, Ino ino, HandleId handle, bool data_only) override;
   Task<Result<void>> Fallocate(Caller caller, Ino ino, HandleId handle, FallocateMode mode, std::uint64_t offset_bytes,
                                std::uint64_t length_bytes) override;
   Task<Result<std::uint64_t>> Seek(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                    SeekWhence whence) override;
+
+  Task<Result<void>> SetLock(Caller caller, Ino ino, HandleId handle, RangeLock lock, bool wait) override;
+  Task<Result<void>> Unlock(Caller caller, Ino ino, HandleId handle, RangeLock range) override;
+  Task<Result<std::optional<RangeLock>>> TestLock(Caller caller, Ino ino, RangeLock lock) override;
 
   Task<Result<HandleId>> OpenDir(Caller caller, Ino ino) override;
   Task<Result<std::vector<DirEntryPlus>>> ReadDir(Caller caller, Ino ino, HandleId handle, std::uint64_t offset,
@@ -99,7 +105,7 @@ class VolumeVfs final : public Vfs {
   /// The client's part of the event loop that runs the caller.
   ClientLoop* LoopOf(const Executor& executor) const;
   Ino ToServer(Ino kernel) const { return parts_.root.ToServer(kernel); }
-  /// Errors: kStale.
+  /// Errors: kStale; kIo (a lock was lost).
   Result<OpenHandlePtr> FindHandle(HandleId handle) const;
 
   /// The attributes as this mount has them: with what is being written here; after the kernel has dropped pages that
@@ -157,6 +163,10 @@ class VolumeVfs final : public Vfs {
 
   Task<Result<void>> KillPrivileges(ClientLoop* loop, OpenInodePtr inode);
   Task<Result<void>> FinishWrite(ClientLoop* loop, OpenHandlePtr handle);
+
+  // locks.cc
+
+  Task<void> FlushIfDirty(ClientLoop* loop, OpenInodePtr inode);
 
   // allocate.cc
 

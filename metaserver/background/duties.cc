@@ -24,19 +24,21 @@ Task<void> Duties::Yield() {
 void Duties::Start() {
   group_.Spawn(env_.executor, Run());
   group_.Spawn(env_.executor, WatchLeases());
+  group_.Spawn(env_.executor, WatchClock());
 }
 
 Task<void> Duties::Stop() {
   stopping_ = true;
   sleep_.Cancel();
   lease_sleep_.Cancel();
+  clock_sleep_.Cancel();
   co_await group_.Join();
 }
 
 Task<void> Duties::Run() {
   using Pass = Task<Result<void>> (Duties::*)();
   constexpr Pass kPasses[] = {&Duties::ExpireSessions, &Duties::ReclaimOrphans, &Duties::ReclaimChunks,
-                              &Duties::ReclaimVolumes};
+                              &Duties::ReclaimVolumes, &Duties::TakeLocksBack};
   while (!stopping_) {
     for (Pass pass : kPasses) {
       if (stopping_) break;
@@ -58,11 +60,47 @@ Task<void> Duties::WatchLeases() {
     if (const Duration late = env_.clock.Now() - due; late > kStandstill) cluster_.ExtendLeases(late);
     Result<void> expired = co_await cluster_.ExpireLeases(env_);
     if (!expired && !stopping_) LogWarning("watching leases: {}", expired.error().ToString());
-    for (const std::shared_ptr<Volume>& volume : volumes_.List()) volume->TendLeases(env_.clock.Now());
+    for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
+      volume->TendLeases(env_.clock.Now());
+      volume->TendLocks(env_.clock.Now());
+    }
     if (stopping_) break;
     due = env_.clock.Now() + kLeaseInterval;
     co_await lease_sleep_.Until(env_, due);
   }
+}
+
+/// It waits for nothing else, and so sees every standstill.
+Task<void> Duties::WatchClock() {
+  last_tick_ = env_.clock.Now();
+  while (!stopping_) {
+    const Duration late = env_.clock.Now() - last_tick_ - kLeaseInterval;
+    if (late > kStandstill) {
+      for (const std::shared_ptr<Volume>& volume : volumes_.List()) volume->ExtendSessions(late);
+    }
+    last_tick_ = env_.clock.Now();
+    const TimePoint next = last_tick_ + kLeaseInterval;
+    co_await clock_sleep_.Until(env_, next);
+  }
+}
+
+Task<Result<void>> Duties::TakeLocksBack() {
+  for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
+    // After a standstill sessions get more time first.
+    if (stopping_ || env_.clock.Now() - last_tick_ > kStandstill) co_return Result<void>();
+    for (SessionId holder : volume->FindLapsedHolders(env_.clock.Now())) {
+      Result<bool> taken = co_await volume->TakeLocksFrom(holder, env_);
+      CO_TRY(taken);
+      if (!*taken) continue;
+      LogInfo("session {} of volume '{}' has not been renewed in time: others may have its locks", holder.value(),
+              volume->name());
+    }
+    for (SessionId session : volume->FindHeardLosses()) {
+      Result<void> forgotten = co_await volume->ForgetLoss(session, env_);
+      CO_TRY(forgotten);
+    }
+  }
+  co_return Result<void>();
 }
 
 }  // namespace gabion

@@ -31,6 +31,8 @@ class Duties {
   Task<Result<void>> ReclaimChunks();
   /// volume_reclaim.cc: removes what deleted volumes left.
   Task<Result<void>> ReclaimVolumes();
+  /// Takes the locks of lapsed sessions that others want.
+  Task<Result<void>> TakeLocksBack();
 
  private:
   /// Steps that one pass of one duty takes; some ten milliseconds of work.
@@ -38,6 +40,8 @@ class Duties {
 
   Task<void> Run();
   Task<void> WatchLeases();
+  /// Gives sessions more time when this server has stood still.
+  Task<void> WatchClock();
   /// Lets the loop do what else there is.
   Task<void> Yield();
   /// Removes some of what a deleted volume left; whether that was all.
@@ -51,6 +55,8 @@ class Duties {
   TaskGroup group_;
   CancellableSleep sleep_;
   CancellableSleep lease_sleep_;
+  CancellableSleep clock_sleep_;
+  TimePoint last_tick_;  // of WatchClock
   bool stopping_ = false;
 };
 

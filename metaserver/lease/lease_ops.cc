@@ -26,7 +26,9 @@ Task<Result<proto::WaitRecallsReply>> LeaseOps::WaitRecalls(proto::WaitRecallsRe
     reply.set_era(state.leases.era());
     const std::uint64_t after = request.era() == state.leases.era() ? request.after() : 0;
     for (proto::Recall& recall : state.leases.RecallsAfter(id, after)) *reply.add_recalls() = std::move(recall);
-    if (wait && reply.recalls_size() == 0) next = state.leases.NextRecall(id, env.clock.Now() + kLongestWait);
+    for (proto::LockGrant& grant : state.leases.TakeGrantsAfter(id, after)) *reply.add_granted() = std::move(grant);
+    if (wait && reply.recalls_size() == 0 && reply.granted_size() == 0)
+      next = state.leases.NextRecall(id, env.clock.Now() + kLongestWait);
   };
   volume->WithState([&](VolumeState& state) { look(state, true); });
   if (next) {

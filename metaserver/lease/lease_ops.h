@@ -10,8 +10,8 @@ class LeaseOps {
  public:
   explicit LeaseOps(VolumeTable& volumes) : volumes_(volumes) {}
 
-  /// Answers when the session has recalls that it was not told of, or after kLongestWait, or when a later call of the
-  /// session takes its place. Errors: kSessionExpired.
+  /// Answers when the session has recalls or granted locks that it was not told of, or after kLongestWait, or when a
+  /// later call of the session takes its place. Errors: kSessionExpired.
   Task<Result<proto::WaitRecallsReply>> WaitRecalls(proto::WaitRecallsRequest request, Env& env);
   /// Repeatable. Errors: kSessionExpired.
   Result<proto::ReturnLeasesReply> ReturnLeases(const proto::ReturnLeasesRequest& request);

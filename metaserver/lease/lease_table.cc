@@ -125,6 +125,26 @@ std::vector<proto::Recall> LeaseTable::RecallsAfter(SessionId session, std::uint
   return recalls;
 }
 
+void LeaseTable::TellGranted(SessionId session, std::uint64_t wait) {
+  Holdings& holdings = sessions_[session];
+  holdings.granted_locks.emplace(TakeNumber(), wait);
+  if (holdings.next_recall) std::exchange(holdings.next_recall, nullptr)->Set();
+}
+
+std::vector<proto::LockGrant> LeaseTable::TakeGrantsAfter(SessionId session, std::uint64_t number) {
+  std::vector<proto::LockGrant> grants;
+  auto found = sessions_.find(session);
+  if (found == sessions_.end()) return grants;
+  auto& all = found->second.granted_locks;
+  all.erase(all.begin(), all.upper_bound(number));
+  for (const auto& [granted, wait] : all) {
+    proto::LockGrant& grant = grants.emplace_back();
+    grant.set_wait(wait);
+    grant.set_number(granted);
+  }
+  return grants;
+}
+
 std::shared_ptr<AsyncEvent> LeaseTable::NextRecall(SessionId session, TimePoint until) {
   auto event = std::make_shared<AsyncEvent>();
   if (closed_) {
@@ -160,8 +180,13 @@ void LeaseTable::Drop(SessionId session) {
   auto found = sessions_.find(session);
   if (found == sessions_.end()) return;
   while (!found->second.by_age.empty()) Remove(session, found->second.by_age.front());
-  if (found->second.next_recall) found->second.next_recall->Set();
-  sessions_.erase(found);
+  if (found->second.next_recall) std::exchange(found->second.next_recall, nullptr)->Set();
+  if (found->second.granted_locks.empty()) sessions_.erase(found);
+}
+
+void LeaseTable::ForgetGrants(SessionId session) {
+  auto found = sessions_.find(session);
+  if (found != sessions_.end()) found->second.granted_locks.clear();
 }
 
 void LeaseTable::Close() {

@@ -59,7 +59,11 @@ class LeaseTable {
 
   /// What the session is to return and was recalled after that number.
   std::vector<proto::Recall> RecallsAfter(SessionId session, std::uint64_t number) const;
-  /// Set at the session's next recall. A wait that began before ends now.
+  /// A lock that the session waits for under that number is granted: it is told like a recall.
+  void TellGranted(SessionId session, std::uint64_t wait);
+  /// What was granted after that number; forgets what was before.
+  std::vector<proto::LockGrant> TakeGrantsAfter(SessionId session, std::uint64_t number);
+  /// Set at the session's next recall or granted lock. A wait that began before ends now.
   std::shared_ptr<AsyncEvent> NextRecall(SessionId session, TimePoint until);
   /// Ends the waits whose time is over.
   void EndWaits(TimePoint now);
@@ -68,8 +72,9 @@ class LeaseTable {
 
   /// The session no longer holds what it was granted before that recall.
   void Return(SessionId session, Ino ino, std::uint64_t number);
-  /// The session holds nothing any more.
+  /// The session holds nothing any more. Of granted locks it is still told.
   void Drop(SessionId session);
+  void ForgetGrants(SessionId session);
   /// No more leases; ends all waits, also those that begin from now on.
   void Close();
   bool closed() const { return closed_; }
@@ -92,6 +97,7 @@ class LeaseTable {
   struct Holdings {
     std::list<Ino> by_age;  // the oldest first
     std::map<std::uint64_t, Recalled> recalls;
+    std::map<std::uint64_t, std::uint64_t> granted_locks;  // by number, what the session calls them
     std::shared_ptr<AsyncEvent> next_recall;
     TimePoint wait_until;
   };

@@ -15,6 +15,7 @@ enum class OpKind {
   kMutation,    // exactly once
   kRepeatable,  // a mutation that may run twice: a sequence number is optional
   kHandle,      // opens and closes files: as kRepeatable, and allowed on a read-only mount
+  kLock,        // exactly once, and allowed on a read-only mount
   kRead,
 };
 
@@ -36,7 +37,8 @@ Task<Result<RpcResponse>> RunOp(VolumeTable& volumes, OpFunction<Request, Reply>
     return reply->SerializeAsString();
   };
   constexpr Volume::OpTraits kTraits{.seq_optional = kKind == OpKind::kRepeatable || kKind == OpKind::kHandle,
-                                     .read_only = kKind == OpKind::kHandle};
+                                     .read_only = kKind == OpKind::kHandle || kKind == OpKind::kLock,
+                                     .locks = kKind == OpKind::kLock};
   Task<Result<std::string>> running = kKind == OpKind::kRead
                                           ? volume->Read(request.op(), std::move(op), *raw.env)
                                           : volume->Mutate(request.op(), kTraits, std::move(op), *raw.env);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "common/env/random.h"
@@ -30,6 +31,14 @@ struct OpEffects {
   };
   std::vector<Opened> opened;
   std::vector<HandleId> closed;
+  struct LockChange {
+    enum class Kind { kSet, kClear, kWait, kCancel, kRefused };
+    Kind kind = Kind::kSet;
+    Ino ino;
+    RangeLock lock;  // of kRefused, that of the holder
+    std::uint64_t wait = 0;
+  };
+  std::optional<LockChange> lock;
   std::vector<Ino> orphans_added, orphans_removed;
   std::vector<Ino> reclaims_added, reclaims_removed;
   std::vector<Ino> leased;  // the session gets a lease on them

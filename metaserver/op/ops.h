@@ -57,6 +57,13 @@ Result<proto::AllocateChunksReply> AllocateChunks(Txn& txn, const proto::Allocat
 Result<proto::GetChunksReply> GetChunks(Txn& txn, const proto::GetChunksRequest& request, OpContext& context);
 /// trim.cc. Errors: kStale, kIsDirectory, kInvalidArgument, kPermissionDenied.
 Result<proto::FinishTrimReply> FinishTrim(Txn& txn, const proto::FinishTrimRequest& request, OpContext& context);
+/// lock.cc. Errors: kInvalidArgument, kDeadlock, kNoLocks, kUnavailable (after a restart, until all clients of before
+/// have named their locks).
+Result<proto::SetLockReply> SetLock(Txn& txn, const proto::SetLockRequest& request, OpContext& context);
+/// lock.cc. Errors: kInvalidArgument, kUnavailable (as SetLock).
+Result<proto::TestLockReply> TestLock(Txn& txn, const proto::TestLockRequest& request, OpContext& context);
+/// lock.cc. No errors of its own.
+Result<proto::CancelLockReply> CancelLock(Txn& txn, const proto::CancelLockRequest& request, OpContext& context);
 
 /// open.cc: the server's own op. Removes an orphan that nobody has open any more. No errors of its own.
 Result<void> RemoveOrphan(Txn& txn, OpContext& context, Ino ino);

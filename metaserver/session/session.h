@@ -29,11 +29,22 @@ struct Session {
   TimePoint renewed;
   /// False after a restart of this server until the client has named the handles that it has open.
   bool resumed = true;
+  /// Others may have got locks of it. Until the client has resumed the session, it gets none.
+  bool locks_lost = false;
+  /// That is written down (records::Session.locks_lost), as long as the client may not have heard of it: by when it
+  /// resumed the session then, and that it has renewed it since.
+  bool loss_recorded = false;
+  std::uint64_t resumed_at = 0;  // OpenSessionReply.note.number
+  bool loss_heard = false;
+  /// The client has to resume the session, for what is told to it may have been lost.
+  bool must_resume = false;
   /// Open files; each is counted in OpenFiles as well.
   std::unordered_map<HandleId, Ino> handles;
   std::unordered_map<Ino, std::uint32_t> open_counts;
 
   bool HasOpen(Ino ino) const { return open_counts.contains(ino); }
+  /// Whether this process may know less of its locks than its client.
+  bool MayNameLocks() const { return !resumed && !locks_lost; }
   records::Session ToRecord() const;
   static Session FromRecord(SessionId id, const records::Session& record, TimePoint now);
 };

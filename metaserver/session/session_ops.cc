@@ -6,6 +6,7 @@
 #include <map>
 
 #include "common/base/log.h"
+#include "common/lock/lock_message.h"
 #include "metaserver/op/inode.h"
 
 namespace gabion {
@@ -80,9 +81,25 @@ Result<std::vector<OpEffects::Opened>> ReclaimHandles(Txn& txn, const proto::Ope
   return opened;
 }
 
+/// What of the locks that a session's client names it still has. This process knows them if it has given them; those of
+/// before are the session's again, for nobody else gets any before it is written down that it has lost them.
+void ReclaimLocks(VolumeState& state, const Session& session, const proto::OpenSessionRequest& request,
+                  proto::OpenSessionReply& reply) {
+  reply.clear_lost_locks();
+  for (const proto::FileLock& message : request.reclaim_locks()) {
+    const Ino ino(message.ino());
+    const Result<RangeLock> lock = FromMessage(session.id, message);
+    const bool is_free = lock && session.MayNameLocks() && state.locks.HasRoom(session.id) &&
+                         state.locks.FindConflict(ino, *lock) == nullptr;
+    if (is_free) state.locks.Set(ino, *lock);
+    if (!lock || !state.locks.Covers(ino, *lock)) *reply.add_lost_locks() = message;
+  }
+}
+
 /// A session begins, and goes on, without leases: the client has forgotten what it had before it asked.
 void BeginLeases(VolumeState& state, SessionId id, proto::OpenSessionReply& reply) {
   state.leases.Drop(id);
+  state.leases.ForgetGrants(id);  // what it waits for it asks for again
   reply.mutable_note()->set_era(state.leases.era());
   reply.mutable_note()->set_number(state.leases.last_number());
 }
@@ -141,6 +158,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
     session.chunk_ids.Add(first_chunk_id, kFirstDelegation);
     SetRange(context.state.next_ino, kFirstDelegation, reply.mutable_inos());
     SetRange(first_chunk_id, kFirstDelegation, reply.mutable_chunk_ids());
+    *reply.mutable_lost_locks() = request.reclaim_locks();  // with the session that had them
     TRY_ASSIGN(reclaimed, ReclaimHandles(txn, request, session, reply));
     reply.set_root_ino(session.root_ino.value());
     records::VolumeState state;
@@ -185,12 +203,15 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
   Volume::Publish publish = [&](VolumeState& state) {
     Session* session = state.sessions.Find(id);
     for (const OpEffects::Opened& opened : reclaimed) state.sessions.OpenHandle(*session, opened.handle, opened.ino);
+    ReclaimLocks(state, *session, request, reply);
+    session->locks_lost = session->must_resume = session->loss_heard = false;
     first_time = !session->resumed;
     state.sessions.MarkResumed(*session);
     session->last_heard = env.clock.Now();
     session->renewed = session->last_heard;
     reply.set_root_ino(session->root_ino.value());
     BeginLeases(state, id, reply);
+    session->resumed_at = reply.note().number();
   };
   Result<void> resumed = co_await volume->Run(std::move(decide), std::move(publish), env);
   if (!resumed) {
@@ -211,13 +232,19 @@ Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequ
   std::shared_ptr<Volume> volume = volumes_.Find(VolumeId(request.volume_id()));
   bool overdue = false;
   bool lapsed = false;
+  bool must_resume = false;
   const bool live = volume && volume->WithState([&](VolumeState& state) {
     Session* session = state.closed ? nullptr : state.sessions.Find(SessionId(request.session_id()));
     if (session == nullptr) return false;
     const TimePoint now = env.clock.Now();
     session->last_heard = now;
     lapsed = now >= session->renewed + options_.session_ttl;
-    if (lapsed) state.leases.Drop(session->id);
+    if (lapsed) {
+      session->must_resume |= state.locks.Involves(session->id);
+      state.leases.Drop(session->id);
+    }
+    session->loss_heard |= session->resumed_at != 0 && request.resumed_at() == session->resumed_at;
+    must_resume = session->must_resume || session->locks_lost;
     // What it does not return it loses with its time to live, as one that is away.
     const std::optional<TimePoint> recalled = state.leases.OldestRecall(session->id);
     overdue = recalled && now >= *recalled + options_.session_ttl;
@@ -232,6 +259,7 @@ Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequ
   if (!live) co_return Expired(request.session_id(), volume ? volume->name() : std::to_string(request.volume_id()));
   proto::RenewSessionReply reply;
   reply.set_lapsed(lapsed);
+  reply.set_must_resume(must_resume);
   reply.set_ttl_ms(
       static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_ttl).count()));
   Result<std::optional<proto::ClusterMap>> newer = co_await cluster_.MapIfNewer(request.map_version());
@@ -308,6 +336,8 @@ Task<Result<void>> EndSession(std::shared_ptr<Volume> volume, SessionId id, Env&
     if (state.sessions.Find(id) == nullptr) return;
     state.sessions.Remove(id);
     state.leases.Drop(id);
+    state.leases.ForgetGrants(id);
+    state.locks.Drop(id);
     state.ended_sessions.insert(id);
   };
   Result<void> ended = co_await volume->Run(std::move(decide), std::move(publish), env);

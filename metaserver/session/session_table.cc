@@ -74,6 +74,18 @@ void SessionTable::MarkResumed(Session& session) {
   --unresumed_;
 }
 
+bool SessionTable::awaiting_locks() const {
+  return unresumed_ > 0 && std::any_of(sessions_.begin(), sessions_.end(),
+                                       [](const auto& session) { return session.second.MayNameLocks(); });
+}
+
+void SessionTable::ExtendAll(Duration late) {
+  for (auto& [id, session] : sessions_) {
+    session.renewed = session.renewed + late;
+    session.last_heard = session.last_heard + late;
+  }
+}
+
 std::vector<SessionId> SessionTable::HeardBefore(TimePoint limit) const {
   std::vector<SessionId> ids;
   for (const auto& [id, session] : sessions_) {

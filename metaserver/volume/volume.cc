@@ -80,6 +80,9 @@ Volume::Turn Volume::TakeMutationTurn(Wants& wants, const proto::OpHeader& heade
   Session& session = **live;
   if (session.read_only && !traits.read_only)
     return {Error(ErrorCode::kReadOnly, "the volume is mounted read-only"), {}, {}};
+  if (traits.locks && (!session.resumed || session.must_resume || session.locks_lost)) {
+    return {Error(ErrorCode::kUnavailable, "the session has to be resumed first, for its locks' sake"), {}, {}};
+  }
   if (header.seq() == 0 && traits.seq_optional) return Execute(wants, session, header, op, env);
 
   Result<ReplayWindow::Answer> answer =
@@ -177,6 +180,7 @@ Volume::Turn Volume::Execute(Wants& wants, Session& session, const proto::OpHead
   if (txn.empty()) {
     if (seq) session.window.RecordOutcome(seq, *reply, with_groups);
     ApplyEffects(&session, context.effects);
+    if (context.effects.lock) ApplyLock(*context.effects.lock, now);
     NoteLeases({}, context, *reply);
     return {std::move(reply), {}, last_commit_};
   }

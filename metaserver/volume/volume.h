@@ -29,6 +29,7 @@ class Volume {
   struct OpTraits {
     bool seq_optional = false;  // harmless if executed twice: may come without a sequence number
     bool read_only = false;     // also in sessions that mounted read-only
+    bool locks = false;         // not in sessions that have to be resumed first
   };
   /// Decides and stages; gives the encoded reply.
   using Op = std::function<Result<std::string>(Txn&, OpContext&)>;
@@ -60,6 +61,20 @@ class Volume {
 
   /// Ends waits for leases that have run out. Every 100 ms or so.
   void TendLeases(TimePoint now);
+  /// The lapsed sessions that have locks which others want, or may have locks of before a restart.
+  std::vector<SessionId> FindLapsedHolders(TimePoint now);
+  /// Takes a session's locks from it, if it has still lapsed: whether it had. Its client is told when it comes back, if
+  /// need be by another process of this server. Errors: the store's.
+  Task<Result<bool>> TakeLocksFrom(SessionId session, Env& env);
+  /// The sessions whose clients have heard that they have lost their locks.
+  std::vector<SessionId> FindHeardLosses();
+  /// Errors: the store's.
+  Task<Result<void>> ForgetLoss(SessionId session, Env& env);
+  /// Gives locks that could not be given when they became free: in grace, or of sessions that ended. Every 100 ms or
+  /// so.
+  void TendLocks(TimePoint now);
+  /// This server stood still for so long, and heard no session renewed meanwhile: that is not their fault.
+  void ExtendSessions(Duration late);
   /// The server stops: no op waits for leases any more.
   void CloseLeases();
 
@@ -118,6 +133,12 @@ class Volume {
   static proto::LeaseNote NoteChanges(Txn& txn, OpContext& context);
   /// Grants what the answer shows, and says so in the answer.
   void NoteLeases(proto::LeaseNote note, const OpContext& context, std::string& reply);
+
+  // volume_locks.cc, on the strand.
+
+  void ApplyLock(const OpEffects::LockChange& change, TimePoint now);
+  /// Gives who waits what is free, and tells the sessions.
+  void GrantLocks();
 
   Task<Result<void>> LoadMisses(std::vector<Txn::Miss> misses);
   Task<Result<void>> AwaitApplied(CommitSeq seq);

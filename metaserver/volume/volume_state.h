@@ -7,6 +7,7 @@
 #include "common/base/ids.h"
 #include "common/env/clock.h"
 #include "metaserver/lease/lease_table.h"
+#include "metaserver/lock/lock_table.h"
 #include "metaserver/session/session_table.h"
 #include "metaserver/store/records.pb.h"
 
@@ -20,6 +21,7 @@ struct VolumeState {
   records::Volume record;
   SessionTable sessions;
   LeaseTable leases;
+  LockTable locks;
   TimePoint grace_end;  // until it, sessions of before this process may hold leases that they name nowhere
   std::set<SessionId> ended_sessions;  // their stored replies wait for removal (background/session_expiry.h)
   std::set<Ino> orphans;               // nlink 0, and open or made without a name

@@ -74,7 +74,7 @@ class Filler {
     const HandleId handle = created->file.handle;
     Result<void> written = co_await vfs.Write(kRoot, ino, handle, 0, block_, false);
     Require(written);
-    written = co_await vfs.Flush(kRoot, ino, handle);
+    written = co_await vfs.Flush(kRoot, ino, handle, 0);
     Require(written);
     co_await vfs.Release(ino, handle);
   }

@@ -14,9 +14,9 @@ constexpr std::string_view kRarePaths[] = {
     "chunk.short_join_list", "chunk.short_list",     "chunk.short_member_list", "chunk.slow_apply",
     "chunk.slow_forward",    "chunk.slow_join",      "chunk.slow_read",         "chunk.slow_settle",
     "client.commit_early",   "client.flush_early",   "client.give_up_data",     "client.give_up_meta",
-    "client.hedge_at_once",  "client.late_answer",   "client.late_map",         "client.old_map",
-    "client.other_copy",     "client.slow_return",   "kernel.drop_inode",       "kernel.late_entry",
-    "meta.slow_heartbeat",   "meta.slow_sync",
+    "client.hedge_at_once",  "client.late_answer",   "client.late_map",         "client.late_renewal",
+    "client.old_map",        "client.other_copy",    "client.short_page",       "client.slow_return",
+    "kernel.drop_inode",     "kernel.late_entry",    "meta.slow_heartbeat",     "meta.slow_sync",
 };
 
 }  // namespace

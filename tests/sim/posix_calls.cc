@@ -128,7 +128,7 @@ Task<Result<void>> Resize(Vfs& vfs, Ino ino, std::optional<HandleId> handle, std
 }
 
 Task<Result<void>> CloseFd(Vfs& vfs, Fd fd) {
-  Result<void> flushed = co_await vfs.Flush(Root(), fd.ino, fd.handle);
+  Result<void> flushed = co_await vfs.Flush(Root(), fd.ino, fd.handle, fd.process);
   co_await vfs.Release(fd.ino, fd.handle);
   co_return flushed;
 }
@@ -250,6 +250,15 @@ Task<Result<std::string>> ReadWholeFile(Vfs& vfs, std::string path) {
 
 }  // namespace
 
+Task<Result<void>> PosixCalls::Lock(Fd fd, std::uint64_t begin, std::uint64_t last, bool exclusive, bool wait) {
+  const RangeLock lock{
+      {0, LockKind::kPosix, fd.process}, exclusive, begin, last, static_cast<std::uint32_t>(fd.process)};
+  return Here(vfs().SetLock(Root(), fd.ino, fd.handle, lock, wait));
+}
+Task<Result<void>> PosixCalls::Unlock(Fd fd, std::uint64_t begin, std::uint64_t last) {
+  const RangeLock range{{0, LockKind::kPosix, fd.process}, false, begin, last, static_cast<std::uint32_t>(fd.process)};
+  return Here(vfs().Unlock(Root(), fd.ino, fd.handle, range));
+}
 Task<Result<FileAttr>> PosixCalls::Stat(std::string path) {
   return Here(Walk(vfs(), std::move(path)));
 }

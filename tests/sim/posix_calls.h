@@ -15,6 +15,7 @@ struct Fd {
   Ino ino;
   HandleId handle;
   int flags = 0;
+  std::uint64_t process = 0;  // whose locks go with close(2)
 };
 
 struct DirectoryItem {
@@ -48,6 +49,9 @@ class PosixCalls {
   Task<Result<void>> Ftruncate(Fd fd, std::uint64_t size);
   /// The answer is of flush; the handle is released whatever it is.
   Task<Result<void>> Close(Fd fd);
+  /// fcntl(F_SETLK, F_SETLKW) of the descriptor's process.
+  Task<Result<void>> Lock(Fd fd, std::uint64_t begin, std::uint64_t last, bool exclusive, bool wait);
+  Task<Result<void>> Unlock(Fd fd, std::uint64_t begin, std::uint64_t last);
   Task<Result<void>> Truncate(std::string path, std::uint64_t size);
   Task<Result<void>> Mkdir(std::string path);
   Task<Result<void>> Rmdir(std::string path);

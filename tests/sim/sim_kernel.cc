@@ -151,8 +151,17 @@ Task<Result<void>> SimKernel::Write(Caller caller, Ino ino, HandleId handle, std
                                     std::span<const std::byte> data, bool kill_suid_sgid) {
   return Changing(ino, below_.Write(caller, ino, handle, offset_bytes, data, kill_suid_sgid));
 }
-Task<Result<void>> SimKernel::Flush(Caller caller, Ino ino, HandleId handle) {
-  return below_.Flush(caller, ino, handle);
+Task<Result<void>> SimKernel::Flush(Caller caller, Ino ino, HandleId handle, std::uint64_t lock_owner) {
+  return below_.Flush(caller, ino, handle, lock_owner);
+}
+Task<Result<void>> SimKernel::SetLock(Caller caller, Ino ino, HandleId handle, RangeLock lock, bool wait) {
+  return below_.SetLock(caller, ino, handle, lock, wait);
+}
+Task<Result<void>> SimKernel::Unlock(Caller caller, Ino ino, HandleId handle, RangeLock range) {
+  return below_.Unlock(caller, ino, handle, range);
+}
+Task<Result<std::optional<RangeLock>>> SimKernel::TestLock(Caller caller, Ino ino, RangeLock lock) {
+  return below_.TestLock(caller, ino, lock);
 }
 Task<void> SimKernel::Release(Ino ino, HandleId handle) {
   return below_.Release(ino, handle);

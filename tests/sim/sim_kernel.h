@@ -46,13 +46,16 @@ class SimKernel final : public Vfs, public CacheInvalidator {
                              std::uint32_t size) override;
   Task<Result<void>> Write(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                            std::span<const std::byte> data, bool kill_suid_sgid) override;
-  Task<Result<void>> Flush(Caller caller, Ino ino, HandleId handle) override;
+  Task<Result<void>> Flush(Caller caller, Ino ino, HandleId handle, std::uint64_t lock_owner) override;
   Task<void> Release(Ino ino, HandleId handle) override;
   Task<Result<void>> Fsync(Caller caller, Ino ino, HandleId handle, bool data_only) override;
   Task<Result<void>> Fallocate(Caller caller, Ino ino, HandleId handle, FallocateMode mode, std::uint64_t offset_bytes,
                                std::uint64_t length_bytes) override;
   Task<Result<std::uint64_t>> Seek(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                    SeekWhence whence) override;
+  Task<Result<void>> SetLock(Caller caller, Ino ino, HandleId handle, RangeLock lock, bool wait) override;
+  Task<Result<void>> Unlock(Caller caller, Ino ino, HandleId handle, RangeLock range) override;
+  Task<Result<std::optional<RangeLock>>> TestLock(Caller caller, Ino ino, RangeLock lock) override;
   Task<Result<HandleId>> OpenDir(Caller caller, Ino ino) override;
   Task<Result<std::vector<DirEntryPlus>>> ReadDir(Caller caller, Ino ino, HandleId handle, std::uint64_t offset,
                                                   std::uint32_t max_bytes, bool with_attr) override;

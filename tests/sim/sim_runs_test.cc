@@ -24,7 +24,8 @@ constexpr Combination kCombinations[] = {
     {"posix", "power", 2},       {"posix", "all", 2},          {"registers", "calm", 2},  {"registers", "kill", 2},
     {"registers", "network", 2}, {"registers", "slow", 2},     {"registers", "power", 2}, {"registers", "all", 2},
     {"storm", "kill", 1},        {"storm", "network", 1},      {"append", "kill", 1},     {"append", "power", 1},
-    {"smallfiles", "kill", 1},   {"smallfiles", "network", 1},
+    {"smallfiles", "kill", 1},   {"smallfiles", "network", 1}, {"turns", "calm", 1},      {"turns", "kill", 2},
+    {"turns", "network", 2},
 };
 
 class SimRunsTest : public testing::TestWithParam<Combination> {};

@@ -22,6 +22,8 @@ class Clog final : public Fault {
     SimNetwork& network = scene.cluster().network();
     for (const auto& [from, to] : wires) {
       scene.Trace("wire " + from + "->" + to + " is clogged");
+      scene.workload().MayLapse(from);
+      scene.workload().MayLapse(to);
       network.Block(from, to);
       co_await scene.Sleep(seconds(1));
     }

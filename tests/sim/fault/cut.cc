@@ -19,6 +19,8 @@ class Cut final : public Fault {
     if (!hold || others.empty()) co_return false;
     const std::uint64_t ways = scene.random().Below(3);  // there, back, both
     SimNetwork& network = scene.cluster().network();
+    scene.workload().MayLapse(from);
+    for (const std::string& to : others) scene.workload().MayLapse(to);
     for (const std::string& to : others) {
       scene.Trace("wire " + from + (ways == 0 ? "->" : ways == 1 ? "<-" : "<->") + to + " is cut");
       if (ways != 1) network.Block(from, to);

@@ -25,6 +25,7 @@ class Halfway final : public Fault {
     // Who was writing may not be there to write it again.
     const std::string client = scene.AnyOf(scene.cluster().clients());
     FaultScene::Hold stall = scene.TryHold(client);
+    if (stall) scene.workload().MayLapse(client);
     if (stall) scene.cluster().machine(client).Pause();
     scene.cluster().Kill(primary);
     co_await scene.Sleep(seconds(8));

@@ -29,6 +29,8 @@ class Workload {
   virtual bool takes_no_space() const { return false; }
   /// Servers lose power, so that what was not synced may be gone.
   virtual void PowerLost() {}
+  /// The machine may not be heard of for longer than a session lives; if it is the metaserver, none of the clients.
+  virtual void MayLapse(const std::string& /*machine*/) {}
 
   /// Makes what the work needs, and syncs it. Before anything else, without faults.
   virtual Task<void> Prepare() = 0;

@@ -4,6 +4,7 @@
 #include "tests/sim/workload/registers.h"
 #include "tests/sim/workload/small_files.h"
 #include "tests/sim/workload/storm.h"
+#include "tests/sim/workload/turns.h"
 #include "tests/sim/workload/workload.h"
 
 namespace gabion {
@@ -41,6 +42,8 @@ constexpr Named kWorkloads[] = {
      [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> {
        return std::make_unique<SmallFiles>(cluster, ops);
      }},
+    {"turns",
+     [](SimCluster& cluster, int ops) -> std::unique_ptr<Workload> { return std::make_unique<Turns>(cluster, ops); }},
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ MetaSession::Options HomeVolume() {
 }  // namespace
 
 CoreFixture::CoreFixture()
-    : session_({&loop_}, HomeVolume(), files_, leases_, tasks_), calls_(session_, leases_, nullptr) {
+    : session_({&loop_}, HomeVolume(), files_, locks_, leases_, tasks_), calls_(session_, leases_, nullptr) {
   EXPECT_TRUE(OpenLog("", LogLevel::kError).has_value());
   meta_.SetCluster(2);
   meta_.Start();

@@ -9,6 +9,7 @@
 
 #include "fs-client/io/reader.h"
 #include "fs-client/io/write_back.h"
+#include "fs-client/lock/held_locks.h"
 #include "fs-client/vfs/open_files.h"
 #include "tests/unit/fs-client/fake_servers.h"
 
@@ -48,6 +49,7 @@ class CoreFixture : public testing::Test {
   TaskGroup tasks_;
   ClientLoop loop_{here_.env(), {{"meta", FakeMetaserver::kPort}}, ""};
   OpenFiles files_;
+  HeldLocks locks_{files_};
   RootMap root_;
   KernelCaches kernel_{root_};
   Leases leases_{kernel_};

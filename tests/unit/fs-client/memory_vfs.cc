@@ -320,8 +320,20 @@ Task<Result<void>> MemoryVfs::Write(Caller, Ino ino, HandleId, std::uint64_t off
   co_return Result<void>();
 }
 
-Task<Result<void>> MemoryVfs::Flush(Caller, Ino, HandleId) {
+Task<Result<void>> MemoryVfs::Flush(Caller, Ino, HandleId, std::uint64_t) {
   co_return Result<void>();
+}
+
+Task<Result<void>> MemoryVfs::SetLock(Caller, Ino, HandleId, RangeLock, bool) {
+  co_return Error(ErrorCode::kNotSupported, "no locks here");
+}
+
+Task<Result<void>> MemoryVfs::Unlock(Caller, Ino, HandleId, RangeLock) {
+  co_return Result<void>();
+}
+
+Task<Result<std::optional<RangeLock>>> MemoryVfs::TestLock(Caller, Ino, RangeLock) {
+  co_return std::optional<RangeLock>();
 }
 
 Task<void> MemoryVfs::Release(Ino ino, HandleId handle) {

@@ -54,7 +54,10 @@ class MemoryVfs : public Vfs {
                              std::uint32_t size) override;
   Task<Result<void>> Write(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                            std::span<const std::byte> data, bool kill_suid_sgid) override;
-  Task<Result<void>> Flush(Caller caller, Ino ino, HandleId handle) override;
+  Task<Result<void>> Flush(Caller caller, Ino ino, HandleId handle, std::uint64_t lock_owner) override;
+  Task<Result<void>> SetLock(Caller caller, Ino ino, HandleId handle, RangeLock lock, bool wait) override;
+  Task<Result<void>> Unlock(Caller caller, Ino ino, HandleId handle, RangeLock range) override;
+  Task<Result<std::optional<RangeLock>>> TestLock(Caller caller, Ino ino, RangeLock lock) override;
   Task<void> Release(Ino ino, HandleId handle) override;
   Task<Result<void>> Fsync(Caller caller, Ino ino, HandleId handle, bool data_only) override;
   Task<Result<void>> Fallocate(Caller caller, Ino ino, HandleId handle, FallocateMode mode, std::uint64_t offset_bytes,

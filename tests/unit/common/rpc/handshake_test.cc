@@ -37,7 +37,8 @@ TEST(HandshakeTest, ServerLearnsWhoCalls) {
 }
 
 TEST(HandshakeTest, CallerLearnsWhoAnswers) {
-  const Result<Identity> server = ReadHelloReply(MakeHelloReply({proto::ROLE_METASERVER, "boot id", 0}, kProtocolVersionMax));
+  const Result<Identity> server =
+      ReadHelloReply(MakeHelloReply({proto::ROLE_METASERVER, "boot id", 0}, kProtocolVersionMax));
   ASSERT_TRUE(server);
   EXPECT_EQ(server->role, proto::ROLE_METASERVER);
   EXPECT_EQ(server->host_id, "boot id");

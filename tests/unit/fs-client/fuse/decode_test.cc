@@ -1,5 +1,6 @@
 #include "fs-client/fuse/decode.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -235,11 +236,38 @@ TEST(DecodeTest, ReadsInitOfOldAndNewKernels) {
   EXPECT_EQ(old.init.flags2, 0u);
 }
 
+TEST(DecodeTest, ReadsLocks) {
+  fuse_lk_in in{};
+  in.fh = 5;
+  in.owner = 0xfeedbeefcafef00d;
+  in.lk.start = 10;
+  in.lk.end = 19;
+  in.lk.type = F_WRLCK;
+  in.lk.pid = 42;
+  const RangeLock lock{{0, LockKind::kPosix, in.owner}, true, 10, 19, 42};
+  EXPECT_EQ(DecodeAs<TestLock>(MakeRequest(FUSE_GETLK, Body(in))).lock, lock);
+  const SetLock taken = DecodeAs<SetLock>(MakeRequest(FUSE_SETLK, Body(in)));
+  EXPECT_EQ(taken.handle, HandleId(5));
+  EXPECT_EQ(taken.lock, lock);
+  EXPECT_FALSE(taken.wait);
+  EXPECT_TRUE(DecodeAs<SetLock>(MakeRequest(FUSE_SETLKW, Body(in))).wait);
+  in.lk.type = F_RDLCK;
+  EXPECT_FALSE(DecodeAs<SetLock>(MakeRequest(FUSE_SETLK, Body(in))).lock.exclusive);
+  in.lk.type = F_UNLCK;
+  in.lk.end = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  in.lk_flags = FUSE_LK_FLOCK;
+  const Unlock unlocked = DecodeAs<Unlock>(MakeRequest(FUSE_SETLK, Body(in)));
+  EXPECT_EQ(unlocked.handle, HandleId(5));
+  EXPECT_EQ(unlocked.range.owner.kind, LockKind::kFlock);
+  EXPECT_EQ(unlocked.range.last, RangeLock::kLastByte);
+  in.lk.start = ~std::uint64_t{0};
+  ExpectMalformed(MakeRequest(FUSE_SETLK, Body(in)), "");
+}
+
 TEST(DecodeTest, TakesWhatItDoesNotOfferForUnsupported) {
   for (std::uint32_t opcode :
        {0u, 7u, 54u, 1000u, ~0u, unsigned{FUSE_IOCTL}, unsigned{FUSE_POLL}, unsigned{FUSE_BMAP}, unsigned{FUSE_ACCESS},
-        unsigned{FUSE_SYNCFS}, unsigned{FUSE_SETLK}, unsigned{FUSE_GETLK}, unsigned{FUSE_SETLKW},
-        unsigned{FUSE_COPY_FILE_RANGE}, unsigned{CUSE_INIT}, unsigned{FUSE_NOTIFY_REPLY}}) {
+        unsigned{FUSE_SYNCFS}, unsigned{FUSE_COPY_FILE_RANGE}, unsigned{CUSE_INIT}, unsigned{FUSE_NOTIFY_REPLY}}) {
     DecodeAs<Unsupported>(MakeRequest(opcode, "whatever"));
   }
 }

@@ -131,7 +131,7 @@ TEST_F(DispatcherTest, RefusesModesOfFallocateAndLseekThatDoNotExist) {
 }
 
 TEST_F(DispatcherTest, SaysEnosysToWhatIsNotOffered) {
-  for (std::uint32_t opcode : {FUSE_IOCTL, FUSE_POLL, FUSE_BMAP, FUSE_SYNCFS, FUSE_SETLK, FUSE_COPY_FILE_RANGE}) {
+  for (std::uint32_t opcode : {FUSE_IOCTL, FUSE_POLL, FUSE_BMAP, FUSE_SYNCFS, FUSE_COPY_FILE_RANGE}) {
     EXPECT_EQ(Ask(MakeRequest(opcode, std::string(64, '\0'))).error, ENOSYS);
   }
   EXPECT_EQ(Ask(MakeRequest(999, "")).error, ENOSYS);

@@ -50,6 +50,13 @@ TEST(InitTest, LeavesOutWhatItDoesNotKeep) {
   }
 }
 
+TEST(InitTest, TakesLocksIfToldTo) {
+  Result<Negotiated> negotiated = Negotiate(NewKernel(), {.cluster_locks = true});
+  ASSERT_TRUE(negotiated);
+  EXPECT_TRUE(FlagsOf(*negotiated) & FUSE_POSIX_LOCKS);
+  EXPECT_TRUE(FlagsOf(*negotiated) & FUSE_FLOCK_LOCKS);
+}
+
 TEST(InitTest, NeverTakesWhatIsNotOffered) {
   fuse_init_in in = NewKernel();
   for (std::uint32_t bit = 0; bit < 30; ++bit) {

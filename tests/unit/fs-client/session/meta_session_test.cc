@@ -12,9 +12,10 @@ class MetaSessionTest : public CoreFixture {
   Result<void> OpenAnother(const std::string& volume, const Endpoint& metaserver) {
     ClientLoop loop(here_.env(), {metaserver}, "");
     OpenFiles files;
+    HeldLocks locks(files);
     MetaSession::Options options;
     options.volume = volume;
-    MetaSession session({&loop}, options, files, leases_, tasks_);
+    MetaSession session({&loop}, options, files, locks, leases_, tasks_);
     Result<void> opened = Run(session.Open(loop.Now() + std::chrono::seconds(10)));
     Run(loop.Stop());
     return opened;
