@@ -32,7 +32,8 @@ def open_file(mount, name="f"):
 
 
 def set_lock(descriptor, kind, start=0, length=0, wait=False):
-    fcntl.lockf(descriptor, kind if wait else kind | fcntl.LOCK_NB, length, start)
+    as_it_is = wait or kind == fcntl.LOCK_UN
+    fcntl.lockf(descriptor, kind if as_it_is else kind | fcntl.LOCK_NB, length, start)
 
 
 def refused(function, *arguments):
