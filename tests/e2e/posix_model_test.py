@@ -5,7 +5,7 @@
 import sys
 
 from linearize import explain
-from posix_model import APPENDS, ATOMIC, FLUSHES, ROOT, WALKS, Call, State
+from posix_model import APPENDS, ATOMIC, FLUSHES, ROOT, SIZES, WALKS, Call, State
 
 P, Q, F, G = 10, 11, 12, 13
 TREE = {(ROOT, "p"): P, (ROOT, "q"): Q, (P, "f"): F}
@@ -77,6 +77,21 @@ def new_and_then_old_while_it_is_written():
 @case(FLUSHES, False)
 def a_lost_write():
     return [[("store", ("p/f", 0, b"new"), 0, 1, ok(3))]]
+
+
+def zeros_before_data():
+    return [[("pwrite", (0, 0, b"longer"), 0, 9, ok(6), F)], [("open", ("p/f", "t"), 0, 5, ok(F), F)],
+            [("pread", (0, 0, 10), 6, 7, ok(bytes(6)), F)]]
+
+
+@case(FLUSHES, False, state(nodes={F: file(b"longer")}))
+def zeros_that_nobody_wrote():
+    return zeros_before_data()
+
+
+@case(SIZES, True, state(nodes={F: file(b"longer")}))
+def zeros_that_nobody_wrote_where_they_are_allowed():
+    return zeros_before_data()
 
 
 def two_writes(seen):

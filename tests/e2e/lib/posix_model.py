@@ -11,13 +11,15 @@ How much a call may be taken apart is its level:
               kernel refuses by what it looked up; a reader learns the size before it reads; a listing may find what was made
               meanwhile.
     FLUSHES   and what is being written to a file may be read before the write is done, or not yet.
+    SIZES     and the file may have its new size before it has what is written there: zeros, which no POSIX has.
     APPENDS   and O_APPEND is the end of the file as it was somewhat earlier, which is no POSIX.
 """
 
 from itertools import combinations
 
-ATOMIC, WALKS, FLUSHES, APPENDS = range(4)
-LEVELS = ("atomic calls", "walks and calls", "writes seen while under way", "appends that overwrite")
+ATOMIC, WALKS, FLUSHES, SIZES, APPENDS = range(5)
+LEVELS = ("atomic calls", "walks and calls", "writes seen while under way", "zeros seen before what is written",
+          "appends that overwrite")
 ROOT = 0
 DONE = object()
 
@@ -368,6 +370,9 @@ def steps(state, call, held, level):
     elif kind == "landed":
         entry = next(entry for entry in state.landed if entry[1] == what)
         yield finish(state, entry), DONE
+        node_kind, mode, content = state.nodes[entry[0]]
+        if level >= SIZES and len(content) < entry[2]:
+            yield state.with_node(entry[0], (node_kind, mode, content.ljust(entry[2], b"\0"))), held
     else:  # found
         yield from _second_steps(state, call, what, level)
 
