@@ -66,8 +66,27 @@ std::optional<FileAttr> VolumeVfs::TryPresent(const proto::Attr& attr) {
   OpenInodePtr inode = parts_.files.FindInode(Ino(attr.ino()));
   if (inode == nullptr) return file;
   std::lock_guard lock(inode->mutex);
-  if (inode->Observe(attr) != OpenInode::Verdict::kCurrent) return std::nullopt;
-  return WithOwnWrites(file, attr, *inode);
+  const OpenInode::Verdict verdict = inode->Observe(attr);
+  if (verdict == OpenInode::Verdict::kUndecided) return std::nullopt;
+  file = WithOwnWrites(file, attr, *inode);
+  if (verdict == OpenInode::Verdict::kForeign) {
+    // To invalidate the pages here would also void the answer that is being made: the kernel would not learn the size.
+    if (!inode->KernelWillNotice(file.size, file.mtime_ns)) return std::nullopt;
+    inode->NoteKernelDropped(inode->known.data_version);
+  }
+  inode->NoteTold(file.size, file.mtime_ns);
+  return file;
+}
+
+FileAttr VolumeVfs::Show(const proto::Attr& attr) {
+  FileAttr file = ToFileAttr(attr, parts_.root);
+  OpenInodePtr inode = S_ISREG(attr.mode()) ? parts_.files.FindInode(Ino(attr.ino())) : nullptr;
+  if (inode == nullptr) return file;
+  std::lock_guard lock(inode->mutex);
+  (void)inode->Observe(attr);
+  file = WithOwnWrites(file, attr, *inode);
+  inode->NoteTold(file.size, file.mtime_ns);
+  return file;
 }
 
 Task<Result<FileAttr>> VolumeVfs::Present(proto::Attr attr) {
@@ -147,10 +166,17 @@ Task<Result<void>> VolumeVfs::LookAgain(ClientLoop* loop, Caller caller, OpenIno
   auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
   parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-  if (TryPresent(reply->attr())) co_return Result<void>();
-  Result<FileAttr> seen = co_await Present(std::move(*reply->mutable_attr()));
-  if (!seen) co_return seen.error();
-  co_return Result<void>();
+  for (;;) {
+    std::shared_ptr<AsyncEvent> changed;
+    {
+      std::lock_guard lock(inode->mutex);
+      if (inode->Observe(reply->attr()) != OpenInode::Verdict::kUndecided) co_return Result<void>();
+      changed = inode->changed.Add();
+    }
+    if (!co_await WaitUnlessInterrupted(std::move(changed))) {
+      co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
+    }
+  }
 }
 
 void VolumeVfs::FinishTrimSoon(ClientLoop* loop, const OpenInodePtr& inode, const proto::Attr& attr) {

@@ -111,6 +111,8 @@ class VolumeVfs final : public Vfs {
   /// The attributes as this mount has them: with what is being written here; after the kernel has dropped pages that
   /// somebody else made stale. Errors: kCancelled.
   Task<Result<FileAttr>> Present(proto::Attr attr);
+  /// The same for the answer to a change, with which the kernel does not look at its pages: it will ask again.
+  FileAttr Show(const proto::Attr& attr);
   /// As Present, if that needs no waiting.
   std::optional<FileAttr> TryPresent(const proto::Attr& attr);
   Task<Result<Entry>> PresentEntry(proto::Attr attr);
@@ -122,7 +124,8 @@ class VolumeVfs final : public Vfs {
   Validity ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino, std::uint64_t number,
                       LeaseCache::Beside beside = LeaseCache::Beside::kLookup);
   Task<void> DropPages(OpenInodePtr inode);
-  /// Asks the metaserver for the open file's attributes, for calls that the kernel makes without asking itself.
+  /// Asks the metaserver for the open file's attributes, for calls that the kernel makes without asking itself. Nothing
+  /// is done about the kernel's pages: of those one may be locked for this very call.
   Task<Result<void>> LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode);
 
   /// Sends a request that changes the content of `ino`, alone among those of this client; makes a pending cut first if
