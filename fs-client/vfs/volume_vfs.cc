@@ -142,13 +142,10 @@ Task<void> VolumeVfs::DropPages(OpenInodePtr inode) {
 }
 
 Task<Result<void>> VolumeVfs::LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode) {
-  proto::GetAttrRequest request;
-  request.set_ino(inode->ino().value());
-  auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
-  if (!reply) co_return reply.error();
-  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-  if (TryPresent(reply->attr())) co_return Result<void>();
-  Result<FileAttr> seen = co_await Present(std::move(*reply->mutable_attr()));
+  Result<LeaseCache::Known> known = co_await LoadAttr(loop, caller, inode->ino());
+  if (!known) co_return known.error();
+  if (TryPresent(known->attr)) co_return Result<void>();
+  Result<FileAttr> seen = co_await Present(std::move(known->attr));
   if (!seen) co_return seen.error();
   co_return Result<void>();
 }

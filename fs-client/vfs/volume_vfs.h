@@ -122,7 +122,7 @@ class VolumeVfs final : public Vfs {
   Validity ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino, std::uint64_t number,
                       LeaseCache::Beside beside = LeaseCache::Beside::kLookup);
   Task<void> DropPages(OpenInodePtr inode);
-  /// Asks the metaserver for the open file's attributes, for calls that the kernel makes without asking itself.
+  /// Looks at the open file's attributes, as LoadAttr does, for calls that the kernel makes without asking itself.
   Task<Result<void>> LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode);
 
   /// Sends a request that changes the content of `ino`, alone among those of this client; makes a pending cut first if
@@ -140,6 +140,8 @@ class VolumeVfs final : public Vfs {
   /// What a lookup answers if both the entry and the attributes of what it leads to are known under leases.
   std::optional<Result<Entry>> FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name);
 
+  void DiscardRemoved(ClientLoop* loop, Ino ino);
+
   /// Sends a Create with numbers of the present session. Errors of Create.
   Task<Result<proto::CreateReply>> Make(ClientLoop* loop, Caller caller, proto::CreateRequest request);
   Task<Result<Entry>> MakeEntry(ClientLoop* loop, Caller caller, proto::CreateRequest request);
@@ -150,7 +152,9 @@ class VolumeVfs final : public Vfs {
                                      std::uint32_t flags);
   Task<Result<proto::OpenReply>> SendOpen(ClientLoop* loop, Caller caller, proto::OpenRequest request);
   Task<Result<proto::OpenReply>> OpenTruncated(ClientLoop* loop, Caller caller, proto::OpenRequest request);
-  Task<OpenedFile> FinishOpen(HandleId handle, proto::Attr attr, std::uint32_t flags, bool fresh);
+  /// What it refers to is the awaiting caller's.
+  Task<OpenedFile> FinishOpen(ClientLoop* loop, HandleId handle, const proto::LeaseNote& note, const proto::Attr& attr,
+                              std::uint32_t flags, bool fresh);
 
   // attr.cc
 
@@ -162,6 +166,7 @@ class VolumeVfs final : public Vfs {
   // transfer.cc
 
   Task<Result<void>> KillPrivileges(ClientLoop* loop, OpenInodePtr inode);
+  Task<Result<void>> AcquireWrite(ClientLoop* loop, Caller caller, OpenInodePtr inode);
   Task<Result<void>> FinishWrite(ClientLoop* loop, OpenHandlePtr handle);
 
   // locks.cc

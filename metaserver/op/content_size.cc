@@ -83,7 +83,7 @@ Result<void> SetContentSize(Txn& txn, OpContext& context, Ino ino, records::Inod
     CountUsed(context, inode, std::min(inode.used_bytes(), RoundUp(size_bytes, kBlockBytes)));
   }
   inode.set_size(size_bytes);
-  inode.set_data_version(inode.data_version() + 1);
+  inode.set_data_version(context.state.NextDataVersion(inode.data_version()));
   return {};
 }
 

@@ -1,6 +1,6 @@
 #include "metaserver/volume/volume.h"
 
-// What becomes of the locks that ops ask for (docs/locks.md).
+// What becomes of the locks that ops ask for (docs/locks.md), and of sessions that lapse with what others want.
 
 namespace gabion {
 
@@ -32,7 +32,7 @@ void Volume::ApplyLock(const OpEffects::LockChange& change, TimePoint now) {
 }
 
 void Volume::GrantLocks() {
-  if (state_.sessions.awaiting_locks()) return;
+  if (state_.sessions.awaiting_holders()) return;
   for (const LockTable::Granted& granted : state_.locks.Grant()) {
     state_.leases.TellGranted(granted.session, granted.wait);
   }
@@ -41,34 +41,36 @@ void Volume::GrantLocks() {
 void Volume::ExtendSessions(Duration late) {
   const std::lock_guard lock(mutex_);
   state_.sessions.ExtendAll(late);
-  if (!state_.grace_over) state_.grace_end = state_.grace_end + late;
 }
 
 std::vector<SessionId> Volume::FindLapsedHolders(TimePoint now) {
   const std::lock_guard lock(mutex_);
   std::set<SessionId> holders = state_.locks.TakeWanted();
+  for (Ino ino : state_.leases.Wanted()) {
+    if (const SessionId writer = state_.leases.Writer(ino)) holders.insert(writer);
+  }
   for (const auto& [id, session] : state_.sessions.all()) {
-    if (session.MayNameLocks()) holders.insert(id);  // nobody gets any lock until it does, or has lost them
+    if (session.MayReclaim()) holders.insert(id);  // nobody gets anything until it does, or has lost it
   }
   std::erase_if(holders, [&](SessionId id) { return !HasLapsed(id, now); });
   return {holders.begin(), holders.end()};
 }
 
-Task<Result<bool>> Volume::TakeLocksFrom(SessionId id, Env& env) {
-  // First of all it is written down: were it forgotten, the session might name its locks to another process, and get
-  // them back from those who have them by then.
+Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
+  // First of all it is written down: were it forgotten, the session might name what it held to another process, and get
+  // it back from those who have it by then.
   bool lapsed = false;
   Decision decide = [this, id, &lapsed](Txn& txn, OpContext& context) -> Result<void> {
     const Session* session = context.state.sessions.Find(id);
     lapsed = session != nullptr && HasLapsed(id, context.now);
     if (!lapsed) return {};
     records::Session record = session->ToRecord();
-    record.set_locks_lost(true);
+    record.set_evicted(true);
     txn.PutSession(id, record);
     return {};
   };
   Publish publish = [id, &lapsed](VolumeState& state) {
-    if (lapsed) state.sessions.Find(id)->locks_lost = state.sessions.Find(id)->loss_recorded = true;
+    if (lapsed) state.sessions.Find(id)->evicted = state.sessions.Find(id)->loss_recorded = true;
   };
   Result<void> noted = co_await Run(std::move(decide), std::move(publish), env);
   CO_TRY(noted);
@@ -78,9 +80,10 @@ Task<Result<bool>> Volume::TakeLocksFrom(SessionId id, Env& env) {
   const std::lock_guard lock(mutex_);
   const Session* session = state_.sessions.Find(id);
   // Otherwise it was resumed since, and told that it still has them.
-  if (session != nullptr && session->locks_lost) {
+  if (session != nullptr && session->evicted) {
     state_.locks.Drop(id);
     state_.leases.ForgetGrants(id);
+    state_.leases.Drop(id);
   }
   GrantLocks();
   co_return true;
@@ -90,7 +93,7 @@ std::vector<SessionId> Volume::FindHeardLosses() {
   const std::lock_guard lock(mutex_);
   std::vector<SessionId> heard;
   for (const auto& [id, session] : state_.sessions.all()) {
-    if (session.loss_recorded && !session.locks_lost && session.loss_heard) heard.push_back(id);
+    if (session.loss_recorded && !session.evicted && session.loss_heard) heard.push_back(id);
   }
   return heard;
 }
@@ -99,10 +102,10 @@ Task<Result<void>> Volume::ForgetLoss(SessionId id, Env& env) {
   bool heard = false;
   Decision decide = [id, &heard](Txn& txn, OpContext& context) -> Result<void> {
     const Session* session = context.state.sessions.Find(id);
-    heard = session != nullptr && !session->locks_lost && session->loss_heard;
+    heard = session != nullptr && !session->evicted && session->loss_heard;
     if (!heard) return {};
     records::Session record = session->ToRecord();
-    record.set_locks_lost(false);
+    record.set_evicted(false);
     txn.PutSession(id, record);
     return {};
   };
