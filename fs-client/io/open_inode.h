@@ -83,6 +83,15 @@ class OpenInode {
   void NoteUnsynced(std::uint64_t index, ChunkPlace place, Epoch epoch);
   /// Our own cut at (or extension to) `size_bytes` is done: what lay behind it is forgotten.
   void CutTo(std::uint64_t size_bytes);
+  /// The kernel is about to be told that size and time with the known version. Whether it notices by itself that its
+  /// pages are of another one, and drops them (FUSE_AUTO_INVAL_DATA): it compares size and time.
+  bool KernelWillNotice(std::uint64_t size, std::int64_t mtime_ns) const {
+    return size != told_size || mtime_ns != told_mtime_ns;
+  }
+  void NoteTold(std::uint64_t size, std::int64_t mtime_ns) {
+    told_size = size;
+    told_mtime_ns = mtime_ns;
+  }
   /// The kernel's pages of `version` and before are gone.
   void NoteKernelDropped(std::uint64_t version) { kernel_version = std::max(kernel_version, version); }
 
@@ -105,6 +114,8 @@ class OpenInode {
   KnownFile known;
   /// The version under which the kernel's pages were read, our own writes included.
   std::uint64_t kernel_version = 0;
+  std::uint64_t told_size = 0;  // to the kernel, last
+  std::int64_t told_mtime_ns = 0;
   DirtyData dirty;
   /// How often the content turned out to have been changed elsewhere. What was sent before such a change may have gone
   /// to a chunk that is no longer the file's, or been cut away since: it is sent again before it is committed.

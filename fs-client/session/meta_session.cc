@@ -87,7 +87,7 @@ void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metase
   std::vector<Ino> lost_writes, kept_writes;
   for (std::uint64_t ino : reply.lost_writes()) lost_writes.emplace_back(ino);
   for (std::uint64_t ino : reply.kept_writes()) kept_writes.emplace_back(ino);
-  if (!Mutated("lease.keep_lost_writes")) handles_.LoseWrites(lost_writes);
+  handles_.LoseWrites(lost_writes);
   AdoptMap(reply.map());
 
   SessionState next;
@@ -184,10 +184,11 @@ Task<Result<void>> MetaSession::RenewOnce() {
   if (reply) {
     if (reply->message.has_map()) AdoptMap(reply->message.map());
     // Behind a new connection there may be a new metaserver process, which has to hear what we have open.
-    if (client.connection_count() == resumed_connection_) {
+    // Who has to resume may have lost what it has: until it is told what, nothing is good for longer.
+    if (client.connection_count() == resumed_connection_ && !reply->message.must_resume()) {
       const bool lapsed = reply->message.lapsed();
       if (state() == now) co_await leases_.Extend(loop->env(), LeaseEnd(sent_at, now->ttl), lapsed);
-      if (!reply->message.must_resume()) co_return Result<void>();
+      co_return Result<void>();
     }
   } else if (reply.error().code() != ErrorCode::kSessionExpired &&
              (loop->metaserver_count() == 1 || !IsRetryable(reply.error().code()))) {

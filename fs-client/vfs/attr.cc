@@ -80,7 +80,7 @@ Task<Result<Attributes>> VolumeVfs::SetAttr(Caller caller, Ino kernel_ino, AttrC
     Result<proto::SetAttrReply> reply = co_await Resize(loop, caller, std::move(request));
     if (!reply) co_return reply.error();
     parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-    CO_TRY_ASSIGN(attributes.attr, co_await Present(std::move(*reply->mutable_attr())));
+    attributes.attr = Show(reply->attr());
     co_return attributes;
   }
   // Writes set the time too: those before this call must not do so after it.
@@ -90,7 +90,7 @@ Task<Result<Attributes>> VolumeVfs::SetAttr(Caller caller, Ino kernel_ino, AttrC
       co_await parts_.meta.Mutate<proto::SetAttrReply>(loop, caller, proto::METHOD_SET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
   parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-  CO_TRY_ASSIGN(attributes.attr, co_await Present(std::move(*reply->mutable_attr())));
+  attributes.attr = Show(reply->attr());
   co_return attributes;
 }
 

@@ -112,7 +112,8 @@ Task<Result<void>> VolumeVfs::KillPrivileges(ClientLoop* loop, OpenInodePtr inod
   auto reply =
       co_await parts_.meta.Mutate<proto::SetAttrReply>(loop, kOwnWork, proto::METHOD_SET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
-  (void)TryPresent(reply->attr());
+  std::lock_guard lock(inode->mutex);
+  (void)inode->Observe(reply->attr());
   co_return Result<void>();
 }
 

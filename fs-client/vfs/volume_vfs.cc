@@ -66,8 +66,27 @@ std::optional<FileAttr> VolumeVfs::TryPresent(const proto::Attr& attr) {
   OpenInodePtr inode = parts_.files.FindInode(Ino(attr.ino()));
   if (inode == nullptr) return file;
   std::lock_guard lock(inode->mutex);
-  if (inode->Observe(attr) != OpenInode::Verdict::kCurrent) return std::nullopt;
-  return WithOwnWrites(file, attr, *inode);
+  OpenInode::Verdict verdict = inode->Observe(attr);
+  if (verdict == OpenInode::Verdict::kUndecided) return std::nullopt;
+  file = WithOwnWrites(file, attr, *inode);
+  if (verdict == OpenInode::Verdict::kForeign) {
+    // To invalidate the pages here would also void the answer that is being made: the kernel would not learn the size.
+    if (!inode->KernelWillNotice(file.size, file.mtime_ns)) return std::nullopt;
+    inode->NoteKernelDropped(inode->known.data_version);
+  }
+  inode->NoteTold(file.size, file.mtime_ns);
+  return file;
+}
+
+FileAttr VolumeVfs::Show(const proto::Attr& attr) {
+  FileAttr file = ToFileAttr(attr, parts_.root);
+  OpenInodePtr inode = S_ISREG(attr.mode()) ? parts_.files.FindInode(Ino(attr.ino())) : nullptr;
+  if (inode == nullptr) return file;
+  std::lock_guard lock(inode->mutex);
+  (void)inode->Observe(attr);
+  file = WithOwnWrites(file, attr, *inode);
+  inode->NoteTold(file.size, file.mtime_ns);
+  return file;
 }
 
 Task<Result<FileAttr>> VolumeVfs::Present(proto::Attr attr) {
@@ -144,9 +163,8 @@ Task<void> VolumeVfs::DropPages(OpenInodePtr inode) {
 Task<Result<void>> VolumeVfs::LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode) {
   Result<LeaseCache::Known> known = co_await LoadAttr(loop, caller, inode->ino());
   if (!known) co_return known.error();
-  if (TryPresent(known->attr)) co_return Result<void>();
-  Result<FileAttr> seen = co_await Present(std::move(known->attr));
-  if (!seen) co_return seen.error();
+  std::lock_guard lock(inode->mutex);
+  (void)inode->Observe(known->attr);
   co_return Result<void>();
 }
 

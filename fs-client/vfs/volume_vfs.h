@@ -111,6 +111,8 @@ class VolumeVfs final : public Vfs {
   /// The attributes as this mount has them: with what is being written here; after the kernel has dropped pages that
   /// somebody else made stale. Errors: kCancelled.
   Task<Result<FileAttr>> Present(proto::Attr attr);
+  /// The same for the answer to a change, with which the kernel does not look at its pages: it will ask again.
+  FileAttr Show(const proto::Attr& attr);
   /// As Present, if that needs no waiting.
   std::optional<FileAttr> TryPresent(const proto::Attr& attr);
   Task<Result<Entry>> PresentEntry(proto::Attr attr);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "common/base/check.h"
-#include "common/env/mutate.h"
 
 namespace gabion {
 
@@ -22,7 +21,7 @@ bool LeaseTable::MayGrant(SessionId session, Ino ino, TimePoint now) const {
   if (holders != holders_.end()) {
     for (const Holder& holder : holders->second) {
       if (holder.session == session) return holder.recalled == 0;
-      if (holder.mode == Mode::kWrite && !Mutated("lease.grant_beside_write")) return false;
+      if (holder.mode == Mode::kWrite) return false;
     }
   }
   // A client that does not return what it is asked for gets nothing more.
@@ -94,6 +93,16 @@ SessionId LeaseTable::Writer(Ino ino) const {
   auto found = holders_.find(ino);
   if (found == holders_.end() || found->second.front().mode != Mode::kWrite) return SessionId();
   return found->second.front().session;
+}
+
+std::vector<Ino> LeaseTable::WrittenBy(SessionId session) const {
+  std::vector<Ino> inodes;
+  auto found = sessions_.find(session);
+  if (found == sessions_.end()) return inodes;
+  for (Ino ino : found->second.by_age) {
+    if (Writer(ino) == session) inodes.push_back(ino);
+  }
+  return inodes;
 }
 
 std::size_t LeaseTable::CountOf(SessionId session) const {

@@ -51,6 +51,8 @@ class LeaseTable {
   std::vector<SessionId> Holders(Ino ino) const;
   /// Who holds a write lease on it; none: nobody.
   SessionId Writer(Ino ino) const;
+  /// On which it holds one.
+  std::vector<Ino> WrittenBy(SessionId session) const;
   std::size_t CountOf(SessionId session) const;
   std::size_t size() const { return size_; }
 

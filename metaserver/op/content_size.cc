@@ -77,7 +77,6 @@ Result<void> SetContentSize(Txn& txn, OpContext& context, Ino ino, records::Inod
     return Error(ErrorCode::kBusy, fmt::format("inode {} was cut: its chunk {} is to be trimmed before the file grows",
                                                ino.value(), inode.trim().chunk_index()));
   }
-  if (size_bytes == inode.size()) return {};
   if (size_bytes < inode.size()) {
     TRY(CutTo(txn, context, ino, inode, size_bytes));
     CountUsed(context, inode, std::min(inode.used_bytes(), RoundUp(size_bytes, kBlockBytes)));

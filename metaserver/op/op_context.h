@@ -68,6 +68,8 @@ struct OpContext {
   /// a write lease.
   std::vector<Ino> exclusive = {};
   std::vector<Ino> shown = {};
+  /// Whose leases are not in its way: `session`'s, or of one that the server acts for.
+  SessionId acts_for = session == nullptr ? SessionId() : session->id;
 
   bool SessionHasOpen(Ino ino) const { return session == nullptr || !session->resumed || session->HasOpen(ino); }
   bool OthersMayHaveOpen(Ino ino) const;

@@ -145,6 +145,11 @@ class Volume {
   /// Gives who waits what is free, and tells the sessions.
   void GrantLocks();
 
+  /// volume_locks.cc: the session may have written to these files and not said so: whoever has cached their content
+  /// looks again.
+  Task<Result<void>> MarkWritten(SessionId id, Env& env);
+  static constexpr std::size_t kMarkedAtOnce = 256;
+
   Task<Result<void>> LoadMisses(std::vector<Txn::Miss> misses);
   Task<Result<void>> AwaitApplied(CommitSeq seq);
 

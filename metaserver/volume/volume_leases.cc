@@ -20,7 +20,7 @@ void Volume::Wants::Add(SessionId own, Ino ino, LeaseTable::Mode mode, TimePoint
 
 Result<std::shared_ptr<AsyncEvent>> Volume::FindObstacle(Wants& wants, const Txn& txn, const OpContext& context) {
   LeaseTable& leases = state_.leases;
-  const SessionId own = context.session == nullptr ? SessionId() : context.session->id;
+  const SessionId own = context.acts_for;
   std::set<Ino> touched = txn.changed();
   touched.insert(context.exclusive.begin(), context.exclusive.end());
   std::shared_ptr<AsyncEvent> obstacle;

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <span>
+
 #include "metaserver/volume/volume.h"
 
 // What becomes of the locks that ops ask for (docs/locks.md), and of sessions that lapse with what others want.
@@ -77,6 +80,8 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
   if (!lapsed) co_return false;
   Result<void> durable = co_await cluster_.MakeDurable();
   CO_TRY(durable);
+  Result<void> marked = co_await MarkWritten(id, env);
+  CO_TRY(marked);
   const std::lock_guard lock(mutex_);
   const Session* session = state_.sessions.Find(id);
   // Otherwise it was resumed since, and told that it still has them.
@@ -87,6 +92,28 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
   }
   GrantLocks();
   co_return true;
+}
+
+Task<Result<void>> Volume::MarkWritten(SessionId id, Env& env) {
+  std::vector<Ino> written = WithState([id](VolumeState& state) { return state.leases.WrittenBy(id); });
+  while (!written.empty()) {
+    const std::size_t count = std::min<std::size_t>(written.size(), kMarkedAtOnce);
+    const std::span<const Ino> batch(written.end() - static_cast<std::ptrdiff_t>(count), written.end());
+    Decision decide = [id, batch](Txn& txn, OpContext& context) -> Result<void> {
+      context.acts_for = id;
+      for (Ino ino : batch) {
+        TRY_ASSIGN(std::optional<records::Inode> inode, txn.FindInode(ino));
+        if (!inode || context.state.leases.Writer(ino) != id) continue;
+        inode->set_data_version(context.state.NextDataVersion(inode->data_version()));
+        txn.PutInode(ino, *inode);
+      }
+      return {};
+    };
+    Result<void> marked = co_await Run(std::move(decide), {}, env);
+    CO_TRY(marked);
+    written.resize(written.size() - count);
+  }
+  co_return Result<void>();
 }
 
 std::vector<SessionId> Volume::FindHeardLosses() {
