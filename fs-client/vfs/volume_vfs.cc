@@ -94,14 +94,21 @@ Task<Result<FileAttr>> VolumeVfs::Present(proto::Attr attr) {
     if (std::optional<FileAttr> file = TryPresent(attr)) co_return *file;
     OpenInodePtr inode = parts_.files.FindInode(Ino(attr.ino()));
     if (inode == nullptr) continue;  // closed just now
+    CO_TRY_ASSIGN(const OpenInode::Verdict verdict, co_await Observe(inode, attr));
+    if (verdict == OpenInode::Verdict::kForeign) co_await DropPages(std::move(inode));
+  }
+}
+
+Task<Result<OpenInode::Verdict>> VolumeVfs::Observe(OpenInodePtr inode, const proto::Attr& attr) {
+  for (;;) {
     std::shared_ptr<AsyncEvent> changed;
     {
       std::lock_guard lock(inode->mutex);
-      if (inode->Observe(attr) == OpenInode::Verdict::kUndecided) changed = inode->changed.Add();
+      const OpenInode::Verdict verdict = inode->Observe(attr);
+      if (verdict != OpenInode::Verdict::kUndecided) co_return verdict;
+      changed = inode->changed.Add();
     }
-    if (changed == nullptr) {
-      co_await DropPages(std::move(inode));
-    } else if (!co_await WaitUnlessInterrupted(std::move(changed))) {
+    if (!co_await WaitUnlessInterrupted(std::move(changed))) {
       co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
     }
   }
@@ -166,17 +173,8 @@ Task<Result<void>> VolumeVfs::LookAgain(ClientLoop* loop, Caller caller, OpenIno
   auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
   parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-  for (;;) {
-    std::shared_ptr<AsyncEvent> changed;
-    {
-      std::lock_guard lock(inode->mutex);
-      if (inode->Observe(reply->attr()) != OpenInode::Verdict::kUndecided) co_return Result<void>();
-      changed = inode->changed.Add();
-    }
-    if (!co_await WaitUnlessInterrupted(std::move(changed))) {
-      co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
-    }
-  }
+  CO_TRY(co_await Observe(std::move(inode), reply->attr()));
+  co_return Result<void>();
 }
 
 void VolumeVfs::FinishTrimSoon(ClientLoop* loop, const OpenInodePtr& inode, const proto::Attr& attr) {

@@ -108,8 +108,9 @@ class VolumeVfs final : public Vfs {
   /// Errors: kStale; kIo (a lock was lost).
   Result<OpenHandlePtr> FindHandle(HandleId handle) const;
 
-  /// The attributes as this mount has them: with what is being written here; after the kernel has dropped pages that
-  /// somebody else made stale. Errors: kCancelled.
+  /// The attributes as this mount has them: with what is being written here. Pages that somebody else made stale the
+  /// kernel drops with this answer, if size or time tell it of them, and has dropped before it if not. Errors:
+  /// kCancelled.
   Task<Result<FileAttr>> Present(proto::Attr attr);
   /// The same for the answer to a change, with which the kernel does not look at its pages: it will ask again.
   FileAttr Show(const proto::Attr& attr);
@@ -124,6 +125,9 @@ class VolumeVfs final : public Vfs {
   Validity ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino, std::uint64_t number,
                       LeaseCache::Beside beside = LeaseCache::Beside::kLookup);
   Task<void> DropPages(OpenInodePtr inode);
+  /// Takes note of a reply's attributes, when it is clear whose change they show. `attr` is the awaiting caller's.
+  /// Errors: kCancelled.
+  Task<Result<OpenInode::Verdict>> Observe(OpenInodePtr inode, const proto::Attr& attr);
   /// Asks the metaserver for the open file's attributes, for calls that the kernel makes without asking itself. Nothing
   /// is done about the kernel's pages: of those one may be locked for this very call.
   Task<Result<void>> LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode);

@@ -4,17 +4,10 @@
 # timeout: 120
 import glob
 import os
-import sys
 import time
 
-from e2e import MOUNT, MOUNT2, STORE, step, write_file
-
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
+from e2e import STORE, write_file
+from two_mount_cases import case, run_cases
 
 
 def store(path, offset, data):
@@ -67,17 +60,4 @@ def append_after_a_write_elsewhere(a, b):
     return content == b"onetwothreefour" and not waited, f"{content}; waited for the kernel: {waited}"
 
 
-def main():
-    wrong = 0
-    for function in CASES:
-        for direction, (first, second) in enumerate(((MOUNT, MOUNT2), (MOUNT2, MOUNT))):
-            folder = f"{function.__name__}.{direction}"
-            os.mkdir(os.path.join(first, folder))
-            right, what = function(os.path.join(first, folder), os.path.join(second, folder))
-            print(f"{folder}: {'right' if right else 'WRONG'}; {what}", flush=True)
-            wrong += not right
-    step(f"{wrong} of {2 * len(CASES)} are wrong")
-    sys.exit(1 if wrong else 0)
-
-
-main()
+run_cases()

@@ -145,30 +145,18 @@ def count_on(parent, mount, name, seed, seconds):
     return counter.report()
 
 
-def strike(number, workers, dead):
+def strike(number, workers, dead, source):
     """Kills a client and mounts again; its processes go on then. `dead` gets their marks, and the errors they got."""
     name = "client" if number == 0 else f"client.{number + 1}"
     cluster("kill", name)
-    time.sleep(random.random() * 2)
+    time.sleep(source.random() * 2)
     cluster("start", name)
     for worker in workers:
         told = None if worker.done else worker.hear(WAIT_S)
-        if told is None or worker.done:
-            if told is not None:
-                worker.report = told
-            continue
-        dead[told[0]] = told[1]
-        worker.send("go on")
-
-
-def finish(worker):
-    """Its report."""
-    while not worker.done:
-        told = worker.hear(WAIT_S)
-        if worker.done:
-            worker.report = told
-    worker.process.join()
-    return worker.report
+        if not worker.done:
+            mark, dead_of = told
+            dead[mark] = dead_of
+            worker.send("go on")
 
 
 def main():
@@ -184,9 +172,9 @@ def main():
     while chosen.pause and time.monotonic() - begin + chosen.pause < chosen.seconds:
         time.sleep(chosen.pause * source.uniform(0.5, 1))
         number = source.randrange(len(where))
-        strike(number, workers[number], dead)
+        strike(number, workers[number], dead, source)
         kills += 1
-    reports = [finish(worker) for group in workers for worker in group]
+    reports = [worker.result(WAIT_S) for group in workers for worker in group]
     for _, _, marks, _ in reports:
         for mark in marks:
             expect(mark in dead, f"the mark of {mark} stood in a file that was locked, and its client was not killed: {sorted(dead)}")

@@ -27,8 +27,8 @@ import sys
 import time
 
 from e2e import expect, fail, step
-from linearize import Undecided, describe, describe_state, explain, level_name
-from posix_model import APPENDS, ATOMIC, ROOT, WALKS, Call, State
+from linearize import Undecided, describe, describe_state, explain
+from posix_model import APPENDS, ATOMIC, LEVELS, ROOT, WALKS, Call, State
 from stress import Worker, mounts, options, results
 
 FILES = ("p/a", "p/b", "p/c", "q/a", "q/b", "q/c")
@@ -235,7 +235,6 @@ class Actor:
             behind[seen[1]] = (*seen, os.pread(descriptor, 2 * READ_BYTES, 0))
         return tree, behind
 
-
     def contents_on_servers(self):
         """What direct reads find: what the servers have, whatever this mount's kernel keeps."""
         found = {}
@@ -384,9 +383,9 @@ class Lane:
             fail(f"{self.where()}: no order explains these {len(in_order)} calls and the tree after them\n{self.history}\n"
                  f"   after it:\n{describe_state(self.state)}\n   at most {count} of the calls can be put in order, of each mount "
                  f"{positions}, with this state after them:\n{describe_state(state)}")
-        self.explained[level_name(level)] += 1
+        self.explained[LEVELS[level]] += 1
         if level > ATOMIC and self.chosen.tell:
-            print(f"{level_name(level)}: {self.where()}\n{self.history}", flush=True)
+            print(f"{LEVELS[level]}: {self.where()}\n{self.history}", flush=True)
         self.rounds += 1
 
     def run(self):

@@ -40,15 +40,15 @@ def make(path, mode):
     database.close()
 
 
-def begin(database, kind):
-    """Waits for its turn for as long as it takes: SQLite's own waiting is not fair, and gives up after BUSY_S."""
+def when_possible(database, act, what):
+    """Does it again while the database is locked: SQLite's own waiting is not fair, and gives up after BUSY_S; and a commit that
+    has to wait for readers is refused meanwhile."""
     deadline = time.monotonic() + END_S
     while True:
         try:
-            database.execute(f"BEGIN {kind}")
-            return
+            return act(database)
         except sqlite3.OperationalError as error:
-            expect("locked" in str(error) and time.monotonic() < deadline, f"BEGIN {kind}: {error}")
+            expect("locked" in str(error) and time.monotonic() < deadline, f"{what}: {error}")
 
 
 def add(database, writer, number, source):
@@ -63,6 +63,8 @@ def add(database, writer, number, source):
 
 def look(database):
     """What must hold at any moment."""
+    if database.in_transaction:
+        database.execute("ROLLBACK")  # what a locked database has stopped
     database.execute("BEGIN")
     sums = database.execute("SELECT SUM(balance), COUNT(*) FROM accounts").fetchone()
     expect_eq(sums, (ACCOUNTS * BALANCE, ACCOUNTS), "the sum of the accounts")
@@ -82,9 +84,9 @@ def write_rows(_, mount, files, writer, seed, seconds):
         name = source.choice(list(files))
         database = databases[name]
         if source.random() < 0.1:
-            look_when_possible(database)
+            when_possible(database, look, "a reader")
             continue
-        begin(database, "IMMEDIATE")
+        when_possible(database, lambda one: one.execute("BEGIN IMMEDIATE"), "BEGIN")
         numbers = [number + place for place in range(source.choice((1, 1, 5)))]
         number = numbers[-1] + 1
         for one in numbers:
@@ -92,34 +94,11 @@ def write_rows(_, mount, files, writer, seed, seconds):
         if source.random() < 0.15:
             database.execute("ROLLBACK")
             continue
-        commit(database)
+        when_possible(database, lambda one: one.execute("COMMIT"), "COMMIT")
         committed[name] += numbers
     for database in databases.values():
         database.close()
     return committed
-
-
-def commit(database):
-    """A commit waits for readers; until then it may be refused, and tried again."""
-    deadline = time.monotonic() + END_S
-    while True:
-        try:
-            database.execute("COMMIT")
-            return
-        except sqlite3.OperationalError as error:
-            expect("locked" in str(error) and time.monotonic() < deadline, f"COMMIT: {error}")
-
-
-def look_when_possible(database):
-    deadline = time.monotonic() + END_S
-    while True:
-        try:
-            look(database)
-            return
-        except sqlite3.OperationalError as error:
-            expect("locked" in str(error) and time.monotonic() < deadline, f"a reader: {error}")
-            if database.in_transaction:
-                database.execute("ROLLBACK")
 
 
 def check(mount, name, committed):

@@ -5,17 +5,10 @@
 # timeout: 120
 import errno
 import os
-import sys
 import threading
 
-from e2e import MOUNT, MOUNT2, step, write_file
-
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
+from e2e import write_file
+from two_mount_cases import case, run_cases
 
 
 @case
@@ -64,17 +57,4 @@ def stat_of_a_directory_that_was_moved_elsewhere(a, b):
     return failed == 0, f"{failed} times ESTALE while a directory was moved {tries} times"
 
 
-def main():
-    wrong = 0
-    for function in CASES:
-        for direction, (first, second) in enumerate(((MOUNT, MOUNT2), (MOUNT2, MOUNT))):
-            folder = f"{function.__name__}.{direction}"
-            os.mkdir(os.path.join(first, folder))
-            right, what = function(os.path.join(first, folder), os.path.join(second, folder))
-            print(f"{folder}: {'right' if right else 'WRONG'}; {what}", flush=True)
-            wrong += not right
-    step(f"{wrong} of {2 * len(CASES)} are wrong")
-    sys.exit(1 if wrong else 0)
-
-
-main()
+run_cases()

@@ -3,7 +3,7 @@ were got, and ends in the state that was seen (Wing and Gong's search, which rem
 
 import re
 
-from posix_model import ATOMIC, DONE, LEVELS, ROOT, steps
+from posix_model import ATOMIC, DONE, ROOT, steps
 
 LIMIT = 400_000  # states to look at
 
@@ -120,7 +120,3 @@ def describe_state(state):
         if state.links(ino) == 0:
             lines.append(f"(no name): inode {ino} {kind} {mode:o} {_short(content)}")
     return "\n".join(f"      {line}" for line in lines)
-
-
-def level_name(level):
-    return LEVELS[level]

@@ -68,7 +68,7 @@ class Worker:
         self.process.start()
         _running.add(self)
         there.close()
-        self.done = False
+        self.done, self.returned = False, None
 
     def send(self, message):
         try:
@@ -87,14 +87,15 @@ class Worker:
             fail(f"{self.name} has ended without a word: {self.process.exitcode}")
         if kind == "failed":
             fail(f"{self.name}: {value}")
-        self.done = kind == "result"
+        if kind == "result":
+            self.done, self.returned = True, value
         return value
 
     def result(self, seconds):
         while not self.done:
-            value = self.hear(seconds)
+            self.hear(seconds)
         self.process.join(seconds)
-        return value
+        return self.returned
 
     def kill(self):
         """False if it does not end: it hangs in the kernel then."""

@@ -126,6 +126,14 @@ TEST_F(ContentTest, ChunkRequestsAreBounded) {
   EXPECT_EQ(CodeOf(client_.Call<OpKind::kRead>(&op::GetChunks, get)), ErrorCode::kInvalidArgument);
 }
 
+TEST_F(ContentTest, ACutToTheSizeThatItHasIsAChange) {
+  const Ino file = client_.File(kRootIno, "a");
+  ASSERT_TRUE(client_.CommitWrite(file, 10'000).has_value());
+  const std::uint64_t version = client_.AttrOf(file).data_version();
+  ASSERT_TRUE(client_.Truncate(file, 10'000).has_value());
+  EXPECT_GT(client_.AttrOf(file).data_version(), version);
+}
+
 TEST_F(ContentTest, ACutInAChunkIsTrimmedBeforeTheFileGrows) {
   const Ino file = client_.File(kRootIno, "a");
   ASSERT_TRUE(client_.CommitWrite(file, 10'000).has_value());
