@@ -7,6 +7,7 @@
 #include "fs-client/lease/recall_listener.h"
 #include "fs-client/lock/file_locks.h"
 #include "fs-client/session/group_source.h"
+#include "fs-client/vfs/recalled_writes.h"
 #include "fs-client/vfs/volume_vfs.h"
 
 namespace gabion {
@@ -60,6 +61,7 @@ class Client::Impl {
   MemoryBudget memory_;
   Reader reader_;
   WriteBack write_back_;
+  RecalledWrites recalled_writes_;
   VolumeVfs vfs_;
   bool started_ = false;
 };
@@ -81,7 +83,9 @@ Client::Impl::Impl(std::vector<Env*> envs, ClientOptions options)
       places_(meta_, session_, chunks_),
       memory_(options_.memory_bytes),
       reader_(chunks_, places_, memory_, tasks_),
-      write_back_({meta_, session_, chunks_, places_, memory_, kernel_, tasks_}),
+      write_back_({meta_, session_, chunks_, places_, memory_, kernel_, tasks_, leases_,
+                   [this](const OpenInodePtr& inode) { files_.Retire(inode); }}),
+      recalled_writes_(files_, write_back_),
       vfs_({loop_pointers_, session_, meta_, leases_, locks_, chunks_, places_, reader_, write_back_, files_, kernel_,
             root_, tasks_}) {}
 
@@ -127,6 +131,7 @@ Task<void> Client::Impl::Open(Result<void>& opened) {
   started_ = true;
   root_ = RootMap(session_.root_ino());
   session_.StartRenewing();
+  recalls_.SetWrites(recalled_writes_);
   tasks_.Spawn(loop->env().executor, recalls_.ListenUntilStopped(loop));
   tasks_.Spawn(loop->env().executor, write_back_.AgeUntilStopped(loop));
 }

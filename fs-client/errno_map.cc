@@ -63,6 +63,7 @@ int ToErrno(ErrorCode code) {
       return EINTR;
     // The cluster could not do it and the Vfs gave up waiting, or an invariant of ours is broken: programs know EIO.
     case ErrorCode::kIo:
+    case ErrorCode::kLeaseLost:
     case ErrorCode::kUnavailable:
     case ErrorCode::kConnectionLost:
     case ErrorCode::kDeadlineExceeded:

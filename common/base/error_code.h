@@ -33,6 +33,7 @@ enum class ErrorCode : std::uint16_t {
   kLocked = 22,
   kDeadlock = 23,
   kNoLocks = 24,
+  kLeaseLost = 25,
   kUnavailable = 40,
   kConnectionLost = 41,
   kDeadlineExceeded = 42,

@@ -46,7 +46,8 @@ Task<void> ChunkCalls::Watch(ClientLoop* loop) {
 
 Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
                                                        const google::protobuf::MessageLite& request,
-                                                       proto::ChunkTarget& target, Payload payload) {
+                                                       proto::ChunkTarget& target, Payload payload,
+                                                       const std::function<bool()>* may_send) {
   target.set_chunk_id(place.chunk.value());
   target.set_pg_id(place.pg.value());
   Retry retry(*this, loop, place.pg);
@@ -55,6 +56,9 @@ Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPl
     const ClusterView::Pg* pg = map->FindPg(place.pg);
     const ClusterView::Server* primary = pg == nullptr ? nullptr : map->FindServer(pg->primary);
     Error failure(ErrorCode::kUnavailable, fmt::format("placement group {} has no primary", place.pg.value()));
+    if (may_send != nullptr && !(*may_send)()) {
+      co_return Error(ErrorCode::kLeaseLost, "the session may have lapsed");
+    }
     if (primary != nullptr) {
       target.set_epoch(Mutated("client.no_epoch") ? 0 : pg->epoch.value());
       std::string header = request.SerializeAsString();
@@ -74,13 +78,14 @@ Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPl
 }
 
 Task<Result<Epoch>> ChunkCalls::Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
-                                      std::vector<BlockChecksum> checksums, bool sync) {
+                                      std::vector<BlockChecksum> checksums, bool sync,
+                                      const std::function<bool()>& may_send) {
   proto::WriteChunkRequest request;
   request.set_offset_bytes(offset_bytes);
   request.mutable_checksums()->Assign(checksums.begin(), checksums.end());
   request.set_sync(sync);
   Result<Answer> answer = co_await ToPrimary(loop, place, proto::METHOD_WRITE_CHUNK, request, *request.mutable_target(),
-                                             std::move(payload));
+                                             std::move(payload), &may_send);
   co_return EpochOf(answer);
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
@@ -31,9 +32,9 @@ class ChunkCalls {
   explicit ChunkCalls(MetaSession& session) : session_(session) {}
 
   /// Stores the payload in all in-sync members; durably with `sync`. `checksums` as in WriteChunkRequest. Returns the
-  /// epoch that it was answered in.
+  /// epoch that it was answered in. It is sent only while `may_send()`: kLeaseLost otherwise.
   Task<Result<Epoch>> Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
-                            std::vector<BlockChecksum> checksums, bool sync);
+                            std::vector<BlockChecksum> checksums, bool sync, const std::function<bool()>& may_send);
 
   /// Blocks as some in-sync member has them, verified; shorter where the chunk ends. Offset and length in whole blocks.
   /// A copy that is bad or out of reach is passed over, the primary's is the first choice. If it does not answer soon,
@@ -63,7 +64,7 @@ class ChunkCalls {
   /// `target` is inside `request`; both are the awaiting caller's.
   Task<Result<Answer>> ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
                                  const google::protobuf::MessageLite& request, proto::ChunkTarget& target,
-                                 Payload payload);
+                                 Payload payload, const std::function<bool()>* may_send = nullptr);
   /// In chunk_read.cc.
   class ReadRound;
   Task<void> AskCopy(ClientLoop* loop, ReadRace::Entry entry, ClusterView::Server server,

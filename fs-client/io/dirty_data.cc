@@ -210,6 +210,14 @@ void DirtyData::Landed(const WriteFramePtr& frame) {
   landed_bytes_ += frame->payload.size();
 }
 
+std::size_t DirtyData::DropGathering() {
+  const std::size_t bytes = std::exchange(gathering_bytes_, 0);
+  extents_.clear();
+  streamable_.clear();
+  total_bytes_ -= bytes;
+  return bytes;
+}
+
 std::size_t DirtyData::Dropped(const WriteFramePtr& frame) {
   CHECK(std::erase(sending_, frame) == 1);
   total_bytes_ -= frame->payload.size();

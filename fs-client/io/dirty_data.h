@@ -59,6 +59,8 @@ class DirtyData {
   WriteFramePtr TakeUpTo(std::uint64_t write);
 
   void Landed(const WriteFramePtr& frame);
+  /// Forgets what is gathered; the bytes it held.
+  std::size_t DropGathering();
   /// It could not be stored: forgotten. The bytes it held.
   std::size_t Dropped(const WriteFramePtr& frame);
 
@@ -74,6 +76,8 @@ class DirtyData {
   bool HasGathering(std::uint64_t up_to_write) const;
   bool HasSending(std::uint64_t up_to_write) const;
   bool HasUncommitted(std::uint64_t up_to_write) const;  // landed or committing
+  /// Beside what is being committed.
+  bool HasMore() const { return !extents_.empty() || !sending_.empty() || !landed_.empty(); }
   bool HasLanded() const { return !landed_.empty(); }
   bool empty() const { return extents_.empty() && sending_.empty() && landed_.empty() && committing_.empty(); }
 

@@ -1,9 +1,11 @@
 #include "fs-client/io/open_inode.h"
 
 #include <limits>
+#include <utility>
 
 #include "common/base/byte_units.h"
 #include "common/base/check.h"
+#include "common/base/log.h"
 
 namespace gabion {
 
@@ -37,6 +39,7 @@ OpenInode::Verdict OpenInode::Observe(const proto::Attr& attr) {
 
 /// The content changed elsewhere: whatever was derived from it is void.
 void OpenInode::Refresh(const proto::Attr& attr) {
+  if (attr.data_version() < kernel_version) kernel_version = 0;  // it is lost, with the metaserver's power
   known = KnownFile::From(attr);
   chunks.Clear();
   chunks.Set(0, ChunkPlace::From(attr.first_chunk()));
@@ -74,6 +77,20 @@ bool OpenInode::EndOwnChange(std::uint64_t base_version, const proto::Attr* repl
   if (alone && kernel_version == base_version) kernel_version = version;
   if (known.size != size_before) meta_unsynced = true;
   return alone;
+}
+
+void OpenInode::DoubtVersion() {
+  known.data_version = 0;
+  chunks.Clear();
+  ++foreign_changes;
+}
+
+void OpenInode::LoseDirty() {
+  if (dirty.empty() || std::exchange(lost, true)) return;
+  LogError(
+      "inode {}: {} bytes that were written and not brought to the chunkservers are lost: this client could not reach "
+      "the metaserver in time, and others may have used the file since",
+      ino_.value(), dirty.total_bytes());
 }
 
 void OpenInode::NoteUnsynced(std::uint64_t index, ChunkPlace place, Epoch epoch) {

@@ -17,6 +17,7 @@
 #include "fs-client/io/dirty_data.h"
 #include "fs-client/io/read_stream.h"
 #include "fs-client/io/wait_list.h"
+#include "fs-client/lease/lease_cache.h"
 #include "fs-client/session/client_loop.h"
 #include "proto/meta.pb.h"
 
@@ -39,6 +40,7 @@ struct KnownFile {
 /// handle hears of each once. Guarded by the file's mutex.
 struct WriteErrors {
   std::uint64_t count = 0;
+  std::uint64_t told = 0;  // so many of them to somebody
   Error last{ErrorCode::kOk, ""};
 
   void Add(Error error) {
@@ -81,8 +83,8 @@ class OpenInode {
   void NoteUnsynced(std::uint64_t index, ChunkPlace place, Epoch epoch);
   /// Our own cut at (or extension to) `size_bytes` is done: what lay behind it is forgotten.
   void CutTo(std::uint64_t size_bytes);
-  /// Whether the kernel, told this size and time, notices by itself that its pages are of an older version, and drops
-  /// them (FUSE_AUTO_INVAL_DATA): it compares both with what it was told last.
+  /// The kernel is about to be told that size and time with the known version. Whether it notices by itself that its
+  /// pages are of another one, and drops them (FUSE_AUTO_INVAL_DATA): it compares size and time.
   bool KernelWillNotice(std::uint64_t size, std::int64_t mtime_ns) const {
     return size != told_size || mtime_ns != told_mtime_ns;
   }
@@ -98,6 +100,15 @@ class OpenInode {
   bool KernelIsCurrent() const { return kernel_version == known.data_version; }
   /// Forgets read-ahead in [begin, end) of all handles.
   void DropReadAhead(std::uint64_t begin, std::uint64_t end);
+  /// The version that is known may be lost, and what the metaserver shows next be older; so may be the places of what
+  /// has landed.
+  void DoubtVersion();
+  /// The write lease that `dirty` was written under is lost.
+  void LoseDirty();
+  /// `dirty` has become less: if it is empty, there is nothing left to be lost.
+  void NoteLessDirty() {
+    if (dirty.empty()) lost = false;
+  }
 
   mutable std::mutex mutex;
   KnownFile known;
@@ -120,6 +131,11 @@ class OpenInode {
   WriteErrors errors;
   std::vector<OpenHandle*> handles;
   bool exclusive = false;  // writes wait: the file is being cut or punched
+  /// The write lease that `dirty` was written under is lost: what is gathered fails, and writes wait until it has.
+  bool lost = false;
+  bool removed = false;                         // nobody will see `dirty` any more
+  std::optional<LeaseCache::Return> downgrade;  // of the write lease, by the commit under way
+  unsigned acquiring = 0;                       // writes that have asked for a write lease, and are not taken in yet
   bool own_change = false;
   WaitList changed;       // woken by everything that flushes, writers and readers may wait for
   TimePoint dirty_since;  // while in the DirtyList

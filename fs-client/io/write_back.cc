@@ -19,6 +19,10 @@ namespace {
 // two write the same file without agreeing on anything.
 constexpr unsigned kMaxCommitTries = 4;
 
+Error LostError() {
+  return Error(ErrorCode::kIo, "what was written is lost, with the lease that it was written under");
+}
+
 /// Whom the metaserver takes privileges from: anybody but root.
 constexpr Caller kUnprivileged{65534, 65534, 0};
 
@@ -47,6 +51,7 @@ proto::CommitWriteRequest MakeCommit(const OpenInode& inode, const std::vector<W
     added += RoundUp(frame->end_bytes(), kBlockBytes) - RoundDown(frame->offset_bytes, kBlockBytes);
   }
   request.set_end_bytes(end);
+  request.set_under_lease(true);
   request.set_added_bytes(added);
   AddWritten(inode, frames, request);
   return request;
@@ -54,13 +59,17 @@ proto::CommitWriteRequest MakeCommit(const OpenInode& inode, const std::vector<W
 
 }  // namespace
 
-bool WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& inode, std::uint64_t offset,
-                         std::span<const std::byte> bytes, bool append) {
-  if (parts_.memory.full()) return false;
+WriteBack::Verdict WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& inode, std::uint64_t offset,
+                                       std::span<const std::byte> bytes, bool append) {
+  if (parts_.memory.full()) return Verdict::kWait;
   bool worth_sending = false;
   {
     std::lock_guard lock(inode->mutex);
-    if (inode->exclusive || inode->dirty.total_bytes() >= kMaxDirtyPerFile) return false;
+    if (inode->exclusive || inode->lost || inode->dirty.total_bytes() >= kMaxDirtyPerFile) return Verdict::kWait;
+    // Under the inode's mutex: what is taken in before the lease is given up is seen by who flushes it then.
+    if (!parts_.leases.cache().MayWrite(inode->ino(), loop->Now()) && !Mutated("lease.write_without")) {
+      return Verdict::kNeedLease;
+    }
     if (append) offset = inode->Size();
     parts_.memory.Take(inode->dirty.Write(offset, bytes));
     inode->write_time_ns = loop->env().clock.WallNowNs();
@@ -70,7 +79,7 @@ bool WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& inode, std::uint6
     worth_sending = inode->dirty.gathering_bytes() >= DirtyData::kStreamBytes;
   }
   if (worth_sending) Stream(loop, inode);
-  return true;
+  return Verdict::kTaken;
 }
 
 Task<void> WriteBack::AwaitRoom(ClientLoop* loop, OpenInodePtr inode) {
@@ -81,12 +90,15 @@ Task<void> WriteBack::AwaitRoom(ClientLoop* loop, OpenInodePtr inode) {
     co_return;
   }
   bool too_much = false;
+  bool lost = false;
   {
     std::lock_guard lock(inode->mutex);
+    lost = inode->lost;
     too_much = inode->dirty.total_bytes() >= kMaxDirtyPerFile;
-    if (too_much || inode->exclusive) room = inode->changed.Add();
+    if (too_much || lost || inode->exclusive) room = inode->changed.Add();
   }
   if (too_much) Stream(loop, inode);
+  if (lost) FlushInBackground(inode);
   if (room != nullptr) (void)co_await WaitUnlessInterrupted(std::move(room));
 }
 
@@ -130,12 +142,14 @@ Task<void> WriteBack::Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr f
       if (durability == Durability::kApplied) inode->NoteUnsynced(stored->index, stored->place, stored->epoch);
     } else {
       parts_.memory.Give(inode->dirty.Dropped(frame));
-      inode->errors.Add(stored.error());
+      if (!inode->removed) inode->errors.Add(stored.error());
+      inode->NoteLessDirty();
       dirty_list_.Update(inode, loop->Now());
     }
     woken = inode->changed.TakeAll();
   }
   WaitList::Wake(woken);
+  if (!stored) RetireIfClean(inode);
   if (!stored && stored.error().code() != ErrorCode::kCancelled) {
     LogError("inode {}: bytes {} to {} could not be written: {}", inode->ino().value(), frame->offset_bytes,
              frame->end_bytes(), stored.error().ToString());
@@ -162,9 +176,35 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
     checksums.insert(checksums.end(), pieces.begin(), pieces.end());
     at += slice.size();
   }
-  CO_TRY_ASSIGN(stored.epoch, co_await parts_.chunks.Write(loop, stored.place, in_chunk, std::move(payload),
-                                                           std::move(checksums), durability == Durability::kDurable));
-  co_return stored;
+  const std::function<bool()> may_send = [this, loop, ino = inode->ino()] {
+    return parts_.leases.cache().MayFlush(ino, loop->Now());
+  };
+  for (;;) {
+    CO_TRY(co_await AwaitLease(loop, inode));
+    Payload copy = payload;  // slices; the bytes are shared
+    std::vector<BlockChecksum> their_checksums = checksums;
+    Result<Epoch> written =
+        co_await parts_.chunks.Write(loop, stored.place, in_chunk, std::move(copy), std::move(their_checksums),
+                                     durability == Durability::kDurable, may_send);
+    if (!written && written.error().code() == ErrorCode::kLeaseLost) continue;  // for the moment, or for good
+    CO_TRY_ASSIGN(stored.epoch, std::move(written));
+    co_return stored;
+  }
+}
+
+/// While the session may have lapsed nothing that was written under a lease is sent: others may have got it. It goes on
+/// when the metaserver says that they have not. Errors: kIo (they have), kCancelled (the mount is being stopped).
+Task<Result<void>> WriteBack::AwaitLease(ClientLoop* loop, OpenInodePtr inode) {
+  constexpr Duration kLook = std::chrono::milliseconds(20);
+  for (;;) {
+    {
+      std::lock_guard lock(inode->mutex);
+      if (inode->lost) co_return LostError();
+    }
+    if (parts_.leases.cache().MayFlush(inode->ino(), loop->Now())) co_return Result<void>();
+    if (parts_.session.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
+    co_await loop->env().clock.SleepFor(kLook);
+  }
 }
 
 Task<void> WriteBack::Flush(ClientLoop* loop, OpenInodePtr inode, std::uint64_t up_to_write) {
@@ -227,17 +267,24 @@ Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
     inode->committing_since = std::exchange(inode->landed_since, UINT64_MAX);
   }
   Result<void> committed = co_await CommitLanded(loop, inode);
+  bool is_news = false;
   WaitList::Waiters woken;
   {
     std::lock_guard lock(inode->mutex);
     parts_.memory.Give(inode->dirty.EndCommit());
-    if (!committed) inode->errors.Add(committed.error());
+    // Of a file that was removed elsewhere nobody will see anything.
+    if (inode->downgrade) parts_.leases.cache().Returned(inode->ino(), *std::exchange(inode->downgrade, std::nullopt));
+    inode->removed |= inode->handles.empty() && !committed && committed.error().code() == ErrorCode::kStale;
+    is_news = !committed && !inode->removed && committed.error().code() != ErrorCode::kCancelled;
+    if (!committed && !inode->removed) inode->errors.Add(committed.error());
+    inode->NoteLessDirty();
     dirty_list_.Update(inode, loop->Now());
     if (inode->listed) inode->dirty_since = loop->Now();
     woken = inode->changed.TakeAll();
   }
   WaitList::Wake(woken);
-  if (!committed && committed.error().code() != ErrorCode::kCancelled) {
+  RetireIfClean(inode);
+  if (is_news) {
     LogError("inode {}: its new size could not be committed: {}", inode->ino().value(), committed.error().ToString());
   }
 }
@@ -252,31 +299,39 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
     bool outdated = false;
     {
       std::lock_guard lock(inode->mutex);
+      if (inode->lost) co_return LostError();
       outdated = inode->committing_since < inode->foreign_changes;
       if (!outdated) {
         if (std::exchange(inode->kill_privileges, false)) writer = kUnprivileged;
         request = MakeCommit(*inode, inode->dirty.committing());
         base = inode->BeginOwnChange();
+        // Others who look at what is closed and done need not wait.
+        const bool is_last = inode->handles.empty() && !inode->dirty.HasMore();
+        if (is_last && !inode->downgrade) inode->downgrade = parts_.leases.cache().Downgrade(request);
       }
     }
     if (outdated) {
       CO_TRY(co_await StoreAgain(loop, inode));
       continue;
     }
+    const bool downgrades = request.downgrade() != 0;
     auto reply = co_await parts_.meta.Mutate<proto::CommitWriteReply>(loop, writer, proto::METHOD_COMMIT_WRITE,
                                                                       std::move(request));
     bool alone = false;
     {
       std::lock_guard lock(inode->mutex);
       alone = inode->EndOwnChange(base, reply ? &reply->attr() : nullptr);
+      if (!reply && reply.error().code() == ErrorCode::kLeaseLost) inode->LoseDirty();
+      if (inode->lost) co_return LostError();
     }
+    if (reply) parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
     if (!reply && reply.error().code() == ErrorCode::kPermissionDenied && writer.uid != kOwnWork.uid) {
       writer = kOwnWork;  // the session has lost the handle that allowed it; the write was allowed nevertheless
       continue;
     }
     bool cut_pending = !reply && reply.error().code() == ErrorCode::kBusy;
     if (!reply && !cut_pending) co_return reply.error();
-    if (reply && (alone || tries >= kMaxCommitTries)) co_return Result<void>();
+    if (reply && (alone || downgrades || tries >= kMaxCommitTries)) co_return Result<void>();
     if (cut_pending) CO_TRY(co_await parts_.places.FinishForeignTrim(loop, inode->ino(), inode));
     CO_TRY(co_await StoreAgain(loop, inode));
   }
@@ -381,17 +436,39 @@ Task<Result<std::vector<ChunkPlace>>> WriteBack::AllPlaces(ClientLoop* loop, Ope
 
 Result<void> WriteBack::TakeErrorForSync(OpenHandle& handle) {
   std::lock_guard lock(handle.inode->mutex);
-  const WriteErrors& errors = handle.inode->errors;
+  WriteErrors& errors = handle.inode->errors;
   if (std::exchange(handle.errors_seen_by_sync, errors.count) == errors.count) return {};
-  handle.errors_seen_by_write = errors.count;
+  handle.errors_seen_by_write = errors.told = errors.count;
   return errors.last;
 }
 
 Result<void> WriteBack::TakeErrorForWrite(OpenHandle& handle) {
   std::lock_guard lock(handle.inode->mutex);
-  const WriteErrors& errors = handle.inode->errors;
+  WriteErrors& errors = handle.inode->errors;
   if (std::exchange(handle.errors_seen_by_write, errors.count) == errors.count) return {};
+  errors.told = errors.count;
   return errors.last;
+}
+
+void WriteBack::Discard(ClientLoop* loop, const OpenInodePtr& inode) {
+  {
+    std::lock_guard lock(inode->mutex);
+    if (!inode->handles.empty()) return;
+    inode->removed = true;
+    parts_.memory.Give(inode->dirty.DropGathering());
+    inode->NoteLessDirty();
+    dirty_list_.Update(inode, loop->Now());
+  }
+  RetireIfClean(inode);
+}
+
+void WriteBack::RetireIfClean(const OpenInodePtr& inode) {
+  bool clean = false;
+  {
+    std::lock_guard lock(inode->mutex);
+    clean = inode->dirty.empty() && inode->handles.empty();
+  }
+  if (clean) parts_.retire(inode);
 }
 
 void WriteBack::FlushInBackground(const OpenInodePtr& inode) {

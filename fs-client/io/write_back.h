@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 
 #include "common/coro/task_group.h"
 #include "common/rpc/cancellable_sleep.h"
@@ -11,6 +12,7 @@
 #include "fs-client/io/kernel_caches.h"
 #include "fs-client/io/memory_budget.h"
 #include "fs-client/io/open_inode.h"
+#include "fs-client/lease/leases.h"
 #include "fs-client/session/meta_call.h"
 
 namespace gabion {
@@ -34,14 +36,21 @@ class WriteBack {
     MemoryBudget& memory;
     KernelCaches& kernel;
     TaskGroup& tasks;
+    Leases& leases;
+    std::function<void(const OpenInodePtr&)> retire;  // nothing of it is gathered any more; under no lock
   };
 
   /// What `parts` refers to outlives it.
   explicit WriteBack(const Parts& parts) : parts_(parts) {}
 
-  /// Takes in bytes for the file; under no lock. False, and nothing taken, if the writer has to wait: AwaitRoom.
-  bool TryWrite(ClientLoop* loop, const OpenInodePtr& inode, std::uint64_t offset_bytes,
-                std::span<const std::byte> bytes, bool append);
+  enum class Verdict {
+    kTaken,
+    kWait,       // AwaitRoom
+    kNeedLease,  // without a write lease on the file nothing is taken in
+  };
+  /// Takes in bytes for the file, or says why not; under no lock.
+  Verdict TryWrite(ClientLoop* loop, const OpenInodePtr& inode, std::uint64_t offset_bytes,
+                   std::span<const std::byte> bytes, bool append);
   /// Returns when it is worth trying again, or when the request is interrupted.
   Task<void> AwaitRoom(ClientLoop* loop, OpenInodePtr inode);
 
@@ -50,6 +59,8 @@ class WriteBack {
   Task<void> Flush(ClientLoop* loop, OpenInodePtr inode, std::uint64_t up_to_write);
   /// All that was written so far.
   Task<void> FlushAll(ClientLoop* loop, OpenInodePtr inode);
+  /// The file's last name is gone, and nobody has it open: what was written to it needs not be sent.
+  void Discard(ClientLoop* loop, const OpenInodePtr& inode);
   /// FlushAll, then everything is durable, the metadata included; with `data_only` no more of that than leads to the
   /// data. Errors of syncing; of writing are in WriteErrors.
   Task<Result<void>> Sync(ClientLoop* loop, OpenInodePtr inode, bool data_only);
@@ -78,6 +89,8 @@ class WriteBack {
   void Stream(ClientLoop* loop, const OpenInodePtr& inode);
   Task<void> SendAndStream(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr frame);
   Task<void> Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr frame, Durability durability);
+  Task<Result<void>> AwaitLease(ClientLoop* loop, OpenInodePtr inode);
+  void RetireIfClean(const OpenInodePtr& inode);
   Task<Result<Stored>> Store(ClientLoop* loop, OpenInodePtr inode, std::uint64_t offset_bytes, Payload payload,
                              Durability durability);
   Task<void> Commit(ClientLoop* loop, OpenInodePtr inode);

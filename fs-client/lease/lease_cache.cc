@@ -7,7 +7,7 @@
 
 namespace gabion {
 
-void LeaseCache::Begin(const proto::LeaseNote& note, TimePoint valid_until) {
+void LeaseCache::Begin(const proto::LeaseNote& note, std::span<const Ino> kept_writes, TimePoint valid_until) {
   std::lock_guard lock(mutex_);
   if (!Mutated("lease.keep_over_resume")) {
     records_.clear();
@@ -19,20 +19,26 @@ void LeaseCache::Begin(const proto::LeaseNote& note, TimePoint valid_until) {
   ++generation_;
   floor_ = note.number();
   valid_until_ = valid_until;
+  for (Ino ino : kept_writes) {
+    Record& record = At(ino);
+    record.lease = record.since = note.number() + 1;
+    record.write = true;
+    ++leases_;
+  }
 }
 
 LeaseCache::KernelWork LeaseCache::Extend(TimePoint valid_until, TimePoint now, bool lapsed) {
   KernelWork work;
   std::lock_guard lock(mutex_);
   // The kernel's own times are over as well, but for what was on its way there when this process was stopped.
-  if ((lapsed || now >= valid_until_) && !Mutated("lease.revive")) work = DropAll();
+  if ((lapsed || now >= valid_until_) && !Mutated("lease.revive")) work = DropAll(true);
   valid_until_ = std::max(valid_until_, valid_until);
   return work;
 }
 
 LeaseCache::KernelWork LeaseCache::End() {
   std::lock_guard lock(mutex_);
-  KernelWork work = DropAll();
+  KernelWork work = DropAll(false);
   work.wait_until = told_until_;
   records_.clear();
   floors_.clear();
@@ -62,12 +68,20 @@ std::uint64_t LeaseCache::generation() const {
   return generation_;
 }
 
+bool LeaseCache::IsCurrent(const proto::LeaseNote& note) const {
+  return note.number() > 0 && note.era() == era_ && note.asked() == generation_;
+}
+
 bool LeaseCache::Accepts(const proto::LeaseNote& note, TimePoint now) const {
-  return note.number() > 0 && note.era() == era_ && note.asked() == generation_ && now >= quiet_until_;
+  return IsCurrent(note) && now >= quiet_until_;
 }
 
 void LeaseCache::Learn(const proto::LeaseNote& note, const proto::Attr& attr, TimePoint now) {
   std::lock_guard lock(mutex_);
+  // Whatever an op of our own may still do to the file, nobody else does anything to it.
+  if (attr.write_leased() && IsCurrent(note)) {
+    if (Record* record = GrantedAt(note, Ino(attr.ino()))) record->write = true;
+  }
   if (Accepts(note, now)) LearnAttr(note, attr);
 }
 
@@ -183,16 +197,29 @@ LeaseCache::KernelWork LeaseCache::Recalled(std::span<const proto::Recall> recal
   KernelWork work;
   std::lock_guard lock(mutex_);
   for (const proto::Recall& recall : recalls) {
-    const Ino ino(recall.ino());
-    Record& record = At(ino);
-    record.recalled = std::max(record.recalled, recall.number());
-    if (record.lease != 0 && record.lease <= recall.number()) {
-      DropLease(ino, record, work);
-      floors_.push_back(ino);
-    }
+    TakeBack(recall, work);
   }
   ForgetOldFloors();
   return work;
+}
+
+LeaseCache::WriteRecall LeaseCache::RecalledWrite(const proto::Recall& recall) {
+  WriteRecall recalled;
+  std::lock_guard lock(mutex_);
+  const Return before = last_return_;
+  TakeBack(recall, recalled.work);
+  if (last_return_ != before) recalled.flushing = last_return_;
+  ForgetOldFloors();
+  return recalled;
+}
+
+void LeaseCache::TakeBack(const proto::Recall& recall, KernelWork& work) {
+  const Ino ino(recall.ino());
+  Record& record = At(ino);
+  record.recalled = std::max(record.recalled, recall.number());
+  if (record.lease == 0 || record.lease > recall.number()) return;
+  DropLease(ino, record, work);
+  floors_.push_back(ino);
 }
 
 LeaseCache::Record& LeaseCache::At(Ino ino) {
@@ -223,6 +250,7 @@ void LeaseCache::ForgetAllNames() {
 void LeaseCache::DropLease(Ino ino, Record& record, KernelWork& work) {
   if (record.lease == 0) return;
   record.lease = record.since = 0;
+  if (std::exchange(record.write, false)) record.returning.push_back(++last_return_);
   --leases_;
   work.wait_until = std::max(work.wait_until, record.told_until);
   ForgetAttributesOf(ino, record, work);
@@ -230,10 +258,11 @@ void LeaseCache::DropLease(Ino ino, Record& record, KernelWork& work) {
 }
 
 /// What remains are the numbers that tell old answers.
-LeaseCache::KernelWork LeaseCache::DropAll() {
+LeaseCache::KernelWork LeaseCache::DropAll(bool reads_only) {
   KernelWork work;
   ++generation_;
   for (auto& [ino, record] : records_) {
+    if (reads_only && (record.write || !record.returning.empty())) continue;
     if (record.lease != 0) floors_.push_back(ino);
     DropLease(ino, record, work);
   }
@@ -246,7 +275,7 @@ void LeaseCache::ForgetOldFloors() {
   while (floors_.size() > kMaxFloors) {
     auto found = records_.find(floors_.front());
     floors_.pop_front();
-    if (found == records_.end() || found->second.lease != 0) continue;
+    if (found == records_.end() || found->second.lease != 0 || !found->second.returning.empty()) continue;
     floor_ = std::max({floor_, found->second.recalled, found->second.changed});
     records_.erase(found);
   }
@@ -262,6 +291,42 @@ std::optional<LeaseCache::Known> LeaseCache::Find(Ino ino, TimePoint now) const 
   std::lock_guard lock(mutex_);
   const Record* record = FindValid(ino, now);
   return record == nullptr ? std::nullopt : record->known;
+}
+
+bool LeaseCache::MayWrite(Ino ino, TimePoint now) const {
+  std::lock_guard lock(mutex_);
+  const Record* record = FindValid(ino, now);
+  return record != nullptr && record->write;
+}
+
+bool LeaseCache::IsReturning(Ino ino) const {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(ino);
+  return found != records_.end() && !found->second.returning.empty();
+}
+
+bool LeaseCache::MayFlush(Ino ino, TimePoint now) const {
+  std::lock_guard lock(mutex_);
+  const Record* record = FindValid(ino, now);
+  return record != nullptr && (record->write || !record->returning.empty());
+}
+
+std::optional<LeaseCache::Return> LeaseCache::Downgrade(proto::CommitWriteRequest& request) {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(Ino(request.ino()));
+  if (found == records_.end() || !std::exchange(found->second.write, false)) return std::nullopt;
+  found->second.returning.push_back(++last_return_);
+  request.set_downgrade(found->second.lease);
+  request.set_downgrade_era(era_);
+  return last_return_;
+}
+
+void LeaseCache::Returned(Ino ino, Return done) {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(ino);
+  if (found == records_.end() || std::erase(found->second.returning, done) == 0) return;
+  if (found->second.lease == 0) floors_.push_back(ino);
+  ForgetOldFloors();
 }
 
 std::optional<Ino> LeaseCache::FindEntry(Ino directory, const std::string& name, TimePoint now) const {

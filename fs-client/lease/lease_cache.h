@@ -17,7 +17,8 @@
 namespace gabion {
 
 /// What the client may use without asking, because the metaserver has granted its session leases (docs/leases.md): the
-/// attributes of inodes, and the entries of directories. Inode numbers are the metaserver's.
+/// attributes of inodes, and the entries of directories; and which files it may write without telling. Inode numbers
+/// are the metaserver's.
 ///
 /// Leases are good until the session may have lapsed, by this client's clock; nothing is used after that. Answers and
 /// recalls that cross each other are told apart by their numbers: whatever a recall or a change of our own has made old
@@ -47,10 +48,14 @@ class LeaseCache {
     TimePoint wait_until;         // till then it uses entries, or takes in answers that invalidations do not reach
     std::vector<Ino> attributes;  // to be invalidated after that
   };
+  /// A write lease that is given up, from its recall or downgrade to its return.
+  using Return = std::uint64_t;
 
-  /// A session begins or goes on; leases count from this answer on, until `valid_until`.
-  void Begin(const proto::LeaseNote& note, TimePoint valid_until);
-  /// The session was renewed. If it has lapsed before that (`lapsed`: the metaserver says so), all leases are gone.
+  /// A session begins or goes on; leases count from this answer on, until `valid_until`. `kept_writes`: the inodes of
+  /// which it has write leases still, granted by the number after the note's.
+  void Begin(const proto::LeaseNote& note, std::span<const Ino> kept_writes, TimePoint valid_until);
+  /// The session was renewed. If it has lapsed before that (`lapsed`: the metaserver says so), all leases are gone but
+  /// for write leases.
   KernelWork Extend(TimePoint valid_until, TimePoint now, bool lapsed);
   /// Forgets everything, and takes nothing in until Begin.
   KernelWork End();
@@ -76,14 +81,31 @@ class LeaseCache {
   void LearnEmpty(const proto::LeaseNote& note, Ino directory, TimePoint now);
   /// An answer to an op of our own tells what it changed, and how it is since.
   KernelWork Changed(const proto::LeaseNote& note, TimePoint now);
-  /// Gives up what was recalled.
+  /// Gives up what was recalled. What is written under a write lease that is not returned yet (MayFlush) may still be
+  /// brought to the servers.
   KernelWork Recalled(std::span<const proto::Recall> recalls);
+  struct WriteRecall {
+    KernelWork work;
+    std::optional<Return> flushing;  // none: there was no write lease
+  };
+  WriteRecall RecalledWrite(const proto::Recall& recall);
+  /// The file's write lease, if there is one, is from now on only good for what is to be flushed; the last of that is
+  /// committed with this request, which tells the metaserver.
+  std::optional<Return> Downgrade(proto::CommitWriteRequest& request);
+  /// It was returned: nothing written under it was left.
+  void Returned(Ino ino, Return done);
 
   struct Known {
     proto::Attr attr;
     std::uint64_t number = 0;  // of the answer that it is from
   };
   std::optional<Known> Find(Ino ino, TimePoint now) const;
+  /// Whether the file may be written without telling anybody.
+  bool MayWrite(Ino ino, TimePoint now) const;
+  /// Whether a write lease was recalled that is not returned yet: until then nobody asks for it again.
+  bool IsReturning(Ino ino) const;
+  /// Whether what was written so may be brought to the servers now.
+  bool MayFlush(Ino ino, TimePoint now) const;
   /// What the name leads to, no inode number if there is no such name; none if that is not known.
   std::optional<Ino> FindEntry(Ino directory, const std::string& name, TimePoint now) const;
   /// A page of a directory that is known to be complete, as the metaserver would give it, as far as the attributes are
@@ -115,6 +137,8 @@ class LeaseCache {
     std::uint64_t since = 0;     // and of the first since it is held
     std::uint64_t recalled = 0;  // grants up to it are void
     std::uint64_t changed = 0;   // what was shown before it is old
+    bool write = false;          // it is a write lease
+    std::vector<Return> returning;
     std::optional<Known> known;  // under a lease, as the names
     KnownNames names;
     bool attributes_told = false;  // to the kernel, which may use them while the session is good
@@ -122,6 +146,9 @@ class LeaseCache {
     TimePoint quiet_until;         // of a directory: nothing of it is for the kernel before that
   };
 
+  /// Whether it belongs to this session as it is now, so that its grants count.
+  bool IsCurrent(const proto::LeaseNote& note) const;
+  /// And what it shows is as it is.
   bool Accepts(const proto::LeaseNote& note, TimePoint now) const;
   /// Under mutex_; its record, made if it has none.
   Record& At(Ino ino);
@@ -135,14 +162,17 @@ class LeaseCache {
   static void ForgetAttributesOf(Ino ino, Record& record, KernelWork& work);
   void ForgetNamesOf(Record& record, std::uint64_t number);
   void ForgetAllNames();
+  void TakeBack(const proto::Recall& recall, KernelWork& work);
   void DropLease(Ino ino, Record& record, KernelWork& work);
-  KernelWork DropAll();
+  /// `reads_only`: not the write leases.
+  KernelWork DropAll(bool reads_only);
   KernelWork ForgetAllKnown();
   void ForgetOldFloors();
 
   mutable std::mutex mutex_;
   std::uint64_t era_ = 0;
   std::uint64_t generation_ = 1;
+  Return last_return_ = 0;
   std::uint64_t floor_ = 0;  // grants of inodes without a record count only if later
   TimePoint valid_until_;
   TimePoint quiet_until_;

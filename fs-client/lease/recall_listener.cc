@@ -69,6 +69,10 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
   const TimePoint now = loop->Now();
   Recalls at_once, later;
   for (const proto::Recall& recall : told.recalls()) {
+    if (recall.write()) {
+      tasks_.Spawn(loop->env().executor, GiveBackWrite(loop, told.era(), recall));
+      continue;
+    }
     LeaseCache::KernelWork work;
     if (!Mutated("lease.return_first")) work = leases_.cache().Recalled(std::span(&recall, 1));
     Recalls& recalls = work.wait_until > now ? later : at_once;
@@ -83,6 +87,20 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
     LeaseCache::KernelWork late = leases_.cache().Recalled(recalls);
     (void)co_await leases_.Forget(loop->env(), std::move(late));
   }
+}
+
+Task<void> RecallListener::GiveBackWrite(ClientLoop* loop, std::uint64_t era, proto::Recall recall) {
+  const Ino ino(recall.ino());
+  // It may be recalled in the very moment in which it is granted: whoever asked for it comes first, or would get
+  // nowhere.
+  co_await writes_->AwaitWriters(loop, ino);
+  Recalls recalls;
+  LeaseCache::WriteRecall recalled = leases_.cache().RecalledWrite(recall);
+  recalls.work = std::move(recalled.work);
+  if (!Mutated("lease.return_unflushed")) co_await writes_->Flush(loop, ino);
+  recalls.leases.push_back(std::move(recall));
+  co_await Return(loop, era, std::move(recalls));
+  if (recalled.flushing) leases_.cache().Returned(ino, *recalled.flushing);
 }
 
 /// Until it is done, or leases of another era are in use. What the kernel does not forget is not given back: the

@@ -11,6 +11,16 @@
 
 namespace gabion {
 
+/// What was written under leases that are recalled.
+class LeasedWrites {
+ public:
+  virtual ~LeasedWrites() = default;
+  /// Returns when those who have asked for a write lease on the inode have used it, or soon.
+  virtual Task<void> AwaitWriters(ClientLoop* loop, Ino ino) = 0;
+  /// Returns when what was written to the inode is with the servers, or is lost.
+  virtual Task<void> Flush(ClientLoop* loop, Ino ino) = 0;
+};
+
 /// Keeps a call waiting at the metaserver for recalled leases, and returns them when nothing uses them any more
 /// (docs/leases.md); and hears of granted locks (docs/locks.md). It has a connection of its own: on the others, ops may
 /// be waiting for what is to be returned. On the first loop.
@@ -20,6 +30,8 @@ class RecallListener {
   RecallListener(MetaSession& session, Leases& leases, HeldLocks& locks, TaskGroup& tasks)
       : session_(session), leases_(leases), locks_(locks), tasks_(tasks) {}
 
+  /// Before ListenUntilStopped; outlives it.
+  void SetWrites(LeasedWrites& writes) { writes_ = &writes; }
   Task<void> ListenUntilStopped(ClientLoop* loop);
   /// Ends the call that waits, after MetaSession::StopWaiting.
   Task<void> Stop();
@@ -32,6 +44,7 @@ class RecallListener {
     LeaseCache::KernelWork work;  // before they are returned
   };
   Task<void> GiveBack(ClientLoop* loop, proto::WaitRecallsReply told);
+  Task<void> GiveBackWrite(ClientLoop* loop, std::uint64_t era, proto::Recall recall);
   Task<void> Return(ClientLoop* loop, std::uint64_t era, Recalls recalls);
   RpcClient& Connection(ClientLoop* loop, std::size_t metaserver);
 
@@ -39,6 +52,7 @@ class RecallListener {
   Leases& leases_;
   HeldLocks& locks_;
   TaskGroup& tasks_;
+  LeasedWrites* writes_ = nullptr;
   std::map<std::size_t, std::unique_ptr<RpcClient>> connections_;  // by metaserver
   std::uint64_t era_ = 0;                                          // of `last_`
   std::uint64_t last_ = 0;  // the number of the last recall or grant that arrived

@@ -66,6 +66,9 @@ Task<Result<void>> MetaSession::OpenAt(ClientLoop* loop, std::size_t metaserver,
   if (!Mutated("lease.keep_over_resume")) co_await leases_.End(loop->env());
   for (proto::OpenHandle& handle : handles_.OpenHandles()) *request.add_reclaim() = std::move(handle);
   for (proto::FileLock& lock : locks_.NameLocks()) *request.add_reclaim_locks() = std::move(lock);
+  if (!Mutated("lease.name_no_writes")) {
+    for (Ino ino : handles_.WrittenInodes()) request.add_reclaim_writes(ino.value());
+  }
   RpcClient& client = loop->Metaserver(metaserver);
   const TimePoint sent_at = loop->Now();
   Payload none;
@@ -81,6 +84,10 @@ void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metase
   std::vector<HandleId> lost;
   for (std::uint64_t handle : reply.lost_handles()) lost.emplace_back(handle);
   if (!lost.empty()) handles_.MarkLost(lost);
+  std::vector<Ino> lost_writes, kept_writes;
+  for (std::uint64_t ino : reply.lost_writes()) lost_writes.emplace_back(ino);
+  for (std::uint64_t ino : reply.kept_writes()) kept_writes.emplace_back(ino);
+  handles_.LoseWrites(lost_writes);
   AdoptMap(reply.map());
 
   SessionState next;
@@ -89,7 +96,9 @@ void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metase
   next.ttl = std::max<Duration>(std::chrono::milliseconds(reply.ttl_ms()), std::chrono::milliseconds(300));
   next.metaserver = metaserver;
   next.resumed_at = reply.note().number();
-  leases_.cache().Begin(reply.note(), LeaseEnd(sent_at, next.ttl));
+  const bool is_new_process = reply.note().era() != std::exchange(era_, reply.note().era());
+  if (is_new_process) handles_.DoubtVersions();
+  leases_.cache().Begin(reply.note(), kept_writes, LeaseEnd(sent_at, next.ttl));
 
   std::lock_guard lock(mutex_);
   if (state_ == nullptr) root_ino_ = Ino(reply.root_ino());
@@ -175,10 +184,11 @@ Task<Result<void>> MetaSession::RenewOnce() {
   if (reply) {
     if (reply->message.has_map()) AdoptMap(reply->message.map());
     // Behind a new connection there may be a new metaserver process, which has to hear what we have open.
-    if (client.connection_count() == resumed_connection_) {
+    // Who has to resume may have lost what it has: until it is told what, nothing is good for longer.
+    if (client.connection_count() == resumed_connection_ && !reply->message.must_resume()) {
       const bool lapsed = reply->message.lapsed();
       if (state() == now) co_await leases_.Extend(loop->env(), LeaseEnd(sent_at, now->ttl), lapsed);
-      if (!reply->message.must_resume()) co_return Result<void>();
+      co_return Result<void>();
     }
   } else if (reply.error().code() != ErrorCode::kSessionExpired &&
              (loop->metaserver_count() == 1 || !IsRetryable(reply.error().code()))) {

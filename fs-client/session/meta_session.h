@@ -28,6 +28,12 @@ class HandleRegistry {
   /// The metaserver does not know these, of the ones that OpenHandles named last. Those that were open then are lost:
   /// calls on them fail with kStale from now on.
   virtual void MarkLost(const std::vector<HandleId>& handles) = 0;
+  /// The inodes of which there is data that was written under a write lease and is not with the servers.
+  virtual std::vector<Ino> WrittenInodes() = 0;
+  /// The metaserver is another process: what the one before has shown may be gone, if its machine lost power.
+  virtual void DoubtVersions() = 0;
+  /// That data is lost: the session does not have these leases any more.
+  virtual void LoseWrites(const std::vector<Ino>& inodes) = 0;
 };
 
 /// The file locks of the client, as the session must name them when it resumes. Any thread.
@@ -139,6 +145,7 @@ class MetaSession {
   std::atomic<bool> fetching_ahead_ = false;
   DelegatedIds ids_;
   CancellableSleep renew_sleep_;
+  std::uint64_t era_ = 0;  // of the metaserver's process that the session was opened or resumed with
   std::uint64_t resumed_connection_ =
       0;  // of the first loop's connection: which one the metaserver knows our handles by
 };

@@ -153,7 +153,14 @@ Task<Result<void>> VolumeVfs::Unlink(Caller caller, Ino parent, std::string name
   request.set_name(std::move(name));
   auto reply = co_await parts_.meta.Mutate<proto::UnlinkReply>(loop, caller, proto::METHOD_UNLINK, std::move(request));
   if (!reply) co_return reply.error();
+  if (reply->unused()) DiscardRemoved(loop, Ino(reply->ino()));
   co_return Result<void>();
+}
+
+/// No other client has the file open: if nobody here has, what was written to it needs not be sent.
+void VolumeVfs::DiscardRemoved(ClientLoop* loop, Ino ino) {
+  OpenInodePtr inode = parts_.files.FindInode(ino);
+  if (inode != nullptr) parts_.write_back.Discard(loop, inode);
 }
 
 Task<Result<void>> VolumeVfs::Rmdir(Caller caller, Ino parent, std::string name) {
@@ -184,6 +191,7 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
   request.set_exchange(flags == kRenameExchange);
   auto reply = co_await parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request));
   if (!reply) co_return reply.error();
+  if (reply->replaced_unused()) DiscardRemoved(loop, Ino(reply->replaced_ino()));
   co_await parts_.leases.Moved(loop->env(), ToServer(parent), ToServer(new_parent));
   co_return Result<void>();
 }

@@ -41,16 +41,15 @@ Task<Result<CreatedFile>> VolumeVfs::MakeOpen(ClientLoop* loop, Caller caller, p
   request.set_handle_id(handle.value());
   request.set_exclusive((flags & O_EXCL) != 0);
   request.set_open_flags(flags & kFlagsForServer);
+  request.set_want_write_lease((flags & O_ACCMODE) != O_RDONLY);
   auto reply = co_await Make(loop, caller, std::move(request));
   if (!reply) {
     parts_.files.Abandon(handle);
     if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
     co_return reply.error();
   }
-  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-  proto::Attr attr = reply->attr();
   CreatedFile created;
-  created.file = co_await FinishOpen(handle, std::move(attr), flags, reply->created());
+  created.file = co_await FinishOpen(loop, handle, reply->note(), reply->attr(), flags, reply->created());
   CO_TRY_ASSIGN(created.entry, co_await PresentEntry(std::move(*reply->mutable_attr())));
   co_return created;
 }
@@ -62,6 +61,7 @@ Task<Result<OpenedFile>> VolumeVfs::Open(Caller caller, Ino ino, std::uint32_t f
   request.set_ino(ToServer(ino).value());
   request.set_handle_id(handle.value());
   request.set_flags(flags & kFlagsForServer);
+  request.set_want_write_lease((flags & O_ACCMODE) != O_RDONLY);
   parts_.files.Announce(handle, ToServer(ino));
   Task<Result<proto::OpenReply>> opening = (flags & O_TRUNC) != 0 ? OpenTruncated(loop, caller, std::move(request))
                                                                   : SendOpen(loop, caller, std::move(request));
@@ -71,8 +71,7 @@ Task<Result<OpenedFile>> VolumeVfs::Open(Caller caller, Ino ino, std::uint32_t f
     if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
     co_return reply.error();
   }
-  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-  co_return co_await FinishOpen(handle, std::move(*reply->mutable_attr()), flags, false);
+  co_return co_await FinishOpen(loop, handle, reply->note(), reply->attr(), flags, false);
 }
 
 /// Opening a handle twice is harmless, so it needs no number.
@@ -89,8 +88,11 @@ Task<Result<proto::OpenReply>> VolumeVfs::OpenTruncated(ClientLoop* loop, Caller
                                                      0);
 }
 
-Task<OpenedFile> VolumeVfs::FinishOpen(HandleId handle, proto::Attr attr, std::uint32_t flags, bool fresh) {
+Task<OpenedFile> VolumeVfs::FinishOpen(ClientLoop* loop, HandleId handle, const proto::LeaseNote& note,
+                                       const proto::Attr& attr, std::uint32_t flags, bool fresh) {
   OpenFiles::Opened opened = parts_.files.Finish(handle, attr, flags, fresh);
+  // After the file knows its size: with a write lease, an append goes to its end.
+  parts_.leases.cache().Learn(note, attr, loop->Now());
   if (opened.stale_pages) co_await DropPages(opened.handle->inode);
   OpenedFile file;
   file.handle = handle;
@@ -105,8 +107,7 @@ Task<void> VolumeVfs::Release(Ino ino, HandleId id) {
   if (handle == nullptr) co_return;
   const bool has_locks = parts_.locks.HasLocks(ToServer(ino), id);
   if (has_locks) parts_.locks.BeginRelease(ToServer(ino));
-  // What a mapping wrote after the last close(2) comes only now.
-  if ((handle->flags & O_ACCMODE) != O_RDONLY || has_locks) co_await parts_.write_back.FlushAll(loop, handle->inode);
+  if (has_locks) co_await parts_.write_back.FlushAll(loop, handle->inode);  // as in Flush
   if (has_locks) {
     co_await parts_.locks.ReleaseHandle(loop, ToServer(ino), id);
     parts_.locks.EndRelease(ToServer(ino));

@@ -37,7 +37,7 @@ OpenFiles::Opened OpenFiles::Finish(HandleId id, const proto::Attr& attr, std::u
     }
     inode->handles.push_back(opened.handle.get());
     opened.handle->errors_seen_by_write = inode->errors.count;
-    opened.handle->errors_seen_by_sync = inode->errors.count;
+    opened.handle->errors_seen_by_sync = inode->errors.told;
   }
   std::lock_guard lock(handles_mutex_);
   handles_[id] = Slot{ino, opened.handle};
@@ -67,9 +67,50 @@ void OpenFiles::Close(const OpenHandlePtr& handle) {
   std::lock_guard inode_lock(inode->mutex);
   WaitList::Wake(handle->stream.Drop(0, UINT64_MAX));
   std::erase(inode->handles, handle.get());
-  if (!inode->handles.empty()) return;
-  closed_.Put(inode->ino(), inode->kernel_version);
-  inodes_.erase(inode->ino());
+  RemoveUnused(*inode);
+}
+
+void OpenFiles::Retire(const OpenInodePtr& inode) {
+  std::lock_guard lock(inodes_mutex_);
+  std::lock_guard inode_lock(inode->mutex);
+  RemoveUnused(*inode);
+}
+
+/// Under both mutexes.
+void OpenFiles::RemoveUnused(OpenInode& inode) {
+  if (!inode.handles.empty() || !inode.dirty.empty()) return;
+  auto found = inodes_.find(inode.ino());
+  if (found == inodes_.end() || found->second.get() != &inode) return;
+  closed_.Put(inode.ino(), inode.kernel_version);
+  inodes_.erase(found);
+}
+
+void OpenFiles::DoubtVersions() {
+  std::lock_guard lock(inodes_mutex_);
+  for (const auto& [ino, inode] : inodes_) {
+    std::lock_guard inode_lock(inode->mutex);
+    inode->DoubtVersion();
+  }
+}
+
+std::vector<Ino> OpenFiles::WrittenInodes() {
+  std::vector<Ino> written;
+  std::lock_guard lock(inodes_mutex_);
+  for (const auto& [ino, inode] : inodes_) {
+    std::lock_guard inode_lock(inode->mutex);
+    if (!inode->dirty.empty()) written.push_back(ino);
+  }
+  std::sort(written.begin(), written.end());
+  return written;
+}
+
+void OpenFiles::LoseWrites(const std::vector<Ino>& inodes) {
+  for (Ino ino : inodes) {
+    OpenInodePtr inode = FindInode(ino);
+    if (inode == nullptr) continue;
+    std::lock_guard lock(inode->mutex);
+    inode->LoseDirty();
+  }
 }
 
 std::vector<proto::OpenHandle> OpenFiles::OpenHandles() {

@@ -12,7 +12,8 @@
 
 namespace gabion {
 
-/// The open files and their handles. Any loop. Inode numbers are the metaserver's.
+/// The open files and their handles, and the closed ones of which something is still to be brought to the servers. Any
+/// loop. Inode numbers are the metaserver's.
 class OpenFiles final : public HandleRegistry {
  public:
   struct Opened {
@@ -34,16 +35,23 @@ class OpenFiles final : public HandleRegistry {
   /// Null if there is no such handle.
   OpenHandlePtr Find(HandleId handle) const;
   OpenInodePtr FindInode(Ino ino) const;
-  /// Takes the handle out of the tables; the file with its last one.
+  /// Takes the handle out of the tables; the file with its last one, unless there is something to be written.
   void Close(const OpenHandlePtr& handle);
+  /// Takes a closed file of which nothing is left to be written out of the tables.
+  void Retire(const OpenInodePtr& inode);
 
   /// Calls on the handle fail with kIo from now on.
   void MarkLockLost(HandleId handle);
 
   std::vector<proto::OpenHandle> OpenHandles() override;
   void MarkLost(const std::vector<HandleId>& handles) override;
+  void DoubtVersions() override;
+  std::vector<Ino> WrittenInodes() override;
+  void LoseWrites(const std::vector<Ino>& inodes) override;
 
  private:
+  void RemoveUnused(OpenInode& inode);
+
   struct Slot {
     Ino ino;
     OpenHandlePtr handle;     // null while it is being opened

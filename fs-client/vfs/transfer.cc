@@ -2,14 +2,22 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <optional>
 #include <utility>
 
 #include "fs-client/session/interruption.h"
+#include "fs-client/vfs/recalled_writes.h"
 #include "fs-client/vfs/volume_vfs.h"
 
 // Moving bytes, and making them visible and durable.
 
 namespace gabion {
+namespace {
+
+// A write lease that was not to be had, or was recalled in the same moment.
+constexpr Duration kAcquireAgain = std::chrono::milliseconds(1);
+
+}  // namespace
 
 Task<Result<Payload>> VolumeVfs::Read(Caller caller, Ino, HandleId id, std::uint64_t offset, std::uint32_t size) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
@@ -37,11 +45,9 @@ Task<Result<void>> VolumeVfs::Write(Caller caller, Ino, HandleId id, std::uint64
 
   // Without a caller it is the kernel that writes a mapping's pages, which have their place whatever the handle says.
   bool append = (handle->flags & O_APPEND) != 0 && caller.pid != 0;
-  bool look_first = false;
   bool kill_first = false;
   {
     std::lock_guard lock(inode->mutex);
-    look_first = append && inode->dirty.empty();  // another client may have moved the end
     kill_first = kill_suid_sgid && (inode->known.mode & (S_ISUID | S_ISGID)) != 0;
     inode->kill_privileges |= kill_suid_sgid;
   }
@@ -51,19 +57,49 @@ Task<Result<void>> VolumeVfs::Write(Caller caller, Ino, HandleId id, std::uint64
     kept = Slice::CopyOf(data);
     data = kept.span();
   };
-  if (look_first || kill_first) keep();
-  if (look_first) CO_TRY(co_await LookAgain(loop, caller, inode));
-  if (kill_first) CO_TRY(co_await KillPrivileges(loop, inode));
-
-  while (!parts_.write_back.TryWrite(loop, inode, offset, data, append)) {
+  if (kill_first) {
     keep();
-    co_await parts_.write_back.AwaitRoom(loop, inode);
+    CO_TRY(co_await KillPrivileges(loop, inode));
+  }
+  std::optional<AcquiringWrite> acquiring;
+  for (;;) {
+    const WriteBack::Verdict verdict = parts_.write_back.TryWrite(loop, inode, offset, data, append);
+    if (verdict == WriteBack::Verdict::kTaken) break;
+    keep();
+    if (verdict == WriteBack::Verdict::kNeedLease) {
+      if (acquiring) co_await loop->env().clock.SleepFor(kAcquireAgain);
+      if (!acquiring) acquiring.emplace(inode);
+      CO_TRY(co_await AcquireWrite(loop, caller, inode));
+    } else {
+      acquiring.reset();
+      co_await parts_.write_back.AwaitRoom(loop, inode);
+    }
     asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
     if (Interrupted(cancellation) || parts_.session.stopping()) {
       co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
     }
   }
+  acquiring.reset();
   if ((handle->flags & (O_DSYNC | O_SYNC | O_DIRECT)) != 0) co_return co_await FinishWrite(loop, std::move(handle));
+  co_return Result<void>();
+}
+
+/// An answer without the lease, or with one that has been recalled meanwhile, is no error: whoever needs it asks again.
+Task<Result<void>> VolumeVfs::AcquireWrite(ClientLoop* loop, Caller caller, OpenInodePtr inode) {
+  constexpr Duration kLook = std::chrono::milliseconds(1);
+  while (parts_.leases.cache().IsReturning(inode->ino())) co_await loop->env().clock.SleepFor(kLook);
+  proto::AcquireWriteRequest request;
+  request.set_ino(inode->ino().value());
+  caller.uid = kOwnWork.uid;  // the handle is open for writing
+  caller.gid = kOwnWork.gid;
+  auto reply = co_await parts_.meta.Read<proto::AcquireWriteReply>(loop, caller, proto::METHOD_ACQUIRE_WRITE,
+                                                                   std::move(request));
+  if (!reply) co_return reply.error();
+  {
+    std::lock_guard lock(inode->mutex);
+    (void)inode->Observe(reply->attr());  // before the lease counts: an append goes to the end that it shows
+  }
+  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
   co_return Result<void>();
 }
 
@@ -105,7 +141,8 @@ Task<Result<void>> VolumeVfs::Flush(Caller, Ino ino, HandleId id, std::uint64_t 
   if (!handle) {
     flushed = handle.error();
   } else if (((*handle)->flags & O_ACCMODE) != O_RDONLY) {
-    co_await parts_.write_back.FlushAll(loop, (*handle)->inode);
+    const bool leased = parts_.leases.cache().MayWrite(file, loop->Now());
+    if (!leased || has_locks) co_await parts_.write_back.FlushAll(loop, (*handle)->inode);
     flushed = WriteBack::TakeErrorForSync(**handle);
   }
   if (has_locks) {  // whoever gets them next sees what was written under them

@@ -66,7 +66,7 @@ std::optional<FileAttr> VolumeVfs::TryPresent(const proto::Attr& attr) {
   OpenInodePtr inode = parts_.files.FindInode(Ino(attr.ino()));
   if (inode == nullptr) return file;
   std::lock_guard lock(inode->mutex);
-  const OpenInode::Verdict verdict = inode->Observe(attr);
+  OpenInode::Verdict verdict = inode->Observe(attr);
   if (verdict == OpenInode::Verdict::kUndecided) return std::nullopt;
   file = WithOwnWrites(file, attr, *inode);
   if (verdict == OpenInode::Verdict::kForeign) {
@@ -168,12 +168,9 @@ Task<void> VolumeVfs::DropPages(OpenInodePtr inode) {
 }
 
 Task<Result<void>> VolumeVfs::LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode) {
-  proto::GetAttrRequest request;
-  request.set_ino(inode->ino().value());
-  auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
-  if (!reply) co_return reply.error();
-  parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-  CO_TRY(co_await Observe(std::move(inode), reply->attr()));
+  Result<LeaseCache::Known> known = co_await LoadAttr(loop, caller, inode->ino());
+  if (!known) co_return known.error();
+  CO_TRY(co_await Observe(std::move(inode), known->attr));
   co_return Result<void>();
 }
 

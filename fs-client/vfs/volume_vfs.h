@@ -128,7 +128,7 @@ class VolumeVfs final : public Vfs {
   /// Takes note of a reply's attributes, when it is clear whose change they show. `attr` is the awaiting caller's.
   /// Errors: kCancelled.
   Task<Result<OpenInode::Verdict>> Observe(OpenInodePtr inode, const proto::Attr& attr);
-  /// Asks the metaserver for the open file's attributes, for calls that the kernel makes without asking itself. Nothing
+  /// Looks at the open file's attributes, as LoadAttr does, for calls that the kernel makes without asking itself. Nothing
   /// is done about the kernel's pages: of those one may be locked for this very call.
   Task<Result<void>> LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode);
 
@@ -147,6 +147,8 @@ class VolumeVfs final : public Vfs {
   /// What a lookup answers if both the entry and the attributes of what it leads to are known under leases.
   std::optional<Result<Entry>> FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name);
 
+  void DiscardRemoved(ClientLoop* loop, Ino ino);
+
   /// Sends a Create with numbers of the present session. Errors of Create.
   Task<Result<proto::CreateReply>> Make(ClientLoop* loop, Caller caller, proto::CreateRequest request);
   Task<Result<Entry>> MakeEntry(ClientLoop* loop, Caller caller, proto::CreateRequest request);
@@ -157,7 +159,9 @@ class VolumeVfs final : public Vfs {
                                      std::uint32_t flags);
   Task<Result<proto::OpenReply>> SendOpen(ClientLoop* loop, Caller caller, proto::OpenRequest request);
   Task<Result<proto::OpenReply>> OpenTruncated(ClientLoop* loop, Caller caller, proto::OpenRequest request);
-  Task<OpenedFile> FinishOpen(HandleId handle, proto::Attr attr, std::uint32_t flags, bool fresh);
+  /// What it refers to is the awaiting caller's.
+  Task<OpenedFile> FinishOpen(ClientLoop* loop, HandleId handle, const proto::LeaseNote& note, const proto::Attr& attr,
+                              std::uint32_t flags, bool fresh);
 
   // attr.cc
 
@@ -169,6 +173,7 @@ class VolumeVfs final : public Vfs {
   // transfer.cc
 
   Task<Result<void>> KillPrivileges(ClientLoop* loop, OpenInodePtr inode);
+  Task<Result<void>> AcquireWrite(ClientLoop* loop, Caller caller, OpenInodePtr inode);
   Task<Result<void>> FinishWrite(ClientLoop* loop, OpenHandlePtr handle);
 
   // locks.cc

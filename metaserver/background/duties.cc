@@ -38,7 +38,7 @@ Task<void> Duties::Stop() {
 Task<void> Duties::Run() {
   using Pass = Task<Result<void>> (Duties::*)();
   constexpr Pass kPasses[] = {&Duties::ExpireSessions, &Duties::ReclaimOrphans, &Duties::ReclaimChunks,
-                              &Duties::ReclaimVolumes, &Duties::TakeLocksBack};
+                              &Duties::ReclaimVolumes, &Duties::EvictLapsed};
   while (!stopping_) {
     for (Pass pass : kPasses) {
       if (stopping_) break;
@@ -84,16 +84,18 @@ Task<void> Duties::WatchClock() {
   }
 }
 
-Task<Result<void>> Duties::TakeLocksBack() {
+Task<Result<void>> Duties::EvictLapsed() {
   for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
     // After a standstill sessions get more time first.
     if (stopping_ || env_.clock.Now() - last_tick_ > kStandstill) co_return Result<void>();
     for (SessionId holder : volume->FindLapsedHolders(env_.clock.Now())) {
-      Result<bool> taken = co_await volume->TakeLocksFrom(holder, env_);
+      Result<bool> taken = co_await volume->Evict(holder, env_);
       CO_TRY(taken);
       if (!*taken) continue;
-      LogInfo("session {} of volume '{}' has not been renewed in time: others may have its locks", holder.value(),
-              volume->name());
+      LogInfo(
+          "session {} of volume '{}' has not been renewed in time: others may have its locks, and what it has "
+          "written and not brought to the chunkservers is lost",
+          holder.value(), volume->name());
     }
     for (SessionId session : volume->FindHeardLosses()) {
       Result<void> forgotten = co_await volume->ForgetLoss(session, env_);

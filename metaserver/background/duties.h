@@ -32,7 +32,7 @@ class Duties {
   /// volume_reclaim.cc: removes what deleted volumes left.
   Task<Result<void>> ReclaimVolumes();
   /// Takes the locks of lapsed sessions that others want.
-  Task<Result<void>> TakeLocksBack();
+  Task<Result<void>> EvictLapsed();
 
  private:
   /// Steps that one pass of one duty takes; some ten milliseconds of work.

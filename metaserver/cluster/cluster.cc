@@ -16,8 +16,8 @@ namespace {
 /// The layout of the whole store, raised when keys change their meaning.
 constexpr std::uint32_t kStoreFormat = 1;
 
-constexpr Counter kAllCounters[] = {Counter::kChunkId,  Counter::kSessionId, Counter::kServerId,
-                                    Counter::kVolumeId, Counter::kPgId,      Counter::kMapVersion};
+constexpr Counter kAllCounters[] = {Counter::kChunkId, Counter::kSessionId,  Counter::kServerId, Counter::kVolumeId,
+                                    Counter::kPgId,    Counter::kMapVersion, Counter::kStart};
 
 std::string NewClusterId(Random& random) {
   return fmt::format("{:016x}{:016x}", random.Next(), random.Next());

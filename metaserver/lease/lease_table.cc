@@ -16,26 +16,49 @@ constexpr std::size_t kRecallBatch = 256;
 
 bool LeaseTable::MayGrant(SessionId session, Ino ino, TimePoint now) const {
   if (closed_) return false;
-  if (wanted_.contains(ino) || contention_.IsContended(ino, now)) return false;
+  if (IsWantedByOthers(session, ino) || contention_.IsContended(ino, now)) return false;
   auto holders = holders_.find(ino);
   if (holders != holders_.end()) {
     for (const Holder& holder : holders->second) {
       if (holder.session == session) return holder.recalled == 0;
+      if (holder.mode == Mode::kWrite) return false;
     }
   }
   // A client that does not return what it is asked for gets nothing more.
   return size_ < kMaxLeases && CountOf(session) < kMaxPerSession + 4 * kRecallBatch;
 }
 
-void LeaseTable::Grant(SessionId session, Ino ino, std::uint64_t number, TimePoint now) {
+bool LeaseTable::MayGrantWrite(SessionId session, Ino ino, bool awaited, TimePoint now) const {
+  if (closed_) return false;
+  if (!awaited && (wanted_.contains(ino) || contention_.IsContended(ino, now))) return false;
+  auto holders = holders_.find(ino);
+  if (holders != holders_.end()) {
+    const Holder& holder = holders->second.front();
+    if (holders->second.size() > 1 || holder.session != session) return false;
+    return awaited || holder.recalled == 0;
+  }
+  return CountOf(session) < kMaxPerSession + 4 * kRecallBatch;
+}
+
+bool LeaseTable::IsWantedByOthers(SessionId session, Ino ino) const {
+  auto want = wanted_.find(ino);
+  return want != wanted_.end() && (want->second.by.size() > 1 || !want->second.by.contains(session));
+}
+
+void LeaseTable::Grant(SessionId session, Ino ino, Mode mode, std::uint64_t number, TimePoint now) {
   if (Holder* holder = Find(session, ino)) {
     holder->granted = number;
+    if (mode == Mode::kWrite) holder->mode = mode;
+    // Who asks for it again has not got it, for the answer was lost: it is recalled anew, or it would get nowhere.
+    if (holder->recalled != 0) sessions_.at(session).recalls.erase(std::exchange(holder->recalled, 0));
+    if (IsWantedByOthers(session, ino)) RecallFrom(*holder, ino, now);
     return;
   }
   Holdings& holdings = sessions_[session];
   holdings.by_age.push_back(ino);
-  holders_[ino].push_back({session, number, 0, std::prev(holdings.by_age.end())});
+  holders_[ino].push_back({session, mode, number, 0, std::prev(holdings.by_age.end())});
   ++size_;
+  if (IsWantedByOthers(session, ino)) RecallFrom(*Find(session, ino), ino, now);
   if (holdings.by_age.size() > kMaxPerSession) RecallOldest(session, now);
   // Looked at now and then, for it takes a look at all sessions.
   if (size_ >= kMaxLeases - kMaxLeases / 8 && size_ % kRecallBatch == 0) RecallOldest(Largest(), now);
@@ -66,25 +89,44 @@ std::vector<SessionId> LeaseTable::Holders(Ino ino) const {
   return sessions;
 }
 
+SessionId LeaseTable::Writer(Ino ino) const {
+  auto found = holders_.find(ino);
+  if (found == holders_.end() || found->second.front().mode != Mode::kWrite) return SessionId();
+  return found->second.front().session;
+}
+
+std::vector<Ino> LeaseTable::WrittenBy(SessionId session) const {
+  std::vector<Ino> inodes;
+  auto found = sessions_.find(session);
+  if (found == sessions_.end()) return inodes;
+  for (Ino ino : found->second.by_age) {
+    if (Writer(ino) == session) inodes.push_back(ino);
+  }
+  return inodes;
+}
+
 std::size_t LeaseTable::CountOf(SessionId session) const {
   auto found = sessions_.find(session);
   return found == sessions_.end() ? 0 : found->second.by_age.size();
 }
 
-void LeaseTable::BeginWanting(SessionId own, Ino ino, TimePoint now) {
-  ++wanted_[ino].count;
-  contention_.Note(ino, now);
+void LeaseTable::BeginWanting(SessionId own, Ino ino, Mode mode, TimePoint now) {
+  ++wanted_[ino].by[own];
+  if (mode == Mode::kWrite) contention_.Note(ino, now);
   auto found = holders_.find(ino);
   if (found == holders_.end()) return;
   for (Holder& holder : found->second) {
-    if (holder.session != own) RecallFrom(holder, ino, now);
+    if (holder.session != own && (mode == Mode::kWrite || holder.mode == Mode::kWrite)) RecallFrom(holder, ino, now);
   }
 }
 
-void LeaseTable::EndWanting(Ino ino) {
+void LeaseTable::EndWanting(SessionId own, Ino ino) {
   auto found = wanted_.find(ino);
   CHECK(found != wanted_.end());
-  if (--found->second.count == 0) wanted_.erase(found);
+  auto by = found->second.by.find(own);
+  CHECK(by != found->second.by.end());
+  if (--by->second == 0) found->second.by.erase(by);
+  if (found->second.by.empty()) wanted_.erase(found);
 }
 
 std::shared_ptr<AsyncEvent> LeaseTable::NextReturn(Ino ino) {
@@ -107,7 +149,7 @@ void LeaseTable::RecallFrom(Holder& holder, Ino ino, TimePoint now) {
   if (holder.recalled != 0) return;
   holder.recalled = TakeNumber();
   Holdings& holdings = sessions_.at(holder.session);
-  holdings.recalls.emplace(holder.recalled, Recalled{ino, now});
+  holdings.recalls.emplace(holder.recalled, Recalled{ino, now, holder.mode});
   if (holdings.next_recall) std::exchange(holdings.next_recall, nullptr)->Set();
 }
 
@@ -120,6 +162,7 @@ std::vector<proto::Recall> LeaseTable::RecallsAfter(SessionId session, std::uint
     proto::Recall recall;
     recall.set_ino(recalled->second.ino.value());
     recall.set_number(recalled->first);
+    recall.set_write(recalled->second.mode == Mode::kWrite);
     recalls.push_back(std::move(recall));
   }
   return recalls;
@@ -164,10 +207,14 @@ void LeaseTable::EndWaits(TimePoint now) {
   }
 }
 
-std::optional<TimePoint> LeaseTable::OldestRecall(SessionId session) const {
+bool LeaseTable::IsOverdue(SessionId session, Duration read_limit, Duration write_limit, TimePoint now) const {
   auto found = sessions_.find(session);
-  if (found == sessions_.end() || found->second.recalls.empty()) return std::nullopt;
-  return found->second.recalls.begin()->second.at;
+  if (found == sessions_.end()) return false;
+  const auto& recalls = found->second.recalls;
+  return std::any_of(recalls.begin(), recalls.end(), [&](const auto& entry) {
+    const Recalled& recalled = entry.second;
+    return now >= recalled.at + (recalled.mode == Mode::kWrite ? write_limit : read_limit);
+  });
 }
 
 void LeaseTable::Return(SessionId session, Ino ino, std::uint64_t number) {
@@ -176,12 +223,28 @@ void LeaseTable::Return(SessionId session, Ino ino, std::uint64_t number) {
   Remove(session, ino);
 }
 
+void LeaseTable::Downgrade(SessionId session, Ino ino, std::uint64_t number) {
+  Holder* holder = Find(session, ino);
+  if (holder == nullptr || holder->granted > number) return;
+  holder->mode = Mode::kRead;
+  WakeWaiting(ino);
+}
+
 void LeaseTable::Drop(SessionId session) {
   auto found = sessions_.find(session);
   if (found == sessions_.end()) return;
   while (!found->second.by_age.empty()) Remove(session, found->second.by_age.front());
   if (found->second.next_recall) std::exchange(found->second.next_recall, nullptr)->Set();
   if (found->second.granted_locks.empty()) sessions_.erase(found);
+}
+
+void LeaseTable::DropReads(SessionId session) {
+  auto found = sessions_.find(session);
+  if (found == sessions_.end()) return;
+  const std::vector<Ino> all(found->second.by_age.begin(), found->second.by_age.end());
+  for (Ino ino : all) {
+    if (Find(session, ino)->mode == Mode::kRead) Remove(session, ino);
+  }
 }
 
 void LeaseTable::ForgetGrants(SessionId session) {

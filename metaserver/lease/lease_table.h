@@ -17,12 +17,15 @@
 namespace gabion {
 
 /// Which sessions may cache which inodes of one volume (docs/leases.md): `R` leases, which any number of sessions hold
-/// at once, until one of them, or another, wants to change the inode. In memory only; on the volume's strand.
+/// at once until somebody wants to change the inode; and `W` leases, beside which nobody else holds any. In memory
+/// only; on the volume's strand.
 ///
 /// Grants and recalls have numbers from one sequence, so that a client can tell which of an answer and a recall that
 /// cross each other came later.
 class LeaseTable {
  public:
+  enum class Mode { kRead, kWrite };
+
   /// Above it the session's oldest leases are recalled.
   static constexpr std::size_t kMaxPerSession = 65536;
   /// Of all sessions; above it nothing more is granted, and near it the largest holder's oldest are recalled. Some 200
@@ -39,17 +42,24 @@ class LeaseTable {
 
   /// Whether nobody waits to change the inode, or did a moment ago, and there is room.
   bool MayGrant(SessionId session, Ino ino, TimePoint now) const;
-  /// By the answer of that number.
-  void Grant(SessionId session, Ino ino, std::uint64_t number, TimePoint now);
+  /// Whether nobody else holds a lease on the inode, and there is room. Unless the session has waited for it
+  /// (`awaited`): whether nobody else wants one either.
+  bool MayGrantWrite(SessionId session, Ino ino, bool awaited, TimePoint now) const;
+  /// By the answer of that number. A write lease stays one. If others want it, it is recalled at once.
+  void Grant(SessionId session, Ino ino, Mode mode, std::uint64_t number, TimePoint now);
   /// The sessions that hold a lease on the inode.
   std::vector<SessionId> Holders(Ino ino) const;
+  /// Who holds a write lease on it; none: nobody.
+  SessionId Writer(Ino ino) const;
+  /// On which it holds one.
+  std::vector<Ino> WrittenBy(SessionId session) const;
   std::size_t CountOf(SessionId session) const;
   std::size_t size() const { return size_; }
 
-  /// Somebody waits to change the inode: until as many EndWanting, nobody is granted a lease on it, and those who hold
-  /// one are asked to return it.
-  void BeginWanting(SessionId own, Ino ino, TimePoint now);
-  void EndWanting(Ino ino);
+  /// Somebody waits to change the inode, or (kRead) to look at it: until as many EndWanting, nobody else is granted a
+  /// lease on it, and those who hold one that is in the way are asked to return it.
+  void BeginWanting(SessionId own, Ino ino, Mode mode, TimePoint now);
+  void EndWanting(SessionId own, Ino ino);
   /// Set when at most one lease on the inode, which is wanted, is left.
   std::shared_ptr<AsyncEvent> NextReturn(Ino ino);
   /// Has all who wait to change an inode look again.
@@ -67,13 +77,18 @@ class LeaseTable {
   std::shared_ptr<AsyncEvent> NextRecall(SessionId session, TimePoint until);
   /// Ends the waits whose time is over.
   void EndWaits(TimePoint now);
-  /// When the oldest of the session's recalls that it has not answered was made.
-  std::optional<TimePoint> OldestRecall(SessionId session) const;
+  /// Whether the session has not answered a recall for so long: `read_limit` of what it returns at once, `write_limit`
+  /// of what it has to bring to the chunkservers first.
+  bool IsOverdue(SessionId session, Duration read_limit, Duration write_limit, TimePoint now) const;
 
   /// The session no longer holds what it was granted before that recall.
   void Return(SessionId session, Ino ino, std::uint64_t number);
+  /// What it was granted up to that number is no write lease any more.
+  void Downgrade(SessionId session, Ino ino, std::uint64_t number);
   /// The session holds nothing any more. Of granted locks it is still told.
   void Drop(SessionId session);
+  /// The session holds no leases any more but for write leases.
+  void DropReads(SessionId session);
   void ForgetGrants(SessionId session);
   /// No more leases; ends all waits, also those that begin from now on.
   void Close();
@@ -82,17 +97,19 @@ class LeaseTable {
  private:
   struct Holder {
     SessionId session;
+    Mode mode = Mode::kRead;
     std::uint64_t granted = 0;
     std::uint64_t recalled = 0;       // 0: not
     std::list<Ino>::iterator by_age;  // in Holdings::by_age
   };
   struct Want {
-    std::size_t count = 0;
+    std::map<SessionId, std::size_t> by;
     std::vector<std::shared_ptr<AsyncEvent>> waiting;
   };
   struct Recalled {
     Ino ino;
     TimePoint at;
+    Mode mode = Mode::kRead;
   };
   struct Holdings {
     std::list<Ino> by_age;  // the oldest first
@@ -103,6 +120,7 @@ class LeaseTable {
   };
 
   Holder* Find(SessionId session, Ino ino);
+  bool IsWantedByOthers(SessionId session, Ino ino) const;
   void RecallFrom(Holder& holder, Ino ino, TimePoint now);
   void RecallOldest(SessionId session, TimePoint now);
   SessionId Largest() const;

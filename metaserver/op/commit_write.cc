@@ -37,6 +37,13 @@ Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRe
   const Ino ino(request.ino());
   TRY_ASSIGN(records::Inode inode, GetRegular(txn, ino));
   TRY(RequireDataAccess(ino, inode, context, kMayWrite));
+  if (request.under_lease() && !context.IsWriter(ino)) {
+    if (context.session->MayReclaim())
+      return Error(ErrorCode::kUnavailable, "the session has to be resumed first, and name its leases");
+    return Error(ErrorCode::kLeaseLost, fmt::format("inode {} may have been read or changed since it was written "
+                                                    "under a lease that the session has lost",
+                                                    ino.value()));
+  }
   if (request.end_bytes() > kMaxFileBytes) {
     return Error(ErrorCode::kTooLarge,
                  fmt::format("a write up to byte {}; {} is the limit", request.end_bytes(), kMaxFileBytes));
@@ -45,7 +52,7 @@ Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRe
   if (!request.keep_size() && request.end_bytes() > inode.size()) {
     TRY(SetContentSize(txn, context, ino, inode, request.end_bytes()));
   }
-  inode.set_data_version(version_before + 1);
+  inode.set_data_version(context.state.NextDataVersion(version_before));
   TRY(MarkWritten(txn, request, inode));
 
   // `added_bytes` is an estimate, and a writer that repeats itself would count twice: content that ends with the file
@@ -62,6 +69,8 @@ Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRe
     TRY(KillCapability(txn, ino, inode));
   }
   txn.PutInode(ino, inode);
+  if (request.downgrade() != 0 && request.downgrade_era() == context.state.leases.era())
+    context.effects.downgraded = OpEffects::Downgrade{ino, request.downgrade()};
   proto::CommitWriteReply reply;
   *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;

@@ -91,7 +91,7 @@ records::Inode MakeInode(const proto::CreateRequest& request, const records::Ino
   inode.set_mtime_ns(context.now_ns);
   inode.set_ctime_ns(context.now_ns);
   inode.set_btime_ns(context.now_ns);
-  inode.set_data_version(1);
+  inode.set_data_version(context.state.NextDataVersion(0));
   if (S_ISCHR(mode) || S_ISBLK(mode)) inode.set_rdev(request.rdev());
   if (S_ISDIR(mode)) inode.set_parent(request.parent());
   if (S_ISLNK(mode)) {
@@ -124,7 +124,8 @@ Result<proto::CreateReply> OpenExisting(Txn& txn, const proto::CreateRequest& re
     txn.PutInode(ino, inode);
   }
   proto::CreateReply reply;
-  *reply.mutable_attr() = MakeAttr(context, ino, inode);
+  *reply.mutable_attr() =
+      request.want_write_lease() ? MakeWriterAttr(context, ino, inode) : MakeAttr(context, ino, inode);
   return reply;
 }
 
@@ -171,7 +172,8 @@ Result<proto::CreateReply> Create(Txn& txn, const proto::CreateRequest& request,
   context.effects.inodes_delta += 1;
   if (request.handle_id() != 0) TRY(StageHandle(context, HandleId(request.handle_id()), ino));
   proto::CreateReply reply;
-  *reply.mutable_attr() = MakeAttr(context, ino, inode);
+  *reply.mutable_attr() =
+      request.want_write_lease() ? MakeWriterAttr(context, ino, inode) : MakeAttr(context, ino, inode);
   reply.set_created(true);
   return reply;
 }

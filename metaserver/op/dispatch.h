@@ -16,6 +16,7 @@ enum class OpKind {
   kRepeatable,  // a mutation that may run twice: a sequence number is optional
   kHandle,      // opens and closes files: as kRepeatable, and allowed on a read-only mount
   kLock,        // exactly once, and allowed on a read-only mount
+  kWriteLease,  // as kRepeatable
   kRead,
 };
 
@@ -36,9 +37,10 @@ Task<Result<RpcResponse>> RunOp(VolumeTable& volumes, OpFunction<Request, Reply>
     if (!reply) return reply.error();
     return reply->SerializeAsString();
   };
-  constexpr Volume::OpTraits kTraits{.seq_optional = kKind == OpKind::kRepeatable || kKind == OpKind::kHandle,
-                                     .read_only = kKind == OpKind::kHandle || kKind == OpKind::kLock,
-                                     .locks = kKind == OpKind::kLock};
+  constexpr Volume::OpTraits kTraits{
+      .seq_optional = kKind == OpKind::kRepeatable || kKind == OpKind::kHandle || kKind == OpKind::kWriteLease,
+      .read_only = kKind == OpKind::kHandle || kKind == OpKind::kLock,
+      .holds = kKind == OpKind::kLock || kKind == OpKind::kWriteLease};
   Task<Result<std::string>> running = kKind == OpKind::kRead
                                           ? volume->Read(request.op(), std::move(op), *raw.env)
                                           : volume->Mutate(request.op(), kTraits, std::move(op), *raw.env);

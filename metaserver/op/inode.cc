@@ -12,6 +12,7 @@ constexpr std::string_view kCapabilityXattr = "security.capability";
 
 proto::Attr MakeAttr(OpContext& context, Ino ino, const records::Inode& inode) {
   proto::Attr attr;
+  if (IsRegular(inode)) context.shown.push_back(ino);
   attr.set_leased(context.Lease(ino));
   attr.set_ino(ino.value());
   attr.set_mode(inode.mode());
@@ -40,6 +41,14 @@ proto::Attr MakeAttr(OpContext& context, Ino ino, const records::Inode& inode) {
     trim->set_length_bytes(inode.trim().length_bytes());
     trim->set_generation(inode.trim().generation());
   }
+  return attr;
+}
+
+proto::Attr MakeWriterAttr(OpContext& context, Ino ino, const records::Inode& inode, bool awaited) {
+  proto::Attr attr = MakeAttr(context, ino, inode);
+  if (!IsRegular(inode) || !context.LeaseWrite(ino, awaited)) return attr;
+  attr.set_leased(true);
+  attr.set_write_leased(true);
   return attr;
 }
 

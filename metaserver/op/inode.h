@@ -21,6 +21,8 @@ inline bool IsRegular(const records::Inode& inode) {
 
 /// The attributes as an answer shows them, with a lease on the inode if the session may have one.
 proto::Attr MakeAttr(OpContext& context, Ino ino, const records::Inode& inode);
+/// The same for a file that the session writes, with a write lease if it may have one.
+proto::Attr MakeWriterAttr(OpContext& context, Ino ino, const records::Inode& inode, bool awaited = false);
 
 /// Errors: kStale if it is gone, and those of Txn.
 Result<records::Inode> GetInode(Txn& txn, Ino ino);

@@ -30,7 +30,7 @@ Result<proto::SetLockReply> SetLock(Txn&, const proto::SetLockRequest& request, 
   if (!locks.HasRoom(session)) {
     return Error(ErrorCode::kNoLocks, fmt::format("session {} holds, or waits for, too many locks", session.value()));
   }
-  if (context.state.sessions.awaiting_locks() && !Mutated("lock.no_grace")) {
+  if (context.state.sessions.awaiting_holders() && !Mutated("lock.no_grace")) {
     return Error(ErrorCode::kUnavailable, kInGrace);
   }
   const RangeLock* conflict = locks.FindConflict(ino, wanted);
@@ -60,7 +60,7 @@ Result<proto::TestLockReply> TestLock(Txn&, const proto::TestLockRequest& reques
   proto::TestLockReply reply;
   const RangeLock* conflict = context.state.locks.FindConflict(ino, wanted);
   if (conflict == nullptr) {
-    if (context.state.sessions.awaiting_locks()) return Error(ErrorCode::kUnavailable, kInGrace);
+    if (context.state.sessions.awaiting_holders()) return Error(ErrorCode::kUnavailable, kInGrace);
     return reply;
   }
   *reply.mutable_conflict() = ToMessage(ino, *conflict);

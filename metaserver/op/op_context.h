@@ -41,7 +41,13 @@ struct OpEffects {
   std::optional<LockChange> lock;
   std::vector<Ino> orphans_added, orphans_removed;
   std::vector<Ino> reclaims_added, reclaims_removed;
-  std::vector<Ino> leased;  // the session gets a lease on them
+  std::vector<Ino> leased;        // the session gets a lease on them
+  std::vector<Ino> write_leased;  // and those among them get a write lease
+  struct Downgrade {
+    Ino ino;
+    std::uint64_t number = 0;
+  };
+  std::optional<Downgrade> downgraded;
   std::int64_t inodes_delta = 0;
   std::int64_t used_bytes_delta = 0;
   std::uint64_t garbage_added = 0;
@@ -58,10 +64,22 @@ struct OpContext {
   const Placement& placement;
   Random& random;
   OpEffects effects;
+  /// What the op has to wait for: of these, until no other session has a lease; of those that it shows, until none has
+  /// a write lease.
+  std::vector<Ino> exclusive = {};
+  std::vector<Ino> shown = {};
+  /// Whose leases are not in its way: `session`'s, or of one that the server acts for.
+  SessionId acts_for = session == nullptr ? SessionId() : session->id;
 
   bool SessionHasOpen(Ino ino) const { return session == nullptr || !session->resumed || session->HasOpen(ino); }
+  bool OthersMayHaveOpen(Ino ino) const;
   /// Whether the session gets (or keeps) a lease on an inode that the answer shows.
   bool Lease(Ino ino);
+  /// Whether it gets a write lease on one of them. `awaited`: the op is there to get it.
+  bool LeaseWrite(Ino ino, bool awaited);
+  bool IsWriter(Ino ino) const { return session != nullptr && state.leases.Writer(ino) == session->id; }
+  /// Whether another session may know better how the inode is.
+  bool IsWrittenElsewhere(Ino ino) const;
 };
 
 // An op is a function over these, in a file named for it (metaserver/op/):

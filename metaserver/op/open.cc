@@ -78,7 +78,7 @@ Result<proto::OpenReply> Open(Txn& txn, const proto::OpenRequest& request, OpCon
   const bool truncate = (request.flags() & O_TRUNC) != 0;
   TRY_ASSIGN(records::Inode inode, GetInode(txn, ino));
   // A file without a name can be opened again only by who has it open.
-  if (inode.nlink() == 0 && !context.state.MayBeOpen(ino))
+  if (inode.nlink() == 0 && !context.SessionHasOpen(ino) && !context.state.sessions.awaiting_reclaim())
     return Error(ErrorCode::kStale, fmt::format("inode {} was removed", ino.value()));
   TRY(RequireOpenAccess(inode, context.caller, request.flags(), truncate));
   TRY(StageHandle(context, HandleId(request.handle_id()), ino));
@@ -89,7 +89,17 @@ Result<proto::OpenReply> Open(Txn& txn, const proto::OpenRequest& request, OpCon
     txn.PutInode(ino, inode);
   }
   proto::OpenReply reply;
-  *reply.mutable_attr() = MakeAttr(context, ino, inode);
+  *reply.mutable_attr() =
+      request.want_write_lease() ? MakeWriterAttr(context, ino, inode) : MakeAttr(context, ino, inode);
+  return reply;
+}
+
+Result<proto::AcquireWriteReply> AcquireWrite(Txn& txn, const proto::AcquireWriteRequest& request, OpContext& context) {
+  const Ino ino(request.ino());
+  TRY_ASSIGN(const records::Inode inode, GetRegular(txn, ino));
+  context.exclusive.push_back(ino);
+  proto::AcquireWriteReply reply;
+  *reply.mutable_attr() = MakeWriterAttr(context, ino, inode, true);
   return reply;
 }
 

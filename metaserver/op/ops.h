@@ -37,6 +37,8 @@ Result<proto::ReadLinkReply> ReadLink(Txn& txn, const proto::ReadLinkRequest& re
 Result<proto::ReadDirReply> ReadDir(Txn& txn, const proto::ReadDirRequest& request, OpContext& context);
 /// open.cc. Errors: kStale, kPermissionDenied, kIsDirectory, kInvalidArgument (a handle in use for another file).
 Result<proto::OpenReply> Open(Txn& txn, const proto::OpenRequest& request, OpContext& context);
+/// open.cc. Errors: kStale, kIsDirectory, kInvalidArgument. An answer without the lease: ask again.
+Result<proto::AcquireWriteReply> AcquireWrite(Txn& txn, const proto::AcquireWriteRequest& request, OpContext& context);
 /// open.cc. Unknown handles are ignored, so that it can be repeated.
 Result<proto::ReleaseReply> Release(Txn& txn, const proto::ReleaseRequest& request, OpContext& context);
 /// xattr.cc. Errors: kStale, kPermissionDenied, kNotPermitted, kNotSupported (namespace), kRange (name),

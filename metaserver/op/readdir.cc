@@ -27,7 +27,10 @@ Result<void> AddAttributes(Txn& txn, OpContext& context, proto::ReadDirReply& re
       blocked = inode.error();
       continue;
     }
-    if (*inode) *entry.mutable_attr() = MakeAttr(context, Ino(entry.ino()), **inode);
+    if (!*inode) continue;
+    // Whoever wants to know the size of a file that another client is writing waits; a listing does not.
+    if (IsRegular(**inode) && context.IsWrittenElsewhere(Ino(entry.ino()))) continue;
+    *entry.mutable_attr() = MakeAttr(context, Ino(entry.ino()), **inode);
   }
   return blocked;
 }

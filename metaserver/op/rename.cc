@@ -146,7 +146,10 @@ Result<proto::RenameReply> Move(Txn& txn, OpContext& context, Place& source, Pla
   TouchDirectory(parents.to(), context.now_ns);
   parents.Stage(txn);
   StageMoved(txn, source, target, context.now_ns);
-  if (target.dentry) TRY(DropLink(txn, context, target.ino(), *target.inode));
+  if (target.dentry) {
+    TRY(DropLink(txn, context, target.ino(), *target.inode));
+    reply.set_replaced_unused(target.inode->nlink() == 0 && !context.OthersMayHaveOpen(target.ino()));
+  }
   return reply;
 }
 

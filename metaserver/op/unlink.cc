@@ -28,6 +28,7 @@ Result<proto::UnlinkReply> Unlink(Txn& txn, const proto::UnlinkRequest& request,
   proto::UnlinkReply reply;
   reply.set_ino(ino.value());
   reply.set_nlink(inode.nlink());
+  reply.set_unused(inode.nlink() == 0 && !context.OthersMayHaveOpen(ino));
   return reply;
 }
 

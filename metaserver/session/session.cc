@@ -10,7 +10,7 @@ records::Session Session::ToRecord() const {
   record.set_read_only(read_only);
   record.set_root_ino(root_ino.value());
   record.set_opened_ns(opened_ns);
-  record.set_locks_lost(loss_recorded);
+  record.set_evicted(loss_recorded);
   inos.Store(record.mutable_inos());
   chunk_ids.Store(record.mutable_chunk_ids());
   return record;
@@ -25,7 +25,7 @@ Session Session::FromRecord(SessionId id, const records::Session& record, TimePo
   session.read_only = record.read_only();
   session.root_ino = Ino(record.root_ino());
   session.opened_ns = record.opened_ns();
-  session.locks_lost = session.loss_recorded = record.locks_lost();
+  session.evicted = session.loss_recorded = record.evicted();
   session.inos = IdRanges(record.inos());
   session.chunk_ids = IdRanges(record.chunk_ids());
   session.last_heard = now;

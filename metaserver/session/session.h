@@ -29,9 +29,9 @@ struct Session {
   TimePoint renewed;
   /// False after a restart of this server until the client has named the handles that it has open.
   bool resumed = true;
-  /// Others may have got locks of it. Until the client has resumed the session, it gets none.
-  bool locks_lost = false;
-  /// That is written down (records::Session.locks_lost), as long as the client may not have heard of it: by when it
+  /// Others may have got what it held, locks and write leases. Until the client has resumed the session, it gets none.
+  bool evicted = false;
+  /// That is written down (records::Session.evicted), as long as the client may not have heard of it: by when it
   /// resumed the session then, and that it has renewed it since.
   bool loss_recorded = false;
   std::uint64_t resumed_at = 0;  // OpenSessionReply.note.number
@@ -43,8 +43,8 @@ struct Session {
   std::unordered_map<Ino, std::uint32_t> open_counts;
 
   bool HasOpen(Ino ino) const { return open_counts.contains(ino); }
-  /// Whether this process may know less of its locks than its client.
-  bool MayNameLocks() const { return !resumed && !locks_lost; }
+  /// Whether this process may know less of its locks and write leases than its client.
+  bool MayReclaim() const { return !resumed && !evicted; }
   records::Session ToRecord() const;
   static Session FromRecord(SessionId id, const records::Session& record, TimePoint now);
 };

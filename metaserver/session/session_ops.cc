@@ -16,6 +16,8 @@ namespace {
 // Ids are plentiful, questions are not: a range lasts a busy client for some seconds.
 constexpr std::uint64_t kFirstDelegation = 1 << 16;
 constexpr std::uint64_t kMaxDelegation = 1 << 20;
+// For so long a client may take to bring what it has gathered to the chunkservers, which may be away for a while.
+constexpr Duration kFlushLimit = std::chrono::seconds(120);
 constexpr std::size_t kMaxTextBytes = 4096;  // of host names, mount points, subdirectories
 constexpr int kMaxSubdirDepth = 256;
 
@@ -89,19 +91,40 @@ void ReclaimLocks(VolumeState& state, const Session& session, const proto::OpenS
   for (const proto::FileLock& message : request.reclaim_locks()) {
     const Ino ino(message.ino());
     const Result<RangeLock> lock = FromMessage(session.id, message);
-    const bool is_free = lock && session.MayNameLocks() && state.locks.HasRoom(session.id) &&
+    const bool is_free = lock && session.MayReclaim() && state.locks.HasRoom(session.id) &&
                          state.locks.FindConflict(ino, *lock) == nullptr;
     if (is_free) state.locks.Set(ino, *lock);
     if (!lock || !state.locks.Covers(ino, *lock)) *reply.add_lost_locks() = message;
   }
 }
 
-/// A session begins, and goes on, without leases: the client has forgotten what it had before it asked.
-void BeginLeases(VolumeState& state, SessionId id, proto::OpenSessionReply& reply) {
-  state.leases.Drop(id);
-  state.leases.ForgetGrants(id);  // what it waits for it asks for again
-  reply.mutable_note()->set_era(state.leases.era());
-  reply.mutable_note()->set_number(state.leases.last_number());
+/// Which of the write leases that a session's client names it still has: as for locks.
+void ReclaimWrites(const VolumeState& state, const Session& session, const proto::OpenSessionRequest& request,
+                   proto::OpenSessionReply& reply) {
+  reply.clear_kept_writes();
+  reply.clear_lost_writes();
+  for (std::uint64_t number : request.reclaim_writes()) {
+    const Ino ino(number);
+    const bool kept = !session.evicted && (state.leases.Writer(ino) == session.id ||
+                                           (session.MayReclaim() && state.leases.Holders(ino).empty()));
+    if (kept) {
+      reply.add_kept_writes(number);
+    } else {
+      reply.add_lost_writes(number);
+    }
+  }
+}
+
+/// A session begins, and goes on, without leases but those for writing that it keeps: the client has forgotten what it
+/// had before it asked.
+void BeginLeases(VolumeState& state, SessionId id, proto::OpenSessionReply& reply, TimePoint now) {
+  LeaseTable& leases = state.leases;
+  leases.Drop(id);
+  leases.ForgetGrants(id);  // what it waits for it asks for again
+  reply.mutable_note()->set_era(leases.era());
+  reply.mutable_note()->set_number(leases.last_number());
+  const std::uint64_t number = leases.TakeNumber();
+  for (std::uint64_t ino : reply.kept_writes()) leases.Grant(id, Ino(ino), LeaseTable::Mode::kWrite, number, now);
 }
 
 }  // namespace
@@ -159,6 +182,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
     SetRange(context.state.next_ino, kFirstDelegation, reply.mutable_inos());
     SetRange(first_chunk_id, kFirstDelegation, reply.mutable_chunk_ids());
     *reply.mutable_lost_locks() = request.reclaim_locks();  // with the session that had them
+    *reply.mutable_lost_writes() = request.reclaim_writes();
     TRY_ASSIGN(reclaimed, ReclaimHandles(txn, request, session, reply));
     reply.set_root_ino(session.root_ino.value());
     records::VolumeState state;
@@ -173,7 +197,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
     state.sessions.Add(std::move(session));
     Session& added = *state.sessions.Find(id);
     for (const OpEffects::Opened& opened : reclaimed) state.sessions.OpenHandle(added, opened.handle, opened.ino);
-    BeginLeases(state, id, reply);
+    BeginLeases(state, id, reply, env.clock.Now());
   };
   Result<void> opened = co_await volume->Run(std::move(decide), std::move(publish), env);
   if (!opened && opened.error().code() == ErrorCode::kStale)
@@ -204,13 +228,14 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
     Session* session = state.sessions.Find(id);
     for (const OpEffects::Opened& opened : reclaimed) state.sessions.OpenHandle(*session, opened.handle, opened.ino);
     ReclaimLocks(state, *session, request, reply);
-    session->locks_lost = session->must_resume = session->loss_heard = false;
+    ReclaimWrites(state, *session, request, reply);
+    session->evicted = session->must_resume = session->loss_heard = false;
     first_time = !session->resumed;
     state.sessions.MarkResumed(*session);
     session->last_heard = env.clock.Now();
     session->renewed = session->last_heard;
     reply.set_root_ino(session->root_ino.value());
-    BeginLeases(state, id, reply);
+    BeginLeases(state, id, reply, session->renewed);
     session->resumed_at = reply.note().number();
   };
   Result<void> resumed = co_await volume->Run(std::move(decide), std::move(publish), env);
@@ -241,13 +266,12 @@ Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequ
     lapsed = now >= session->renewed + options_.session_ttl;
     if (lapsed) {
       session->must_resume |= state.locks.Involves(session->id);
-      state.leases.Drop(session->id);
+      state.leases.DropReads(session->id);
     }
     session->loss_heard |= session->resumed_at != 0 && request.resumed_at() == session->resumed_at;
-    must_resume = session->must_resume || session->locks_lost;
+    must_resume = session->must_resume || session->evicted;
     // What it does not return it loses with its time to live, as one that is away.
-    const std::optional<TimePoint> recalled = state.leases.OldestRecall(session->id);
-    overdue = recalled && now >= *recalled + options_.session_ttl;
+    overdue = state.leases.IsOverdue(session->id, options_.session_ttl, kFlushLimit, now);
     if (overdue) return true;
     session->renewed = now;
     return true;

@@ -74,9 +74,9 @@ void SessionTable::MarkResumed(Session& session) {
   --unresumed_;
 }
 
-bool SessionTable::awaiting_locks() const {
+bool SessionTable::awaiting_holders() const {
   return unresumed_ > 0 && std::any_of(sessions_.begin(), sessions_.end(),
-                                       [](const auto& session) { return session.second.MayNameLocks(); });
+                                       [](const auto& session) { return session.second.MayReclaim(); });
 }
 
 void SessionTable::ExtendAll(Duration late) {

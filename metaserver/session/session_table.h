@@ -38,8 +38,9 @@ class SessionTable {
   /// The client has named its handles.
   void MarkResumed(Session& session);
   std::vector<SessionId> HeardBefore(TimePoint limit) const;
-  /// Whether a session may have locks that it has not named since this server's start: then nobody gets any.
-  bool awaiting_locks() const;
+  /// Whether a session may have locks or write leases that it has not named since this server's start: then nobody gets
+  /// any.
+  bool awaiting_holders() const;
   /// All sessions lapse, and expire, so much later.
   void ExtendAll(Duration late);
 

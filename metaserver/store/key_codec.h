@@ -37,7 +37,8 @@ enum class Counter : std::uint8_t {
   kServerId = 3,
   kVolumeId = 4,
   kPgId = 5,
-  kMapVersion = 6
+  kMapVersion = 6,
+  kStart = 7,
 };
 
 inline constexpr std::size_t kMaxNameBytes = 255;

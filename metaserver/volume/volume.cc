@@ -19,8 +19,13 @@ Error StoreBroken(const Error& error) {
 
 }  // namespace
 
-Volume::Volume(VolumeId id, records::Volume record, KvStore& kv, Cluster& cluster, Duration session_ttl, Random& random)
-    : kv_(kv), cluster_(cluster), name_(record.name()), session_ttl_(session_ttl), state_(id, random.Next()) {
+Volume::Volume(VolumeId id, records::Volume record, KvStore& kv, Cluster& cluster, Duration session_ttl,
+               std::uint64_t data_version_floor, Random& random)
+    : kv_(kv),
+      cluster_(cluster),
+      name_(record.name()),
+      session_ttl_(session_ttl),
+      state_(id, random.Next(), data_version_floor) {
   state_.record = std::move(record);
 }
 
@@ -37,7 +42,8 @@ Task<Result<std::string>> Volume::Mutate(const proto::OpHeader& header, OpTraits
 }
 
 Task<Result<std::string>> Volume::Read(const proto::OpHeader& header, Op op, Env& env) {
-  return FinishTurns([this, &header, op = std::move(op), &env](Wants&) { return TakeReadTurn(header, op, env); });
+  return FinishTurns(
+      [this, &header, op = std::move(op), &env](Wants& wants) { return TakeReadTurn(wants, header, op, env); });
 }
 
 Task<Result<void>> Volume::Run(Decision decide, Publish publish, Env& env) {
@@ -80,8 +86,9 @@ Volume::Turn Volume::TakeMutationTurn(Wants& wants, const proto::OpHeader& heade
   Session& session = **live;
   if (session.read_only && !traits.read_only)
     return {Error(ErrorCode::kReadOnly, "the volume is mounted read-only"), {}, {}};
-  if (traits.locks && (!session.resumed || session.must_resume || session.locks_lost)) {
-    return {Error(ErrorCode::kUnavailable, "the session has to be resumed first, for its locks' sake"), {}, {}};
+  if (traits.holds && (!session.resumed || session.must_resume || session.evicted)) {
+    return {
+        Error(ErrorCode::kUnavailable, "the session has to be resumed first, for the sake of what it holds"), {}, {}};
   }
   if (header.seq() == 0 && traits.seq_optional) return Execute(wants, session, header, op, env);
 
@@ -93,7 +100,7 @@ Volume::Turn Volume::TakeMutationTurn(Wants& wants, const proto::OpHeader& heade
   return Execute(wants, session, header, op, env);
 }
 
-Volume::Turn Volume::TakeReadTurn(const proto::OpHeader& header, const Op& op, Env& env) {
+Volume::Turn Volume::TakeReadTurn(Wants& wants, const proto::OpHeader& header, const Op& op, Env& env) {
   const std::lock_guard lock(mutex_);
   Result<Session*> live = LiveSession(header, env);
   if (!live) return {live.error(), {}, {}};
@@ -105,7 +112,12 @@ Volume::Turn Volume::TakeReadTurn(const proto::OpHeader& header, const Op& op, E
   Result<std::string> reply = op(txn, context);
   CHECK(txn.empty());
   if (!reply && reply.error().code() == ErrorCode::kWouldBlock) return {std::move(reply), txn.misses(), {}};
-  if (reply && !context.effects.leased.empty()) NoteLeases({}, context, *reply);
+  if (reply) {
+    Result<std::shared_ptr<AsyncEvent>> obstacle = FindObstacle(wants, txn, context);
+    if (!obstacle) return {obstacle.error(), {}, {}};
+    if (*obstacle) return {std::string(), {}, {}, *obstacle};
+    if (!context.effects.leased.empty()) NoteLeases({}, context, *reply);
+  }
   // What was read may come from a commit that does not yet survive this process.
   return {std::move(reply), {}, last_commit_};
 }
@@ -121,7 +133,7 @@ Volume::Turn Volume::TakeInternalTurn(Wants& wants, const Decision& decide, cons
     if (decided.error().code() == ErrorCode::kWouldBlock) return {decided.error(), txn.misses(), {}};
     return {decided.error(), {}, {}};
   }
-  Result<std::shared_ptr<AsyncEvent>> obstacle = FindObstacle(wants, SessionId(), txn.changed(), now);
+  Result<std::shared_ptr<AsyncEvent>> obstacle = FindObstacle(wants, txn, context);
   if (!obstacle) return {obstacle.error(), {}, {}};
   if (*obstacle) return {std::string(), {}, {}, *obstacle};
   StageStats(txn, context.effects);
@@ -177,6 +189,9 @@ Volume::Turn Volume::Execute(Wants& wants, Session& session, const proto::OpHead
     if (seq && IsFinalFailure(reply.error().code())) session.window.RecordOutcome(seq, reply.error(), with_groups);
     return {std::move(reply), {}, {}};
   }
+  Result<std::shared_ptr<AsyncEvent>> obstacle = FindObstacle(wants, txn, context);
+  if (!obstacle) return {obstacle.error(), {}, {}};
+  if (*obstacle) return {std::string(), {}, {}, *obstacle};
   if (txn.empty()) {
     if (seq) session.window.RecordOutcome(seq, *reply, with_groups);
     ApplyEffects(&session, context.effects);
@@ -184,9 +199,6 @@ Volume::Turn Volume::Execute(Wants& wants, Session& session, const proto::OpHead
     NoteLeases({}, context, *reply);
     return {std::move(reply), {}, last_commit_};
   }
-  Result<std::shared_ptr<AsyncEvent>> obstacle = FindObstacle(wants, session.id, txn.changed(), now);
-  if (!obstacle) return {obstacle.error(), {}, {}};
-  if (*obstacle) return {std::string(), {}, {}, *obstacle};
   StageStats(txn, context.effects);
   std::vector<OpSeq> purged;
   if (seq) {

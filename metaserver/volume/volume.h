@@ -29,7 +29,7 @@ class Volume {
   struct OpTraits {
     bool seq_optional = false;  // harmless if executed twice: may come without a sequence number
     bool read_only = false;     // also in sessions that mounted read-only
-    bool locks = false;         // not in sessions that have to be resumed first
+    bool holds = false;         // gets what is lost by eviction: not in sessions that have to be resumed first
   };
   /// Decides and stages; gives the encoded reply.
   using Op = std::function<Result<std::string>(Txn&, OpContext&)>;
@@ -37,8 +37,10 @@ class Volume {
   /// Carries into memory what the applied batch says.
   using Publish = std::function<void(VolumeState&)>;
 
-  /// `session_ttl`: for how long a session's leases are good after it was renewed.
-  Volume(VolumeId id, records::Volume record, KvStore& kv, Cluster& cluster, Duration session_ttl, Random& random);
+  /// `session_ttl`: for how long a session's leases are good after it was renewed. `data_version_floor`: above it no
+  /// earlier process of this server has given any.
+  Volume(VolumeId id, records::Volume record, KvStore& kv, Cluster& cluster, Duration session_ttl,
+         std::uint64_t data_version_floor, Random& random);
 
   VolumeId id() const { return state_.id; }
   const std::string& name() const { return name_; }
@@ -61,12 +63,12 @@ class Volume {
 
   /// Ends waits for leases that have run out. Every 100 ms or so.
   void TendLeases(TimePoint now);
-  /// The lapsed sessions that have locks which others want, or may have locks of before a restart.
+  /// The lapsed sessions that have locks or write leases which others want, or may have some of before a restart.
   std::vector<SessionId> FindLapsedHolders(TimePoint now);
-  /// Takes a session's locks from it, if it has still lapsed: whether it had. Its client is told when it comes back, if
-  /// need be by another process of this server. Errors: the store's.
-  Task<Result<bool>> TakeLocksFrom(SessionId session, Env& env);
-  /// The sessions whose clients have heard that they have lost their locks.
+  /// Takes a session's locks and leases from it, if it has still lapsed: whether it had. Its client is told when it
+  /// comes back, if need be by another process of this server. Errors: the store's.
+  Task<Result<bool>> Evict(SessionId session, Env& env);
+  /// The sessions whose clients have heard that they were evicted.
   std::vector<SessionId> FindHeardLosses();
   /// Errors: the store's.
   Task<Result<void>> ForgetLoss(SessionId session, Env& env);
@@ -102,15 +104,16 @@ class Volume {
     Wants(const Wants&) = delete;
     Wants& operator=(const Wants&) = delete;
     /// On the strand.
-    void Add(SessionId own, Ino ino, TimePoint now);
+    void Add(SessionId own, Ino ino, LeaseTable::Mode mode, TimePoint now);
 
    private:
     Volume& volume_;
+    SessionId own_;
     std::set<Ino> inodes_;
   };
 
   Turn TakeMutationTurn(Wants& wants, const proto::OpHeader& header, OpTraits traits, const Op& op, Env& env);
-  Turn TakeReadTurn(const proto::OpHeader& header, const Op& op, Env& env);
+  Turn TakeReadTurn(Wants& wants, const proto::OpHeader& header, const Op& op, Env& env);
   Turn TakeInternalTurn(Wants& wants, const Decision& decide, const Publish& publish, Env& env);
   Task<Result<std::string>> FinishTurns(std::function<Turn(Wants&)> take_turn);
 
@@ -124,10 +127,12 @@ class Volume {
 
   // volume_leases.cc, on the strand.
 
-  /// What an op of session `own` has to wait for before it may change these inodes; null: nothing. Errors: kUnavailable
-  /// (the server stops).
-  Result<std::shared_ptr<AsyncEvent>> FindObstacle(Wants& wants, SessionId own, const std::set<Ino>& changed,
-                                                   TimePoint now);
+  /// What an op has to wait for before it may change what it changes, and show what it shows; null: nothing. Errors:
+  /// kUnavailable (the server stops).
+  Result<std::shared_ptr<AsyncEvent>> FindObstacle(Wants& wants, const Txn& txn, const OpContext& context);
+  /// Whether a session other than `own` holds a lease on the inode. Those that have lapsed lose theirs, but for write
+  /// leases, which takes longer (Evict).
+  bool IsHeldElsewhere(SessionId own, Ino ino, TimePoint now);
   bool HasLapsed(SessionId session, TimePoint now) const;
   /// What the answer to an op tells of what it changed: called before the batch is taken.
   static proto::LeaseNote NoteChanges(Txn& txn, OpContext& context);
@@ -139,6 +144,11 @@ class Volume {
   void ApplyLock(const OpEffects::LockChange& change, TimePoint now);
   /// Gives who waits what is free, and tells the sessions.
   void GrantLocks();
+
+  /// volume_locks.cc: the session may have written to these files and not said so: whoever has cached their content
+  /// looks again.
+  Task<Result<void>> MarkWritten(SessionId id, Env& env);
+  static constexpr std::size_t kMarkedAtOnce = 256;
 
   Task<Result<void>> LoadMisses(std::vector<Txn::Miss> misses);
   Task<Result<void>> AwaitApplied(CommitSeq seq);

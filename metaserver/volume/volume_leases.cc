@@ -10,40 +10,52 @@ namespace gabion {
 Volume::Wants::~Wants() {
   if (inodes_.empty()) return;
   const std::lock_guard lock(volume_.mutex_);
-  for (Ino ino : inodes_) volume_.state_.leases.EndWanting(ino);
+  for (Ino ino : inodes_) volume_.state_.leases.EndWanting(own_, ino);
 }
 
-void Volume::Wants::Add(SessionId own, Ino ino, TimePoint now) {
-  if (inodes_.insert(ino).second) volume_.state_.leases.BeginWanting(own, ino, now);
+void Volume::Wants::Add(SessionId own, Ino ino, LeaseTable::Mode mode, TimePoint now) {
+  own_ = own;
+  if (inodes_.insert(ino).second) volume_.state_.leases.BeginWanting(own, ino, mode, now);
 }
 
-Result<std::shared_ptr<AsyncEvent>> Volume::FindObstacle(Wants& wants, SessionId own, const std::set<Ino>& changed,
-                                                         TimePoint now) {
+Result<std::shared_ptr<AsyncEvent>> Volume::FindObstacle(Wants& wants, const Txn& txn, const OpContext& context) {
   LeaseTable& leases = state_.leases;
+  const SessionId own = context.acts_for;
+  std::set<Ino> touched = txn.changed();
+  touched.insert(context.exclusive.begin(), context.exclusive.end());
   std::shared_ptr<AsyncEvent> obstacle;
-  if (changed.empty()) return obstacle;
-  // Sessions of before this process may hold leases that nobody knows of, until they have come back or lapsed.
-  if (state_.InGrace(now) && !Mutated("lease.no_grace")) {
-    wants.Add(own, *changed.begin(), now);
-    obstacle = leases.NextReturn(*changed.begin());
-  }
-  for (Ino ino : changed) {
-    bool held = false;
-    for (SessionId holder : leases.Holders(ino)) {
-      if (holder == own) continue;
-      if (HasLapsed(holder, now)) {
-        leases.Drop(holder);
-      } else {
-        held = true;
-      }
-    }
-    if (!held || Mutated("lease.skip_recall")) continue;
-    wants.Add(own, ino, now);
+  using Mode = LeaseTable::Mode;
+  const auto wait_for = [&](Ino ino, Mode mode) {
+    wants.Add(own, ino, mode, context.now);
     if (!obstacle) obstacle = leases.NextReturn(ino);
+  };
+  if (state_.InGrace() && !Mutated("lease.no_grace")) {
+    if (!touched.empty()) wait_for(*touched.begin(), Mode::kWrite);
+    if (!context.shown.empty() && !Mutated("lease.show_in_grace")) wait_for(context.shown.front(), Mode::kRead);
+  }
+  for (Ino ino : touched) {
+    if (IsHeldElsewhere(own, ino, context.now) && !Mutated("lease.skip_recall")) wait_for(ino, Mode::kWrite);
+  }
+  for (Ino ino : context.shown) {
+    const SessionId writer = leases.Writer(ino);
+    if (writer && writer != own && !Mutated("lease.show_unflushed")) wait_for(ino, Mode::kRead);
   }
   if (obstacle && leases.closed()) return Error(ErrorCode::kUnavailable, "the server is stopping");
   if (Mutated("lease.wake_early")) obstacle.reset();
   return obstacle;
+}
+
+bool Volume::IsHeldElsewhere(SessionId own, Ino ino, TimePoint now) {
+  bool held = false;
+  for (SessionId holder : state_.leases.Holders(ino)) {
+    if (holder == own) continue;
+    if (HasLapsed(holder, now) && state_.leases.Writer(ino) != holder) {
+      state_.leases.DropReads(holder);
+    } else {
+      held = true;
+    }
+  }
+  return held;
 }
 
 bool Volume::HasLapsed(SessionId id, TimePoint now) const {
@@ -77,7 +89,14 @@ void Volume::NoteLeases(proto::LeaseNote note, const OpContext& context, std::st
   LeaseTable& leases = state_.leases;
   note.set_era(leases.era());
   note.set_number(leases.TakeNumber());
-  for (Ino ino : context.effects.leased) leases.Grant(context.session->id, ino, note.number(), context.now);
+  if (const auto& downgraded = context.effects.downgraded) {
+    leases.Downgrade(context.session->id, downgraded->ino, downgraded->number);
+  }
+  const auto grant = [&](const std::vector<Ino>& inodes, LeaseTable::Mode mode) {
+    for (Ino ino : inodes) leases.Grant(context.session->id, ino, mode, note.number(), context.now);
+  };
+  grant(context.effects.leased, LeaseTable::Mode::kRead);
+  grant(context.effects.write_leased, LeaseTable::Mode::kWrite);
   proto::NotedReply noted;
   *noted.mutable_note() = std::move(note);
   // Messages that follow each other are one message.
@@ -88,12 +107,8 @@ void Volume::TendLeases(TimePoint now) {
   const std::lock_guard lock(mutex_);
   LeaseTable& leases = state_.leases;
   leases.EndWaits(now);
-  for (Ino ino : leases.Wanted()) {
-    for (SessionId holder : leases.Holders(ino)) {
-      if (HasLapsed(holder, now)) leases.Drop(holder);
-    }
-  }
-  if (state_.grace_over || state_.InGrace(now)) return;
+  for (Ino ino : leases.Wanted()) (void)IsHeldElsewhere(SessionId(), ino, now);
+  if (state_.grace_over || state_.InGrace()) return;
   state_.grace_over = true;
   leases.WakeAllWaiting();
 }

@@ -78,7 +78,6 @@ Task<Result<void>> Volume::Load(Env& env) {
 
   const std::lock_guard lock(mutex_);
   state_.next_ino = loaded.record.next_ino();
-  state_.grace_end = now + session_ttl_;
   state_.stats = loaded.stats;
   state_.orphans = std::move(loaded.orphans);
   state_.reclaims = std::move(loaded.reclaims);

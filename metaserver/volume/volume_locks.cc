@@ -1,6 +1,9 @@
+#include <algorithm>
+#include <span>
+
 #include "metaserver/volume/volume.h"
 
-// What becomes of the locks that ops ask for (docs/locks.md).
+// What becomes of the locks that ops ask for (docs/locks.md), and of sessions that lapse with what others want.
 
 namespace gabion {
 
@@ -32,7 +35,7 @@ void Volume::ApplyLock(const OpEffects::LockChange& change, TimePoint now) {
 }
 
 void Volume::GrantLocks() {
-  if (state_.sessions.awaiting_locks()) return;
+  if (state_.sessions.awaiting_holders()) return;
   for (const LockTable::Granted& granted : state_.locks.Grant()) {
     state_.leases.TellGranted(granted.session, granted.wait);
   }
@@ -41,56 +44,83 @@ void Volume::GrantLocks() {
 void Volume::ExtendSessions(Duration late) {
   const std::lock_guard lock(mutex_);
   state_.sessions.ExtendAll(late);
-  if (!state_.grace_over) state_.grace_end = state_.grace_end + late;
 }
 
 std::vector<SessionId> Volume::FindLapsedHolders(TimePoint now) {
   const std::lock_guard lock(mutex_);
   std::set<SessionId> holders = state_.locks.TakeWanted();
+  for (Ino ino : state_.leases.Wanted()) {
+    if (const SessionId writer = state_.leases.Writer(ino)) holders.insert(writer);
+  }
   for (const auto& [id, session] : state_.sessions.all()) {
-    if (session.MayNameLocks()) holders.insert(id);  // nobody gets any lock until it does, or has lost them
+    if (session.MayReclaim()) holders.insert(id);  // nobody gets anything until it does, or has lost it
   }
   std::erase_if(holders, [&](SessionId id) { return !HasLapsed(id, now); });
   return {holders.begin(), holders.end()};
 }
 
-Task<Result<bool>> Volume::TakeLocksFrom(SessionId id, Env& env) {
-  // First of all it is written down: were it forgotten, the session might name its locks to another process, and get
-  // them back from those who have them by then.
+Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
+  // First of all it is written down: were it forgotten, the session might name what it held to another process, and get
+  // it back from those who have it by then.
   bool lapsed = false;
   Decision decide = [this, id, &lapsed](Txn& txn, OpContext& context) -> Result<void> {
     const Session* session = context.state.sessions.Find(id);
     lapsed = session != nullptr && HasLapsed(id, context.now);
     if (!lapsed) return {};
     records::Session record = session->ToRecord();
-    record.set_locks_lost(true);
+    record.set_evicted(true);
     txn.PutSession(id, record);
     return {};
   };
   Publish publish = [id, &lapsed](VolumeState& state) {
-    if (lapsed) state.sessions.Find(id)->locks_lost = state.sessions.Find(id)->loss_recorded = true;
+    if (lapsed) state.sessions.Find(id)->evicted = state.sessions.Find(id)->loss_recorded = true;
   };
   Result<void> noted = co_await Run(std::move(decide), std::move(publish), env);
   CO_TRY(noted);
   if (!lapsed) co_return false;
   Result<void> durable = co_await cluster_.MakeDurable();
   CO_TRY(durable);
+  Result<void> marked = co_await MarkWritten(id, env);
+  CO_TRY(marked);
   const std::lock_guard lock(mutex_);
   const Session* session = state_.sessions.Find(id);
   // Otherwise it was resumed since, and told that it still has them.
-  if (session != nullptr && session->locks_lost) {
+  if (session != nullptr && session->evicted) {
     state_.locks.Drop(id);
     state_.leases.ForgetGrants(id);
+    state_.leases.Drop(id);
   }
   GrantLocks();
   co_return true;
+}
+
+Task<Result<void>> Volume::MarkWritten(SessionId id, Env& env) {
+  std::vector<Ino> written = WithState([id](VolumeState& state) { return state.leases.WrittenBy(id); });
+  while (!written.empty()) {
+    const std::size_t count = std::min<std::size_t>(written.size(), kMarkedAtOnce);
+    const std::span<const Ino> batch(written.end() - static_cast<std::ptrdiff_t>(count), written.end());
+    Decision decide = [id, batch](Txn& txn, OpContext& context) -> Result<void> {
+      context.acts_for = id;
+      for (Ino ino : batch) {
+        TRY_ASSIGN(std::optional<records::Inode> inode, txn.FindInode(ino));
+        if (!inode || context.state.leases.Writer(ino) != id) continue;
+        inode->set_data_version(context.state.NextDataVersion(inode->data_version()));
+        txn.PutInode(ino, *inode);
+      }
+      return {};
+    };
+    Result<void> marked = co_await Run(std::move(decide), {}, env);
+    CO_TRY(marked);
+    written.resize(written.size() - count);
+  }
+  co_return Result<void>();
 }
 
 std::vector<SessionId> Volume::FindHeardLosses() {
   const std::lock_guard lock(mutex_);
   std::vector<SessionId> heard;
   for (const auto& [id, session] : state_.sessions.all()) {
-    if (session.loss_recorded && !session.locks_lost && session.loss_heard) heard.push_back(id);
+    if (session.loss_recorded && !session.evicted && session.loss_heard) heard.push_back(id);
   }
   return heard;
 }
@@ -99,10 +129,10 @@ Task<Result<void>> Volume::ForgetLoss(SessionId id, Env& env) {
   bool heard = false;
   Decision decide = [id, &heard](Txn& txn, OpContext& context) -> Result<void> {
     const Session* session = context.state.sessions.Find(id);
-    heard = session != nullptr && !session->locks_lost && session->loss_heard;
+    heard = session != nullptr && !session->evicted && session->loss_heard;
     if (!heard) return {};
     records::Session record = session->ToRecord();
-    record.set_locks_lost(false);
+    record.set_evicted(false);
     txn.PutSession(id, record);
     return {};
   };

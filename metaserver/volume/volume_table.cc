@@ -64,6 +64,10 @@ bool IsVolumeName(std::string_view name) {
 }
 
 Task<Result<void>> VolumeTable::Load(Env& env) {
+  CO_TRY_ASSIGN(const std::uint64_t start, cluster_.TakeIds(Counter::kStart, 1));
+  Result<void> durable = co_await cluster_.MakeDurable();
+  CO_TRY(durable);
+  data_version_floor_ = start * kDataVersionsPerStart;
   std::map<VolumeId, records::Volume> records;
   RecordVisitor visit = [&](std::string_view key, std::string_view value) -> Result<void> {
     TRY_ASSIGN(const VolumeId id, DecodeVolumeKey(key));
@@ -79,7 +83,8 @@ Task<Result<void>> VolumeTable::Load(Env& env) {
       continue;
     }
     const std::uint32_t replicas = record.replicas();
-    auto volume = std::make_shared<Volume>(id, std::move(record), kv_, cluster_, session_ttl_, env.random);
+    auto volume =
+        std::make_shared<Volume>(id, std::move(record), kv_, cluster_, session_ttl_, data_version_floor_, env.random);
     Result<void> loaded = co_await volume->Load(env);
     CO_TRY(loaded);
     cluster_.AddPolicy(replicas, env.random);
@@ -138,7 +143,7 @@ Task<Result<std::shared_ptr<Volume>>> VolumeTable::Create(std::string name, std:
     Result<CommitSeq> commit = kv_.Apply(NewVolumeBatch(id, record, stats));
     if (!commit) co_return commit.error().WithContext(fmt::format("making volume '{}'", name));
     seq = *commit;
-    volume = std::make_shared<Volume>(id, record, kv_, cluster_, session_ttl_, env.random);
+    volume = std::make_shared<Volume>(id, record, kv_, cluster_, session_ttl_, data_version_floor_, env.random);
     volume->InitializeNew(kFirstDelegatedIno, stats);
     volumes_[id] = volume;
     by_name_[name] = id;

@@ -44,7 +44,11 @@ class VolumeTable {
  private:
   KvStore& kv_;
   Cluster& cluster_;
+  /// A process makes fewer changes of one file.
+  static constexpr std::uint64_t kDataVersionsPerStart = std::uint64_t{1} << 40;
+
   const Duration session_ttl_;
+  std::uint64_t data_version_floor_ = 0;
 
   mutable std::mutex mutex_;
   std::map<VolumeId, std::shared_ptr<Volume>> volumes_;

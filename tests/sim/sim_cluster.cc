@@ -111,6 +111,7 @@ std::unique_ptr<SimDaemon> SimCluster::MakeMetaserver() {
   MetaServerOptions options;
   options.listen.port = kMetaPort;
   options.pgs_per_policy = options_.pgs_per_policy;
+  options.session_ttl = options_.session_ttl;
   options.session_expiry = options_.session_expiry;
   SimMachine& machine = *nodes_.at("meta").machine;
   return std::make_unique<MetaDaemon>(machine.envs(), machine.kv(kStore), std::move(options));

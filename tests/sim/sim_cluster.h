@@ -31,6 +31,7 @@ struct SimClusterOptions {
   std::uint32_t pgs_per_policy = 8;
   std::uint64_t slab_bytes = 64ull << 20;
   std::uint64_t disk_bytes = 4ull << 30;
+  Duration session_ttl = std::chrono::seconds(10);
   Duration session_expiry = std::chrono::minutes(5);
   std::uint64_t client_memory_bytes = 64ull << 20;
 };

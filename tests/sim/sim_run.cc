@@ -16,7 +16,10 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-SimClusterOptions ClusterOf(std::uint64_t seed) {
+/// Longer than any fault keeps a client away.
+constexpr Duration kLongTtl = minutes(2);
+
+SimClusterOptions ClusterOf(std::uint64_t seed, bool takes_lapses) {
   SimRandom random(DeriveSeed(seed, "cluster"));
   SimClusterOptions options;
   options.seed = seed;
@@ -25,6 +28,7 @@ SimClusterOptions ClusterOf(std::uint64_t seed) {
   options.chunkservers = options.replicas + static_cast<unsigned>(random.Below(2));
   options.pgs_per_policy = 1 + static_cast<std::uint32_t>(random.Below(8));
   if (random.Chance(1, 3)) options.client_memory_bytes = 4 * kMiB;
+  if (!takes_lapses) options.session_ttl = kLongTtl;
   return options;
 }
 
@@ -48,7 +52,8 @@ void MakeHarder(SimCluster& cluster) {
 class SimRun {
  public:
   explicit SimRun(const SimRunOptions& options)
-      : cluster_(ClusterOf(options.seed)), workload_(MakeWorkload(options.workload, cluster_, options.ops)) {
+      : cluster_(ClusterOf(options.seed, TakesLapses(options.workload))),
+        workload_(MakeWorkload(options.workload, cluster_, options.ops)) {
     CHECK(workload_ != nullptr);
     cluster_.world().buggify().Enable();
     MakeHarder(cluster_);

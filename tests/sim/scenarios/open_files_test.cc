@@ -110,7 +110,7 @@ TEST(OpenFilesTest, CutOfAMinuteIsAPause) {
   SimCluster cluster({.seed = 45, .clients = 2});
   PosixCalls one(cluster, "client1");
   PosixCalls two(cluster, "client2");
-  ASSERT_TRUE(IsOk(cluster.Do(one.WriteFile("/file", "before"))));
+  ASSERT_TRUE(IsOk(cluster.Do(one.WriteFileDurably("/file", "before"))));
   const Result<Fd> fd = cluster.Do(one.Open("/file", O_RDWR));
   ASSERT_TRUE(IsOk(fd));
   cluster.network().Cut("client1", "meta");
@@ -129,7 +129,7 @@ TEST(OpenFilesTest, CutOfAMinuteIsAPause) {
 TEST(OpenFilesTest, ExpiredClientGoesOnWithANewSession) {
   SimCluster cluster({.seed = 46, .session_expiry = seconds(30)});
   PosixCalls client(cluster, "client1");
-  ASSERT_TRUE(IsOk(cluster.Do(client.WriteFile("/file", "before"))));
+  ASSERT_TRUE(IsOk(cluster.Do(client.WriteFileDurably("/file", "before"))));
   const Result<Fd> fd = cluster.Do(client.Open("/file", O_RDWR));
   ASSERT_TRUE(IsOk(fd));
   cluster.network().Cut("client1", "meta");

@@ -73,7 +73,6 @@ Task<void> PosixWorker::WriteFile() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
   const std::string bytes = RandomBytes();
-  co_await FlushOthersAt(client, path);
   Result<ModelNodePtr> wanted = model_.OpenOrCreate(path, false);
   const std::string what = fmt::format("{}: write {} bytes to {}", client.client(), bytes.size(), Full(path));
   const Result<void> written = co_await client.WriteFile(Full(path), bytes);
@@ -85,7 +84,6 @@ Task<void> PosixWorker::WriteFile() {
 Task<void> PosixWorker::ReadFile() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
-  co_await FlushOthersAt(client, path);
   const Result<ModelNodePtr> wanted = model_.Open(path);
   const std::string what = fmt::format("{}: read {}", client.client(), Full(path));
   const Result<Fd> fd = co_await client.Open(Full(path), O_RDONLY);
@@ -101,7 +99,6 @@ Task<void> PosixWorker::ReadFile() {
 Task<void> PosixWorker::Truncate() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
-  co_await FlushOthersAt(client, path);
   const Result<ModelNodePtr> wanted = model_.Open(path);
   const std::uint64_t size = wanted ? RandomOffset(**wanted) : 0;
   const std::string what = fmt::format("{}: truncate {} to {}", client.client(), Full(path), size);
@@ -151,7 +148,6 @@ Task<void> PosixWorker::Rename() {
 Task<void> PosixWorker::Stat() {
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
-  co_await FlushOthersAt(client, path);
   const Result<ModelNodePtr> wanted = model_.Find(path);
   const std::string what = fmt::format("{}: stat {}", client.client(), Full(path));
   const Result<FileAttr> attr = co_await client.Stat(Full(path));
@@ -183,7 +179,6 @@ Task<void> PosixWorker::OpenHandle() {
   if (random_.Chance(1, 4)) flags |= O_APPEND;
   if (random_.Chance(1, 8)) flags |= O_EXCL;
   if (random_.Chance(1, 8)) flags |= O_TRUNC;
-  co_await FlushOthersAt(client, path);
   Result<ModelNodePtr> wanted = model_.OpenOrCreate(path, (flags & O_EXCL) != 0);
   const std::string what = fmt::format("{}: open {}, flags {:o}", client.client(), Full(path), flags);
   const Result<Fd> fd = co_await client.Open(Full(path), flags);
@@ -201,7 +196,6 @@ Task<void> PosixWorker::CloseHandle(HandleList::iterator handle) {
 }
 
 Task<void> PosixWorker::WriteHandle(Handle& handle) {
-  co_await FlushOthers(*handle.client, handle.node);
   const bool append = (handle.fd.flags & O_APPEND) != 0;
   const std::uint64_t offset = append ? handle.node->content.size() : RandomOffset(*handle.node);
   const std::string bytes = RandomBytes();
@@ -210,11 +204,9 @@ Task<void> PosixWorker::WriteHandle(Handle& handle) {
   const Result<void> written = co_await handle.client->Pwrite(handle.fd, offset, bytes);
   if (!Agree(what, written, Result<void>())) co_return;
   handle.node->content.Write(offset, bytes);
-  handle.dirty = true;
 }
 
 Task<void> PosixWorker::ReadHandle(Handle& handle) {
-  co_await FlushOthers(*handle.client, handle.node);
   const std::uint64_t offset = RandomOffset(*handle.node);
   const auto size = static_cast<std::uint32_t>(random_.Below(300'000));
   const std::string what =
@@ -224,7 +216,6 @@ Task<void> PosixWorker::ReadHandle(Handle& handle) {
 }
 
 Task<void> PosixWorker::CutHandle(Handle& handle) {
-  co_await FlushOthers(*handle.client, handle.node);
   const std::uint64_t size = RandomOffset(*handle.node);
   const std::string what =
       fmt::format("{}: ftruncate inode {} to {}", handle.client->client(), handle.fd.ino.value(), size);
@@ -235,29 +226,13 @@ Task<void> PosixWorker::CutHandle(Handle& handle) {
 Task<void> PosixWorker::SyncHandle(Handle& handle) {
   const std::string what = fmt::format("{}: fsync inode {}", handle.client->client(), handle.fd.ino.value());
   const Result<void> synced = co_await handle.client->Fsync(handle.fd);
-  if (Agree(what, synced, Result<void>())) handle.dirty = false;
+  Agree(what, synced, Result<void>());
 }
 
 Task<void> PosixWorker::StatHandle(Handle& handle) {
-  co_await FlushOthers(*handle.client, handle.node);
   const std::string what = fmt::format("{}: fstat inode {}", handle.client->client(), handle.fd.ino.value());
   const Result<FileAttr> attr = co_await handle.client->Fstat(handle.fd);
   if (Agree(what, attr, Result<void>())) CheckAttr(what, *attr, *handle.node);
-}
-
-Task<void> PosixWorker::FlushOthers(PosixCalls& client, ModelNodePtr node) {
-  for (Handle& handle : handles_) {
-    if (handle.node != node || handle.client == &client || !handle.dirty) continue;
-    Task<void> syncing = SyncHandle(handle);
-    co_await std::move(syncing);
-  }
-}
-
-Task<void> PosixWorker::FlushOthersAt(PosixCalls& client, std::string path) {
-  const Result<ModelNodePtr> node = model_.Find(path);
-  if (!node) co_return;
-  Task<void> flushing = FlushOthers(client, *node);
-  co_await std::move(flushing);
 }
 
 void PosixWorker::CheckBytes(const std::string& what, const std::string& got, const std::string& wanted,

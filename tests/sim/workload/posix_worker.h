@@ -22,7 +22,6 @@ class PosixWorker {
     Fd fd;
     PosixCalls* client = nullptr;
     ModelNodePtr node;
-    bool dirty = false;  // written, and not flushed since
   };
   using HandleList = std::list<Handle>;
   static constexpr std::size_t kMaxHandles = 4;
@@ -47,11 +46,6 @@ class PosixWorker {
   Task<void> CutHandle(Handle& handle);
   Task<void> SyncHandle(Handle& handle);
   Task<void> StatHandle(Handle& handle);
-
-  /// Before `client` looks at the content of `node`, or changes it.
-  Task<void> FlushOthers(PosixCalls& client, ModelNodePtr node);
-  /// The same for what a path leads to in the model, if it is a file.
-  Task<void> FlushOthersAt(PosixCalls& client, std::string path);
 
   template <typename T, typename U>
   bool Agree(const std::string& what, const Result<T>& got, const Result<U>& wanted) {

@@ -18,9 +18,6 @@ struct PosixWorkloadOptions {
 /// Workers that call at random what POSIX offers, each in a directory of its own ("/w0", "/w1"...), and compare every
 /// answer with a model. A worker makes one call after another, each on a client drawn anew, so every call must see what
 /// the call before did on another machine; several workers work at once.
-///
-/// A file that was written through a handle on one client is flushed before another client looks at its content, for
-/// until then nothing is promised.
 class PosixWorkload final : public Workload {
  public:
   PosixWorkload(SimCluster& cluster, PosixWorkloadOptions options);

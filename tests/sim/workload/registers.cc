@@ -78,8 +78,9 @@ std::vector<Task<void>> Registers::Streams() {
 Task<void> Registers::Run(unsigned index) {
   SimRandom random(DeriveSeed(seed(), fmt::format("registers {}", index)));
   const unsigned client = index % static_cast<unsigned>(clients_.size());
-  // Half of the workers sync with the write, the others after it.
-  const int flags = O_RDWR | O_DIRECT | (random.Chance(1, 2) ? O_DSYNC : 0);
+  // Some sync with the write, some after it, some do not.
+  constexpr int kFlags[] = {O_RDWR | O_DIRECT | O_DSYNC, O_RDWR | O_DIRECT, O_RDWR};
+  const int flags = kFlags[random.Below(std::size(kFlags))];
   std::vector<Fd> fds;
   for (unsigned file = 0; file < kFiles; ++file) {
     const Result<Fd> fd = co_await clients_[client]->Open(PathOf(file), flags);
@@ -96,16 +97,24 @@ Task<void> Registers::Run(unsigned index) {
   }
   for (const Fd& fd : fds) {
     const Result<void> closed = co_await clients_[client]->Close(fd);
-    if (!MayBeUndone(closed)) Expect("close", closed);
+    if (!MayBeUndone(client, closed)) Expect("close", closed);
   }
 }
 
-/// There was no space, or all copies lost power before a sync, and this call says so: what was written is there, or it
-/// is not.
-bool Registers::MayBeUndone(const Result<void>& done) const {
+/// There was no space, or all copies lost power before a sync, or the client its lease, and this call says so: what was
+/// written is there, or it is not.
+bool Registers::MayBeUndone(unsigned client, const Result<void>& done) const {
   if (done) return false;
   return done.error().code() == ErrorCode::kNoSpace ||
-         (done.error().code() == ErrorCode::kIo && !power_losses_.empty());
+         (done.error().code() == ErrorCode::kIo && (!power_losses_.empty() || MayHaveLapsed(client)));
+}
+
+bool Registers::MayHaveLapsed(unsigned client) const {
+  return may_lapse_.contains(clients_[client]->client()) || may_lapse_.contains("meta");
+}
+
+bool Registers::MayBeLost(const RegisterOp& write) const {
+  return unsynced_.contains(write.value) && (MayHaveLapsed(write.client) || may_lack_space_);
 }
 
 Registers::Span Registers::RandomSpan(SimRandom& random) {
@@ -127,13 +136,15 @@ Task<void> Registers::WriteSpan(unsigned client, Fd fd, Span span) {
   const std::string what = fmt::format("{}: write {:x} to block {} of {}", clients_[client]->client(), ops[0].value,
                                        span.first_block, PathOf(span.file));
   Result<void> done = co_await clients_[client]->Pwrite(fd, span.first_block * kBlockBytes, bytes);
-  if (done && (fd.flags & O_DSYNC) == 0) done = co_await clients_[client]->Fsync(fd);
+  const bool gathers = (fd.flags & O_DIRECT) == 0;
+  if (done && !gathers && (fd.flags & O_DSYNC) == 0) done = co_await clients_[client]->Fsync(fd);
   cluster_.world().Trace(fmt::format("op: {}: {}", what, done ? "OK" : done.error().ToString()));
   // It may have an effect, at any time.
-  const bool is_open = MayBeUndone(done);
+  const bool is_open = MayBeUndone(client, done);
   if (!is_open && !Expect(what, done)) co_return;
   for (unsigned i = 0; i < span.blocks; ++i) {
     if (!is_open) ops[i].end = Now();
+    if (gathers) unsynced_.insert(ops[i].value);
     writes_[ops[i].value] = ops[i];
     ops_[{span.file, span.first_block + i}].push_back(ops[i]);
   }
@@ -175,12 +186,15 @@ Task<void> Registers::Verify() {
   CheckHistories();
 }
 
-/// Whether later reads have to agree with this one. What its own client had not yet synced was only that client's; what
-/// was not synced when servers lost power may be gone since.
+/// Whether later reads have to agree with this one. What was not synced when servers lost power may be gone since; and
+/// so may what only its own client has seen, if it lost its lease.
 bool Registers::Binds(const RegisterOp& read) const {
   const RegisterOp& write = writes_.at(read.value);
-  const auto ended_before = [&write](TimePoint when) { return write.end && *write.end <= when; };
-  if (read.client == write.client && !ended_before(*read.end)) return false;
+  const auto ended_before = [&](TimePoint when) {
+    return write.end && *write.end <= when && !unsynced_.contains(read.value);
+  };
+  const bool own = read.client == write.client;
+  if (own && (MayBeLost(write) || !write.end)) return false;
   return std::all_of(power_losses_.begin(), power_losses_.end(),
                      [&](TimePoint loss) { return loss < read.begin || ended_before(loss); });
 }
@@ -188,7 +202,10 @@ bool Registers::Binds(const RegisterOp& read) const {
 void Registers::CheckHistories() {
   for (const auto& [key, ops] : ops_) {
     RegisterHistory history;
-    for (const RegisterOp& op : ops) {
+    for (RegisterOp op : ops) {
+      if (op.is_write && MayBeLost(op)) op.end.reset();
+      const bool lost_power = op.is_write && unsynced_.contains(op.value) && !power_losses_.empty();
+      if (lost_power) op.end.reset();
       if (op.is_write || Binds(op)) history.Add(op);
     }
     const std::string problem = history.Check();

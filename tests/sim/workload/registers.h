@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,11 +15,11 @@ struct RegistersOptions {
   bool one_writer_each = true;  // all writes of a register come from one client
 };
 
-/// Blocks of 4 KiB in files that all clients have open, written and read by several workers at once. A write ends when
-/// it is synced. In the end the calls of each block must be linearizable, over all faults.
+/// Blocks of 4 KiB in files that all clients have open, written and read by several workers at once; some sync what
+/// they write. In the end the calls of each block must be linearizable, over all faults.
 ///
-/// What is not promised is left out: until clients hold leases, a client sees what it has written at once and the
-/// others when it is synced; and when servers lose power, what was not synced may go.
+/// What is not promised is left out: when servers lose power, or the client has not been heard of for longer than a
+/// session lives, what was not synced may go.
 class Registers final : public Workload {
  public:
   Registers(SimCluster& cluster, RegistersOptions options);
@@ -27,6 +28,8 @@ class Registers final : public Workload {
   bool expects_synced_only() const override { return true; }
   bool takes_no_space() const override { return true; }
   void PowerLost() override { power_losses_.push_back(Now()); }
+  void MayLackSpace() override { may_lack_space_ = true; }
+  void MayLapse(const std::string& machine) override { may_lapse_.insert(machine); }
   Task<void> Prepare() override;
   std::vector<Task<void>> Streams() override;
   Task<void> Verify() override;
@@ -50,7 +53,10 @@ class Registers final : public Workload {
   Task<void> ReadSpan(unsigned client, Fd fd, Span span);
   Task<void> ReadAll(unsigned client);
   void CheckHistories();
-  bool MayBeUndone(const Result<void>& done) const;
+  bool MayBeUndone(unsigned client, const Result<void>& done) const;
+  bool MayHaveLapsed(unsigned client) const;
+  /// Whether what the write left behind may be gone, although nobody else has seen it.
+  bool MayBeLost(const RegisterOp& write) const;
   bool Binds(const RegisterOp& read) const;
   TimePoint Now() const { return TimePoint{} + cluster_.world().elapsed(); }
 
@@ -59,6 +65,9 @@ class Registers final : public Workload {
   std::uint64_t last_value_ = 0;
   std::map<RegisterKey, std::vector<RegisterOp>> ops_;
   std::map<std::uint64_t, RegisterOp> writes_;  // by value
+  std::set<std::uint64_t> unsynced_;            // values of writes that were not synced
+  std::set<std::string> may_lapse_;
+  bool may_lack_space_ = false;
   std::vector<TimePoint> power_losses_;
 };
 

@@ -16,6 +16,7 @@ class Storm final : public Workload {
   Storm(SimCluster& cluster, int ops);
 
   std::string_view name() const override { return "storm"; }
+  void MayLapse(const std::string& /*machine*/) override { may_lapse_ = true; }
   Task<void> Prepare() override;
   std::vector<Task<void>> Streams() override;
   Task<void> Verify() override;
@@ -23,6 +24,7 @@ class Storm final : public Workload {
   Task<void> Remove() override;
 
  private:
+  bool MayBeLost(const Result<void>& done) const;
   /// What a client sees of the whole tree.
   struct Seen {
     std::int64_t names = 0;
@@ -47,6 +49,7 @@ class Storm final : public Workload {
   bool replaces_ = false;   // names are renamed onto others: then only bounds of the count are known
   std::int64_t names_ = 0;  // at most
   std::int64_t maybe_replaced_ = 0;
+  bool may_lapse_ = false;
 };
 
 }  // namespace gabion

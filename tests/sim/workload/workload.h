@@ -29,6 +29,8 @@ class Workload {
   virtual bool takes_no_space() const { return false; }
   /// Servers lose power, so that what was not synced may be gone.
   virtual void PowerLost() {}
+  /// A disk is full. What was gathered for it may be lost, which only who syncs it hears for certain.
+  virtual void MayLackSpace() {}
   /// The machine may not be heard of for longer than a session lives; if it is the metaserver, none of the clients.
   virtual void MayLapse(const std::string& /*machine*/) {}
 
@@ -71,5 +73,8 @@ class Workload {
 /// A workload by its name; null if there is none of that name. `ops`: calls of each of its workers.
 std::unique_ptr<Workload> MakeWorkload(std::string_view name, SimCluster& cluster, int ops);
 std::vector<std::string> WorkloadNames();
+/// Whether it knows that a client that is away for longer than its session lives loses what it has written and not
+/// synced. For others sessions live long.
+bool TakesLapses(std::string_view name);
 
 }  // namespace gabion

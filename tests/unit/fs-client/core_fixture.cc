@@ -22,6 +22,7 @@ CoreFixture::CoreFixture()
   chunk2_.Start();
   Result<void> opened = Run(session_.Open(loop_.Now() + std::chrono::seconds(10)));
   EXPECT_TRUE(opened.has_value());
+  leases_.cache().Extend(loop_.Now() + std::chrono::hours(1), loop_.Now(), false);
   meta_.ForgetOrder();
 }
 
@@ -41,11 +42,25 @@ OpenHandlePtr CoreFixture::OpenFile(std::uint32_t flags) {
 OpenHandlePtr CoreFixture::OpenFile(std::uint32_t flags, const proto::Attr& attr) {
   HandleId handle = files_.NextHandle();
   files_.Announce(handle, Ino(attr.ino()));
+  GrantWrite(Ino(attr.ino()));
   return files_.Finish(handle, attr, flags, false).handle;
 }
 
+void CoreFixture::GrantWrite(Ino ino) {
+  proto::LeaseNote note;
+  note.set_era(leases_.cache().era());
+  note.set_number(1'000'000);
+  note.set_asked(leases_.cache().generation());
+  proto::Attr attr;
+  attr.set_ino(ino.value());
+  attr.set_write_leased(true);
+  leases_.cache().Learn(note, attr, loop_.Now());
+  EXPECT_TRUE(leases_.cache().MayWrite(ino, loop_.Now()));
+}
+
 void CoreFixture::Write(const OpenHandlePtr& handle, std::uint64_t offset, const std::string& bytes, bool append) {
-  ASSERT_TRUE(write_back_.TryWrite(&loop_, handle->inode, offset, std::as_bytes(std::span(bytes)), append));
+  ASSERT_EQ(write_back_.TryWrite(&loop_, handle->inode, offset, std::as_bytes(std::span(bytes)), append),
+            WriteBack::Verdict::kTaken);
 }
 
 std::string CoreFixture::Read(const OpenHandlePtr& handle, std::uint64_t offset, std::uint32_t size) {

@@ -31,9 +31,10 @@ class CoreFixture : public testing::Test {
   }
   void Run(Task<void> task) { world_.RunUntilDone(std::move(task)); }
 
-  /// A handle of the metaserver's file, as after open(2).
+  /// A handle of the metaserver's file, as after open(2); with a write lease.
   OpenHandlePtr OpenFile(std::uint32_t flags = 0);
   OpenHandlePtr OpenFile(std::uint32_t flags, const proto::Attr& attr);
+  void GrantWrite(Ino ino);
   /// Gathers; the test has made sure that there is room.
   void Write(const OpenHandlePtr& handle, std::uint64_t offset_bytes, const std::string& bytes, bool append = false);
   std::string Read(const OpenHandlePtr& handle, std::uint64_t offset_bytes, std::uint32_t size);
@@ -59,7 +60,8 @@ class CoreFixture : public testing::Test {
   ChunkPlaces places_{calls_, session_, chunks_};
   MemoryBudget memory_{kMemoryBytes};
   Reader reader_{chunks_, places_, memory_, tasks_};
-  WriteBack write_back_{{calls_, session_, chunks_, places_, memory_, kernel_, tasks_}};
+  WriteBack write_back_{{calls_, session_, chunks_, places_, memory_, kernel_, tasks_, leases_,
+                         [this](const OpenInodePtr& inode) { files_.Retire(inode); }}};
 };
 
 }  // namespace gabion

@@ -22,6 +22,10 @@ void MetaBench::Start() {
   parts_->duties = std::make_unique<Duties>(env(), store, *parts_->volumes, *parts_->cluster, server_options_);
   CHECK(Do(cluster().Load(env())).has_value());
   CHECK(Do(volumes().Load(env())).has_value());
+  // Sessions live for no time at all here: nobody waits for what they may hold.
+  for (const auto& volume : volumes().List()) {
+    volume->WithState([](VolumeState& state) { state.grace_over = true; });
+  }
 }
 
 void MetaBench::Restart() {

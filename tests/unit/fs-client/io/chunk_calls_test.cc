@@ -12,8 +12,11 @@ class ChunkCallsTest : public CoreFixture {
   Result<Epoch> Store(const std::string& bytes, bool sync = false) {
     Slice slice = Slice::CopyOf(bytes);
     std::vector<BlockChecksum> sums = PieceChecksums(0, slice.span());
-    return Run(chunks_.Write(&loop_, kPlace, 0, Payload(slice), sums, sync));
+    const std::function<bool()> may_send = [this] { return may_send_; };
+    return Run(chunks_.Write(&loop_, kPlace, 0, Payload(slice), sums, sync, may_send));
   }
+  bool may_send_ = true;
+
   Result<Slice> Load() { return Run(chunks_.Read(&loop_, kPlace, 0, kBlockBytes)); }
 };
 
@@ -22,6 +25,12 @@ TEST_F(ChunkCallsTest, WritesGoToThePrimary) {
   EXPECT_EQ(chunk1_.chunks[70], "bytes");
   EXPECT_EQ(chunk1_.write_syncs, std::vector<bool>{true});
   EXPECT_TRUE(chunk2_.chunks.empty());
+}
+
+TEST_F(ChunkCallsTest, NothingIsSentWithoutLeave) {
+  may_send_ = false;
+  EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kLeaseLost);
+  EXPECT_TRUE(chunk1_.chunks.empty());
 }
 
 TEST_F(ChunkCallsTest, StaleEpochFetchesTheMap) {

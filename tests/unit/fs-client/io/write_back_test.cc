@@ -92,12 +92,13 @@ TEST_F(WriteBackTest, MemoryIsBounded) {
   std::string part(kMiB, 'x');
   auto bytes = std::as_bytes(std::span(part));
   std::uint64_t offset = 0;
-  while (write_back_.TryWrite(&loop_, handle->inode, offset, bytes, false)) offset += kMiB;
+  constexpr auto kTaken = WriteBack::Verdict::kTaken;
+  while (write_back_.TryWrite(&loop_, handle->inode, offset, bytes, false) == kTaken) offset += kMiB;
   EXPECT_EQ(memory_.used(), kMemoryBytes);
   auto write_all = [](WriteBack& back, ClientLoop* loop, OpenInodePtr inode, std::span<const std::byte> data,
                       std::uint64_t from) -> Task<void> {
     for (std::uint64_t at = from; at < 30 * kMiB; at += kMiB) {
-      while (!back.TryWrite(loop, inode, at, data, false)) co_await back.AwaitRoom(loop, inode);
+      while (back.TryWrite(loop, inode, at, data, false) != kTaken) co_await back.AwaitRoom(loop, inode);
     }
   };
   Run(write_all(write_back_, &loop_, handle->inode, bytes, offset));

@@ -25,9 +25,15 @@ proto::Attr Attributes(std::uint64_t size, bool leased = true) {
   return attr;
 }
 
+proto::Attr WriteLeased(std::uint64_t size) {
+  proto::Attr attr = Attributes(size);
+  attr.set_write_leased(true);
+  return attr;
+}
+
 class LeaseCacheTest : public testing::Test {
  protected:
-  LeaseCacheTest() { cache_.Begin(Note(100), kUntil); }
+  LeaseCacheTest() { cache_.Begin(Note(100), {}, kUntil); }
 
   /// Of an answer that was asked for now.
   proto::LeaseNote Note(std::uint64_t number, std::uint64_t era = kEra) {
@@ -51,6 +57,13 @@ class LeaseCacheTest : public testing::Test {
     recall.set_ino(ino.value());
     recall.set_number(number);
     return cache_.Recalled(std::span(&recall, 1));
+  }
+  std::optional<LeaseCache::Return> RecallWrite(std::uint64_t number) {
+    proto::Recall recall;
+    recall.set_ino(kFile.value());
+    recall.set_number(number);
+    recall.set_write(true);
+    return cache_.RecalledWrite(recall).flushing;
   }
   LeaseCache::KernelWork Change(Ino ino, std::uint64_t number, std::uint64_t era = kEra) {
     proto::LeaseNote note = Note(number, era);
@@ -346,7 +359,7 @@ TEST_F(LeaseCacheTest, AnswersOfAnotherEraGrantNothing) {
 TEST_F(LeaseCacheTest, AnswersFromBeforeTheSessionWentOnGrantNothing) {
   const proto::LeaseNote before = Note(102);
   (void)cache_.End();
-  cache_.Begin(Note(110), kUntil);
+  cache_.Begin(Note(110), {}, kUntil);
   LearnEntry(111, kFile);
   proto::Attr directory = Attributes(1);
   directory.set_ino(kDirectory.value());
@@ -362,7 +375,7 @@ TEST_F(LeaseCacheTest, BetweenTwoErasNothingIsTakenIn) {
   EXPECT_THAT(cache_.End().attributes, ElementsAre(kFile));
   Learn(102, 5);
   EXPECT_EQ(KnownSize(), std::nullopt);
-  cache_.Begin(Note(7, kEra + 1), kUntil);
+  cache_.Begin(Note(7, kEra + 1), {}, kUntil);
   cache_.Learn(Note(8, kEra + 1), Attributes(6), kNow);
   EXPECT_EQ(KnownSize(), 6u);
 }
@@ -474,6 +487,83 @@ TEST_F(LeaseCacheTest, AttributesBesideAnEntryMayBeTakenInLate) {
   const LeaseCache::KernelWork work = Recall(kFile, 102);
   EXPECT_EQ(work.wait_until, kNow + LeaseCache::kKernelSlack);
   EXPECT_THAT(work.attributes, ElementsAre(kFile));
+}
+
+TEST_F(LeaseCacheTest, ADowngradeAndALaterRecallAreTwoReturns) {
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  proto::CommitWriteRequest commit;
+  commit.set_ino(kFile.value());
+  const auto downgraded = cache_.Downgrade(commit);
+  ASSERT_TRUE(downgraded.has_value());
+  EXPECT_EQ(commit.downgrade(), 101u);
+  EXPECT_EQ(commit.downgrade_era(), kEra);
+  EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
+  EXPECT_TRUE(cache_.MayFlush(kFile, kNow));
+  EXPECT_EQ(cache_.Downgrade(commit), std::nullopt);
+  cache_.Learn(Note(103), WriteLeased(5), kNow);  // opened again meanwhile
+  const auto flushing = RecallWrite(104);
+  ASSERT_TRUE(flushing.has_value());
+  cache_.Returned(kFile, *downgraded);
+  EXPECT_TRUE(cache_.MayFlush(kFile, kNow));
+  cache_.Returned(kFile, *flushing);
+  EXPECT_FALSE(cache_.MayFlush(kFile, kNow));
+}
+
+TEST_F(LeaseCacheTest, AWriteLeaseLastsAsLongAsTheSession) {
+  EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
+  EXPECT_TRUE(cache_.MayFlush(kFile, kNow));
+  EXPECT_FALSE(cache_.MayWrite(kFile, kUntil));
+  EXPECT_FALSE(cache_.MayFlush(kFile, kUntil));
+}
+
+TEST_F(LeaseCacheTest, ARecalledWriteLeaseIsGoodForFlushingUntilItIsReturned) {
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  const auto flushing = RecallWrite(102);
+  ASSERT_TRUE(flushing.has_value());
+  EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
+  EXPECT_TRUE(cache_.MayFlush(kFile, kNow));
+  EXPECT_TRUE(cache_.IsReturning(kFile));
+  EXPECT_EQ(RecallWrite(103), std::nullopt);
+  cache_.Returned(kFile, *flushing);
+  EXPECT_FALSE(cache_.MayFlush(kFile, kNow));
+  EXPECT_FALSE(cache_.IsReturning(kFile));
+}
+
+TEST_F(LeaseCacheTest, ARecallVoidsAWriteLeaseThatArrivesAfterIt) {
+  Recall(kFile, 102);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
+  cache_.Learn(Note(103), WriteLeased(5), kNow);
+  EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
+}
+
+TEST_F(LeaseCacheTest, AWriteLeaseOutlivesALapseAndOthersDoNot) {
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  cache_.LearnEntry(Note(102), kDirectory, "x", kFile, S_IFREG, kNow);
+  cache_.Extend(kUntil + seconds(9), kUntil + seconds(1), true);
+  EXPECT_TRUE(cache_.MayWrite(kFile, kUntil + seconds(1)));
+  EXPECT_EQ(KnownEntry(kUntil + seconds(1)), std::nullopt);
+}
+
+TEST_F(LeaseCacheTest, ASessionGoesOnWithTheWriteLeasesThatItKeeps) {
+  constexpr Ino kKept[] = {kFile};
+  cache_.End();
+  EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
+  cache_.Begin(Note(110), kKept, kUntil);
+  EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
+  Recall(kFile, 110);  // of before
+  EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
+  Recall(kFile, 112);
+  EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
+}
+
+TEST_F(LeaseCacheTest, AWriteLeaseCountsAlsoWhenNothingIsTakenIn) {
+  cache_.ForgetKnown(kNow + seconds(30));
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
+  EXPECT_EQ(KnownSize(), std::nullopt);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ class LeaseTableTest : public testing::Test {
   std::uint64_t Grant(SessionId session, Ino ino, TimePoint now = kNow) {
     EXPECT_TRUE(leases_.MayGrant(session, ino, now));
     const std::uint64_t number = leases_.TakeNumber();
-    leases_.Grant(session, ino, number, now);
+    leases_.Grant(session, ino, LeaseTable::Mode::kRead, number, now);
     return number;
   }
   std::vector<std::uint64_t> RecalledFrom(SessionId session, std::uint64_t after = 0) {
@@ -43,7 +43,7 @@ TEST_F(LeaseTableTest, AnyNumberOfSessionsHoldTheSame) {
 TEST_F(LeaseTableTest, WhoWantsToChangeItHasTheOthersReturnIt) {
   Grant(kOne, kFile);
   const std::uint64_t granted = Grant(kTwo, kFile);
-  leases_.BeginWanting(kOne, kFile, kNow);
+  leases_.BeginWanting(kOne, kFile, LeaseTable::Mode::kWrite, kNow);
   EXPECT_THAT(RecalledFrom(kOne), IsEmpty());
   const std::vector<proto::Recall> recalls = leases_.RecallsAfter(kTwo, 0);
   ASSERT_THAT(recalls, SizeIs(1));
@@ -53,16 +53,16 @@ TEST_F(LeaseTableTest, WhoWantsToChangeItHasTheOthersReturnIt) {
   leases_.Return(kTwo, kFile, recalls[0].number());
   EXPECT_THAT(leases_.Holders(kFile), ElementsAre(kOne));
   EXPECT_THAT(RecalledFrom(kTwo), IsEmpty());
-  leases_.EndWanting(kFile);
+  leases_.EndWanting(kOne, kFile);
 }
 
 TEST_F(LeaseTableTest, NobodyGetsWhatIsWantedOrWasAMomentAgo) {
-  leases_.BeginWanting(kOne, kFile, kNow);
-  leases_.BeginWanting(kTwo, kFile, kNow);
+  leases_.BeginWanting(kOne, kFile, LeaseTable::Mode::kWrite, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
   EXPECT_FALSE(leases_.MayGrant(kThree, kFile, kNow + seconds(60)));
-  leases_.EndWanting(kFile);
+  leases_.EndWanting(kOne, kFile);
   EXPECT_FALSE(leases_.MayGrant(kThree, kFile, kNow + seconds(60)));
-  leases_.EndWanting(kFile);
+  leases_.EndWanting(kTwo, kFile);
   EXPECT_FALSE(leases_.MayGrant(kThree, kFile, kNow));
   EXPECT_TRUE(leases_.MayGrant(kThree, kFile, kNow + seconds(60)));
   EXPECT_TRUE(leases_.MayGrant(kThree, kOther, kNow));
@@ -70,10 +70,10 @@ TEST_F(LeaseTableTest, NobodyGetsWhatIsWantedOrWasAMomentAgo) {
 
 TEST_F(LeaseTableTest, ARecallOfAnEarlierGrantReturnsNoLaterOne) {
   Grant(kOne, kFile);
-  leases_.BeginWanting(kTwo, kFile, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
   const std::uint64_t recalled = leases_.RecallsAfter(kOne, 0).at(0).number();
   leases_.Return(kOne, kFile, recalled);
-  leases_.EndWanting(kFile);
+  leases_.EndWanting(kTwo, kFile);
   Grant(kOne, kFile, kNow + seconds(60));
   leases_.Return(kOne, kFile, recalled);  // sent twice
   EXPECT_THAT(leases_.Holders(kFile), ElementsAre(kOne));
@@ -82,15 +82,19 @@ TEST_F(LeaseTableTest, ARecallOfAnEarlierGrantReturnsNoLaterOne) {
 TEST_F(LeaseTableTest, RecallsAreToldOnceMoreUntilTheyAreAnswered) {
   Grant(kOne, kFile);
   Grant(kOne, kOther);
-  leases_.BeginWanting(kTwo, kFile, kNow);
-  leases_.BeginWanting(kTwo, kOther, kNow + seconds(1));
-  leases_.BeginWanting(kThree, kFile, kNow + seconds(2));
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
+  leases_.BeginWanting(kTwo, kOther, LeaseTable::Mode::kWrite, kNow + seconds(1));
+  leases_.BeginWanting(kThree, kFile, LeaseTable::Mode::kWrite, kNow + seconds(2));
   EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value(), kOther.value()));
   EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value(), kOther.value()));
-  EXPECT_EQ(leases_.OldestRecall(kOne), kNow);
+  const auto is_overdue = [&](SessionId session, TimePoint now) {
+    return leases_.IsOverdue(session, seconds(10), seconds(100), now);
+  };
+  EXPECT_TRUE(is_overdue(kOne, kNow + seconds(10)));
   leases_.Return(kOne, kFile, leases_.last_number());
-  EXPECT_EQ(leases_.OldestRecall(kOne), kNow + seconds(1));
-  EXPECT_EQ(leases_.OldestRecall(kTwo), std::nullopt);
+  EXPECT_FALSE(is_overdue(kOne, kNow + seconds(10)));
+  EXPECT_TRUE(is_overdue(kOne, kNow + seconds(11)));
+  EXPECT_FALSE(is_overdue(kTwo, kNow + seconds(60)));
 }
 
 TEST_F(LeaseTableTest, WhatASessionHeldIsGoneWithIt) {
@@ -123,6 +127,83 @@ TEST_F(LeaseTableTest, ASessionWithTooManyReturnsItsOldest) {
 TEST_F(LeaseTableTest, AClosedTableGrantsNothing) {
   leases_.Close();
   EXPECT_FALSE(leases_.MayGrant(kOne, kFile, kNow));
+}
+
+class WriteLeaseTest : public LeaseTableTest {
+ protected:
+  std::uint64_t GrantWrite(SessionId session, Ino ino) {
+    EXPECT_TRUE(leases_.MayGrantWrite(session, ino, true, kNow));
+    const std::uint64_t number = leases_.TakeNumber();
+    leases_.Grant(session, ino, LeaseTable::Mode::kWrite, number, kNow);
+    return number;
+  }
+};
+
+TEST_F(WriteLeaseTest, NobodyHoldsAnyBesideIt) {
+  GrantWrite(kOne, kFile);
+  EXPECT_EQ(leases_.Writer(kFile), kOne);
+  EXPECT_FALSE(leases_.MayGrant(kTwo, kFile, kNow));
+  EXPECT_FALSE(leases_.MayGrantWrite(kTwo, kFile, true, kNow));
+  EXPECT_TRUE(leases_.MayGrant(kOne, kFile, kNow));
+  Grant(kOne, kFile);  // an answer that shows it: it stays what it is
+  EXPECT_EQ(leases_.Writer(kFile), kOne);
+}
+
+TEST_F(WriteLeaseTest, TheOnlyReaderMayBecomeTheWriter) {
+  Grant(kOne, kFile);
+  EXPECT_EQ(leases_.Writer(kFile), SessionId());
+  EXPECT_TRUE(leases_.MayGrantWrite(kOne, kFile, false, kNow));
+  Grant(kTwo, kFile);
+  EXPECT_FALSE(leases_.MayGrantWrite(kOne, kFile, true, kNow));
+}
+
+TEST_F(WriteLeaseTest, WhoHasWaitedGetsItAlsoIfOthersWait) {
+  leases_.BeginWanting(kOne, kFile, LeaseTable::Mode::kWrite, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
+  EXPECT_FALSE(leases_.MayGrantWrite(kOne, kFile, false, kNow));
+  GrantWrite(kOne, kFile);
+  EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value()));  // the other is next
+  EXPECT_TRUE(leases_.RecallsAfter(kOne, 0).at(0).write());
+}
+
+TEST_F(WriteLeaseTest, OneThatWasLostWithItsAnswerIsGrantedAndRecalledAnew) {
+  GrantWrite(kOne, kFile);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
+  const std::uint64_t first = leases_.RecallsAfter(kOne, 0).at(0).number();
+  const std::uint64_t again = GrantWrite(kOne, kFile);
+  EXPECT_THAT(leases_.RecallsAfter(kOne, 0), SizeIs(1));
+  EXPECT_GT(leases_.RecallsAfter(kOne, 0).at(0).number(), again);
+  leases_.Return(kOne, kFile, first);
+  EXPECT_EQ(leases_.Writer(kFile), kOne);
+}
+
+TEST_F(WriteLeaseTest, ASessionThatLapsedKeepsItUntilItIsEvicted) {
+  GrantWrite(kOne, kFile);
+  Grant(kOne, kOther);
+  leases_.DropReads(kOne);
+  EXPECT_EQ(leases_.Writer(kFile), kOne);
+  EXPECT_THAT(leases_.Holders(kOther), IsEmpty());
+  leases_.Drop(kOne);
+  EXPECT_EQ(leases_.Writer(kFile), SessionId());
+}
+
+TEST_F(WriteLeaseTest, WhoOnlyLooksTakesItAwayAndMayKeepWhatItSees) {
+  GrantWrite(kOne, kFile);
+  Grant(kTwo, kOther);
+  leases_.BeginWanting(kThree, kFile, LeaseTable::Mode::kRead, kNow);
+  leases_.BeginWanting(kThree, kOther, LeaseTable::Mode::kRead, kNow);
+  EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value()));
+  EXPECT_THAT(RecalledFrom(kTwo), IsEmpty());
+  leases_.Return(kOne, kFile, leases_.last_number());
+  EXPECT_TRUE(leases_.MayGrant(kThree, kFile, kNow));
+  EXPECT_FALSE(leases_.MayGrant(kOne, kFile, kNow));
+}
+
+TEST_F(WriteLeaseTest, ItsReturnMayTakeLonger) {
+  GrantWrite(kOne, kFile);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
+  EXPECT_FALSE(leases_.IsOverdue(kOne, seconds(10), seconds(100), kNow + seconds(99)));
+  EXPECT_TRUE(leases_.IsOverdue(kOne, seconds(10), seconds(100), kNow + seconds(100)));
 }
 
 }  // namespace

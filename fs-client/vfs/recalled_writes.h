@@ -1,0 +1,35 @@
+#pragma once
+
+#include "fs-client/io/write_back.h"
+#include "fs-client/lease/recall_listener.h"
+#include "fs-client/vfs/open_files.h"
+
+namespace gabion {
+
+/// What of open files, and of those that were closed a moment ago, was written under leases. Any loop.
+class RecalledWrites final : public LeasedWrites {
+ public:
+  /// Both outlive it.
+  RecalledWrites(OpenFiles& files, WriteBack& write_back) : files_(files), write_back_(write_back) {}
+
+  Task<void> AwaitWriters(ClientLoop* loop, Ino ino) override;
+  Task<void> Flush(ClientLoop* loop, Ino ino) override;
+
+ private:
+  OpenFiles& files_;
+  WriteBack& write_back_;
+};
+
+/// While it lives, a write has asked for a write lease and is about to use it: recalls wait, for a moment.
+class [[nodiscard]] AcquiringWrite {
+ public:
+  explicit AcquiringWrite(OpenInodePtr inode);
+  AcquiringWrite(const AcquiringWrite&) = delete;
+  AcquiringWrite& operator=(const AcquiringWrite&) = delete;
+  ~AcquiringWrite();
+
+ private:
+  const OpenInodePtr inode_;
+};
+
+}  // namespace gabion

@@ -1,0 +1,140 @@
+// Write leases: what a client has written is there for whoever looks, though it is still with the client; and what
+// becomes of it if the client cannot be reached.
+#include <fcntl.h>
+
+#include "tests/sim/scenarios/scenario.h"
+
+namespace gabion {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+class WriteLeasesTest : public testing::Test {
+ protected:
+  WriteLeasesTest() {
+    EXPECT_TRUE(IsOk(cluster_.Do(one_.WriteFileDurably("/file", "before"))));
+    const Result<Fd> fd = cluster_.Do(one_.Open("/file", O_RDWR));
+    EXPECT_TRUE(IsOk(fd));
+    fd_ = *fd;
+  }
+
+  std::string Read(PosixCalls& client) {
+    const Result<std::string> read = cluster_.Do(client.ReadFile("/file"));
+    EXPECT_TRUE(IsOk(read));
+    return read ? *read : std::string();
+  }
+  void CutOffOne() {
+    for (const std::string& name : cluster_.names()) {
+      if (name != "client1") cluster_.network().Cut("client1", name);
+    }
+  }
+  void RestartMetaserver() {
+    cluster_.Kill("meta");
+    cluster_.world().RunFor(seconds(1));
+    cluster_.Start("meta");
+  }
+
+  SimCluster cluster_{{.seed = 61, .clients = 2}};
+  PosixCalls one_{cluster_, "client1"};
+  PosixCalls two_{cluster_, "client2"};
+  Fd fd_;
+};
+
+TEST_F(WriteLeasesTest, WhatIsGatheredIsThereForWhoLooks) {
+  for (const std::string text : {"first", "longer than that", "x"}) {
+    ASSERT_TRUE(IsOk(cluster_.Do(one_.Ftruncate(fd_, 0))));
+    ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, text))));
+    const Result<FileAttr> attr = cluster_.Do(two_.Stat("/file"));
+    ASSERT_TRUE(IsOk(attr));
+    EXPECT_EQ(attr->size, text.size());
+    EXPECT_EQ(Read(two_), text);
+  }
+}
+
+TEST_F(WriteLeasesTest, TwoThatAppendThroughOpenFilesLoseNothing) {
+  const Result<Fd> one = cluster_.Do(one_.Open("/file", O_WRONLY | O_APPEND));
+  const Result<Fd> two = cluster_.Do(two_.Open("/file", O_WRONLY | O_APPEND));
+  ASSERT_TRUE(IsOk(one));
+  ASSERT_TRUE(IsOk(two));
+  std::string expected = "before";
+  for (int i = 0; i < 30; ++i) {
+    const std::string record = std::to_string(i) + ";";
+    ASSERT_TRUE(IsOk(cluster_.Do(i % 2 == 0 ? one_.Pwrite(*one, 0, record) : two_.Pwrite(*two, 0, record))));
+    expected += record;
+  }
+  EXPECT_EQ(Read(one_), expected);
+  EXPECT_EQ(Read(two_), expected);
+}
+
+TEST_F(WriteLeasesTest, ACutThatNobodyMindsCostsNothing) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  CutOffOne();
+  cluster_.world().RunFor(minutes(1));
+  cluster_.network().MendAll();
+  EXPECT_TRUE(IsOk(cluster_.Do(one_.Fsync(fd_))));
+  EXPECT_EQ(Read(two_), "during");
+}
+
+TEST_F(WriteLeasesTest, WhatOthersWantedMeanwhileIsLostAndSaidToBe) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  CutOffOne();
+  const Duration begin = cluster_.world().elapsed();
+  EXPECT_EQ(Read(two_), "before");
+  EXPECT_GE(cluster_.world().elapsed() - begin, seconds(9)) << "not before its session has lapsed";
+  EXPECT_LE(cluster_.world().elapsed() - begin, seconds(13));
+  cluster_.world().RunFor(seconds(10));
+  cluster_.network().MendAll();
+  EXPECT_EQ(NameOf(cluster_.Do(one_.Fsync(fd_))), "IO");
+  EXPECT_EQ(Read(two_), "before");
+  // Everything new works, through the same handle.
+  EXPECT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "after!"))));
+  EXPECT_TRUE(IsOk(cluster_.Do(one_.Fsync(fd_))));
+  EXPECT_EQ(Read(two_), "after!");
+}
+
+TEST_F(WriteLeasesTest, ALossIsNotForgottenWhenTheMetaserverIsRestarted) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  CutOffOne();
+  EXPECT_EQ(Read(two_), "before");
+  RestartMetaserver();
+  for (const std::string& name : cluster_.chunkservers()) cluster_.network().ResetConnections("client1", name);
+  cluster_.network().MendAll();
+  EXPECT_EQ(NameOf(cluster_.Do(one_.Fsync(fd_))), "IO");
+  EXPECT_EQ(Read(two_), "before");
+}
+
+TEST_F(WriteLeasesTest, WhoLooksAfterARestartOfTheMetaserverWaitsForTheWriter) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  RestartMetaserver();
+  EXPECT_EQ(Read(two_), "during");
+}
+
+TEST_F(WriteLeasesTest, AWriterThatDoesNotComeBackAfterARestartHoldsUpNobodyForLong) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  CutOffOne();
+  RestartMetaserver();
+  const Duration begin = cluster_.world().elapsed();
+  EXPECT_EQ(Read(two_), "before");
+  EXPECT_LE(cluster_.world().elapsed() - begin, seconds(14));
+  cluster_.network().MendAll();
+  EXPECT_EQ(NameOf(cluster_.Do(one_.Fsync(fd_))), "IO");
+}
+
+TEST_F(WriteLeasesTest, WhoOnlyLostTheMetaserverSendsNothingThatMayNotBeItsAnyMore) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  cluster_.network().Cut("client1", "meta");  // it reaches the chunkservers still
+  const std::string seen = Read(two_);
+  EXPECT_TRUE(seen == "before" || seen == "during") << seen;
+  EXPECT_EQ(Read(two_), seen);
+  ASSERT_TRUE(IsOk(cluster_.Do(two_.WriteFileDurably("/file", "theirs"))));
+  cluster_.world().RunFor(minutes(1));
+  EXPECT_EQ(Read(two_), "theirs");
+  cluster_.network().MendAll();
+  EXPECT_EQ(NameOf(cluster_.Do(one_.Fsync(fd_))), "IO");
+  EXPECT_EQ(Read(two_), "theirs");
+  EXPECT_EQ(Read(one_), "theirs");
+}
+
+}  // namespace
+}  // namespace gabion
