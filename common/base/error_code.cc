@@ -19,6 +19,7 @@ bool IsRetryable(ErrorCode code) {
     case ErrorCode::kDeadlineExceeded:
     case ErrorCode::kStaleEpoch:
     case ErrorCode::kOverloaded:
+    case ErrorCode::kHeld:
       return true;
     default:
       return false;

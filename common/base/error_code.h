@@ -39,6 +39,7 @@ enum class ErrorCode : std::uint16_t {
   kDeadlineExceeded = 42,
   kStaleEpoch = 43,
   kOverloaded = 44,
+  kHeld = 45,
   kSessionExpired = 60,
   kProtocol = 61,
   kVersionMismatch = 62,

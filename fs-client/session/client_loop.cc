@@ -6,7 +6,8 @@ ClientLoop::ClientLoop(Env& env, std::vector<Endpoint> metaservers, std::string 
     : env_(env),
       metaservers_(std::move(metaservers)),
       host_id_(std::move(host_id)),
-      meta_clients_(metaservers_.size()) {}
+      meta_clients_(metaservers_.size()),
+      urgent_clients_(metaservers_.size()) {}
 
 std::unique_ptr<RpcClient> ClientLoop::Connect(const Endpoint& endpoint) {
   Identity identity;
@@ -17,6 +18,12 @@ std::unique_ptr<RpcClient> ClientLoop::Connect(const Endpoint& endpoint) {
 
 RpcClient& ClientLoop::Metaserver(std::size_t index) {
   std::unique_ptr<RpcClient>& client = meta_clients_.at(index);
+  if (client == nullptr) client = Connect(metaservers_[index]);
+  return *client;
+}
+
+RpcClient& ClientLoop::UrgentMetaserver(std::size_t index) {
+  std::unique_ptr<RpcClient>& client = urgent_clients_.at(index);
   if (client == nullptr) client = Connect(metaservers_[index]);
   return *client;
 }
@@ -63,8 +70,10 @@ bool ClientLoop::Suspected(ServerId server) const {
 }
 
 Task<void> ClientLoop::Stop() {
-  for (auto& client : meta_clients_) {
-    if (client != nullptr) co_await client->Stop();
+  for (auto* clients : {&meta_clients_, &urgent_clients_}) {
+    for (auto& client : *clients) {
+      if (client != nullptr) co_await client->Stop();
+    }
   }
   for (auto& [server, client] : chunk_clients_) co_await client->Stop();
   for (auto& client : retired_) co_await client->Stop();

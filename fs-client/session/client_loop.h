@@ -31,6 +31,9 @@ class ClientLoop {
 
   /// The connection to metaserver `index` of the list.
   RpcClient& Metaserver(std::size_t index);
+  /// The one for what others' ops may be waiting for, and what must not wait behind such ops of ours: what keeps the
+  /// session alive, and what brings written data home.
+  RpcClient& UrgentMetaserver(std::size_t index);
   /// One more connection to it, for calls that must not wait behind others.
   std::unique_ptr<RpcClient> ConnectMetaserver(std::size_t index) { return Connect(metaservers_.at(index)); }
   std::size_t metaserver_count() const { return metaservers_.size(); }
@@ -98,6 +101,7 @@ class ClientLoop {
   const std::vector<Endpoint> metaservers_;
   const std::string host_id_;
   std::vector<std::unique_ptr<RpcClient>> meta_clients_;  // by index; made when first used
+  std::vector<std::unique_ptr<RpcClient>> urgent_clients_;
   std::map<ServerId, std::unique_ptr<RpcClient>> chunk_clients_;
   std::vector<std::unique_ptr<RpcClient>> retired_;
   std::map<ServerId, TimePoint> suspects_;

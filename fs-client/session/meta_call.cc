@@ -5,6 +5,15 @@
 #include "fs-client/session/retry_limits.h"
 
 namespace gabion {
+namespace {
+
+/// Whether it is part of bringing written data home.
+bool IsUrgent(proto::Method method) {
+  return method == proto::METHOD_COMMIT_WRITE || method == proto::METHOD_ALLOCATE_CHUNKS ||
+         method == proto::METHOD_GET_CHUNKS || method == proto::METHOD_FINISH_TRIM;
+}
+
+}  // namespace
 
 /// The number of a mutation in its session; taken back with the call, however that ends.
 class MetaCalls::OpNumber {
@@ -54,7 +63,8 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
     op.set_acked_below(state->ops->acked_below().value());
 
     tries.asked = leases_.cache().generation();
-    RpcClient& client = loop->Metaserver(state->metaserver);
+    RpcClient& client =
+        IsUrgent(method) ? loop->UrgentMetaserver(state->metaserver) : loop->Metaserver(state->metaserver);
     std::string header = request.SerializeAsString();
     Payload none;
     TimePoint deadline = patience.Limit(limit.Next(loop->Now()));
@@ -70,8 +80,10 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
     }
 
     ErrorCode code = reply.error().code();
-    may_be_done |= kind == Kind::kMutation && code != ErrorCode::kUnavailable;
-    tries.unanswered |= IsRetryable(code) || code == ErrorCode::kSessionExpired || code == ErrorCode::kCancelled;
+    const bool was_held = code == ErrorCode::kHeld;  // by others' leases: it has not been done
+    may_be_done |= kind == Kind::kMutation && code != ErrorCode::kUnavailable && !was_held;
+    tries.unanswered |=
+        (IsRetryable(code) && !was_held) || code == ErrorCode::kSessionExpired || code == ErrorCode::kCancelled;
     asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
     if (IsRetryable(code) && !may_be_done && caller.pid != 0 && Interrupted(cancellation)) {
       co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
@@ -79,9 +91,9 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
     if (code == ErrorCode::kSessionExpired) {
       CO_TRY(co_await session_.Recover(loop, state->generation, patience));
     } else if (IsRetryable(code) || (code == ErrorCode::kCancelled && !session_.stopping())) {
-      outages_.Failed(key, loop->Now(), reply.error());
+      if (!was_held) outages_.Failed(key, loop->Now(), reply.error());
       if (patience.IsOver(loop->Now())) co_return patience.GaveUp(reply.error());
-      co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
+      if (!was_held) co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
     } else {
       outages_.Succeeded(key, loop->Now());
       bool denied = code == ErrorCode::kPermissionDenied || code == ErrorCode::kNotPermitted;

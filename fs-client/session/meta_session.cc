@@ -69,7 +69,7 @@ Task<Result<void>> MetaSession::OpenAt(ClientLoop* loop, std::size_t metaserver,
   if (!Mutated("lease.name_no_writes")) {
     for (Ino ino : handles_.WrittenInodes()) request.add_reclaim_writes(ino.value());
   }
-  RpcClient& client = loop->Metaserver(metaserver);
+  RpcClient& client = loop->UrgentMetaserver(metaserver);
   const TimePoint sent_at = loop->Now();
   Payload none;
   auto reply = co_await CallTyped<proto::OpenSessionReply>(client, proto::METHOD_OPEN_SESSION, request, std::move(none),
@@ -122,7 +122,7 @@ Task<Result<void>> MetaSession::Open(TimePoint deadline) {
       TimePoint limit = std::min(deadline, loop->Now() + kOpenLimit);
       Result<void> opened = co_await OpenAt(loop, i, SessionId(), limit);
       if (opened) {
-        resumed_connection_ = loop->Metaserver(i).connection_count();
+        resumed_connection_ = loop->UrgentMetaserver(i).connection_count();
         co_return opened;
       }
       last = opened.error();
@@ -157,10 +157,12 @@ Task<void> MetaSession::RenewUntilStopped() {
     if (loop->env().Buggified("client.late_renewal")) {
       co_await renew_sleep_.Until(loop->env(), loop->Now() + std::chrono::milliseconds(500));
     }
+    const std::uint64_t generation = state()->generation;
     Result<void> renewed = co_await RenewOnce();
     if (renewed) {
       backoff.Reset();
-      pause = state()->ttl / 3;
+      // After a loss the metaserver gives nothing before it has heard that we know of it.
+      pause = state()->generation == generation ? state()->ttl / 3 : Duration(0);
     } else {
       pause = backoff.Next(loop->env().random);
     }
@@ -170,7 +172,7 @@ Task<void> MetaSession::RenewUntilStopped() {
 Task<Result<void>> MetaSession::RenewOnce() {
   ClientLoop* loop = loops_.front();
   SessionStatePtr now = state();
-  RpcClient& client = loop->Metaserver(now->metaserver);
+  RpcClient& client = loop->UrgentMetaserver(now->metaserver);
 
   proto::RenewSessionRequest request;
   request.set_session_id(now->id.value());
@@ -203,7 +205,10 @@ Task<Result<void>> MetaSession::Recover(ClientLoop* loop, std::uint64_t seen_gen
   while (state()->generation == seen_generation) {
     if (stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
     Result<void> recovered = co_await TryRecover(loop);
-    if (recovered) break;
+    if (recovered) {
+      tasks_.Spawn(loops_.front()->env().executor, RenewFromFirstLoop());
+      break;
+    }
     if (recovered.error().code() == ErrorCode::kNotFound) {
       LogError("the session cannot be opened again: {}; unmount", recovered.error().message());
       co_return Error(ErrorCode::kStale, recovered.error().message());
@@ -212,6 +217,11 @@ Task<Result<void>> MetaSession::Recover(ClientLoop* loop, std::uint64_t seen_gen
     co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
   }
   co_return Result<void>();
+}
+
+Task<void> MetaSession::RenewFromFirstLoop() {
+  RenewSoon();
+  co_return;
 }
 
 /// One round over all metaservers, beginning with the last good one.
@@ -229,7 +239,7 @@ Task<Result<void>> MetaSession::TryRecover(ClientLoop* loop) {
       if (opened) opened = co_await OpenAt(loop, metaserver, state()->id, loop->Now() + kOpenLimit);
     }
     if (opened) {
-      if (loop == loops_.front()) resumed_connection_ = loop->Metaserver(metaserver).connection_count();
+      if (loop == loops_.front()) resumed_connection_ = loop->UrgentMetaserver(metaserver).connection_count();
       co_return opened;
     }
     last = opened.error();

@@ -119,6 +119,7 @@ class MetaSession {
   Task<Result<void>> RenewOnce();
   Task<Result<void>> OpenAt(ClientLoop* loop, std::size_t metaserver, SessionId resume, TimePoint deadline);
   Task<Result<void>> TryRecover(ClientLoop* loop);
+  Task<void> RenewFromFirstLoop();
   void Adopt(const proto::OpenSessionReply& reply, std::size_t metaserver, TimePoint sent_at);
   void AdoptMap(const proto::ClusterMap& map);
   void FetchIdsAhead(ClientLoop* loop);

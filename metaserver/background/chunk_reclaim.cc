@@ -22,6 +22,7 @@ Task<Result<void>> Duties::ReclaimChunks() {
         Volume::Decision decide = [ino, &finished](Txn& txn, OpContext& context) -> Result<void> {
           finished = !context.state.reclaims.contains(ino);
           if (finished) return {};
+          context.waits = false;  // no answer shows what it changes
           return ReclaimStep(txn, context, ino, kChunkRecordsPerStep);
         };
         Result<void> stepped = co_await volume->Run(std::move(decide), nullptr, env_);

@@ -14,6 +14,9 @@ constexpr Duration kPassInterval = std::chrono::milliseconds(500);
 constexpr Duration kLeaseInterval = std::chrono::milliseconds(100);
 // Longer than a busy loop keeps a duty waiting.
 constexpr Duration kStandstill = std::chrono::milliseconds(500);
+// Longer than chunkservers need to take in what a client has gathered.
+constexpr Duration kSlowReturn = std::chrono::seconds(30);
+constexpr Duration kWarnAgain = std::chrono::seconds(60);
 
 }  // namespace
 
@@ -23,6 +26,7 @@ Task<void> Duties::Yield() {
 
 void Duties::Start() {
   group_.Spawn(env_.executor, Run());
+  group_.Spawn(env_.executor, WatchSessions());
   group_.Spawn(env_.executor, WatchLeases());
   group_.Spawn(env_.executor, WatchClock());
 }
@@ -30,17 +34,25 @@ void Duties::Start() {
 Task<void> Duties::Stop() {
   stopping_ = true;
   sleep_.Cancel();
+  session_sleep_.Cancel();
   lease_sleep_.Cancel();
   clock_sleep_.Cancel();
   co_await group_.Join();
 }
 
 Task<void> Duties::Run() {
-  using Pass = Task<Result<void>> (Duties::*)();
-  constexpr Pass kPasses[] = {&Duties::ExpireSessions, &Duties::ReclaimOrphans, &Duties::ReclaimChunks,
-                              &Duties::ReclaimVolumes, &Duties::EvictLapsed};
+  static constexpr Pass kPasses[] = {&Duties::ReclaimOrphans, &Duties::ReclaimChunks, &Duties::ReclaimVolumes};
+  return TakePasses(kPasses, sleep_);
+}
+
+Task<void> Duties::WatchSessions() {
+  static constexpr Pass kPasses[] = {&Duties::EvictLapsed, &Duties::ExpireSessions};
+  return TakePasses(kPasses, session_sleep_);
+}
+
+Task<void> Duties::TakePasses(std::span<const Pass> passes, CancellableSleep& sleep) {
   while (!stopping_) {
-    for (Pass pass : kPasses) {
+    for (Pass pass : passes) {
       if (stopping_) break;
       Result<void> done = co_await (this->*pass)();
       // A volume that was deleted meanwhile (kStale) has nothing left to do.
@@ -49,7 +61,7 @@ Task<void> Duties::Run() {
     }
     if (stopping_) break;
     const TimePoint next = env_.clock.Now() + kPassInterval;
-    co_await sleep_.Until(env_, next);
+    co_await sleep.Until(env_, next);
   }
 }
 
@@ -88,21 +100,41 @@ Task<Result<void>> Duties::EvictLapsed() {
   for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
     // After a standstill sessions get more time first.
     if (stopping_ || env_.clock.Now() - last_tick_ > kStandstill) co_return Result<void>();
-    for (SessionId holder : volume->FindLapsedHolders(env_.clock.Now())) {
-      Result<bool> taken = co_await volume->Evict(holder, env_);
-      CO_TRY(taken);
-      if (!*taken) continue;
-      LogInfo(
-          "session {} of volume '{}' has not been renewed in time: others may have its locks, and what it has "
-          "written and not brought to the chunkservers is lost",
-          holder.value(), volume->name());
-    }
+    for (SessionId holder : volume->FindLapsedHolders(env_.clock.Now())) co_await EvictFrom(volume, holder);
     for (SessionId session : volume->FindHeardLosses()) {
       Result<void> forgotten = co_await volume->ForgetLoss(session, env_);
       CO_TRY(forgotten);
     }
+    WarnOfSlowReturns(*volume);
   }
   co_return Result<void>();
+}
+
+/// Failing with one session does not keep the others waiting; the next pass tries again.
+Task<void> Duties::EvictFrom(std::shared_ptr<Volume> volume, SessionId holder) {
+  Result<bool> taken = co_await volume->Evict(holder, env_);
+  if (!taken) {
+    LogWarning("session {} of volume '{}' could not be evicted: {}", holder.value(), volume->name(),
+               taken.error().ToString());
+  } else if (*taken) {
+    LogInfo(
+        "session {} of volume '{}' has not been renewed in time: others may have its locks, and what it has written "
+        "and not brought to the chunkservers is lost",
+        holder.value(), volume->name());
+  }
+}
+
+void Duties::WarnOfSlowReturns(Volume& volume) {
+  const TimePoint now = env_.clock.Now();
+  if (now < last_warning_ + kWarnAgain) return;
+  const auto slow = volume.WithState([](VolumeState& state) { return state.leases.OldestRecall(); });
+  if (!slow || now < slow->since + kSlowReturn) return;
+  last_warning_ = now;
+  LogWarning(
+      "session {} of volume '{}' has not returned its lease on inode {} for {} s: others wait for what was written "
+      "there; its client may not reach the chunkservers",
+      slow->session.value(), volume.name(), slow->ino.value(),
+      std::chrono::duration_cast<std::chrono::seconds>(now - slow->since).count());
 }
 
 }  // namespace gabion

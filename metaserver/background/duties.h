@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+#include <span>
+
 #include "common/coro/task_group.h"
 #include "common/rpc/cancellable_sleep.h"
 #include "metaserver/cluster/cluster.h"
@@ -10,8 +13,8 @@ namespace gabion {
 
 /// What the server does without being asked, each duty in the file named for it. One pass after another on one loop,
 /// each in steps that hold a strand as long as an op does, with the loop's requests served in between. A pass does a
-/// bounded number of steps, so that no duty waits for long work of another; the next one goes on. Leases are watched
-/// beside all that, for a dead server holds up writes until it is noticed.
+/// bounded number of steps, so that no duty waits for long work of another; the next one goes on. Leases and sessions
+/// are watched beside all that, for a dead server, or client, holds up others until it is noticed.
 class Duties {
  public:
   Duties(Env& env, KvStore& kv, VolumeTable& volumes, Cluster& cluster, const MetaServerOptions& options)
@@ -31,15 +34,22 @@ class Duties {
   Task<Result<void>> ReclaimChunks();
   /// volume_reclaim.cc: removes what deleted volumes left.
   Task<Result<void>> ReclaimVolumes();
-  /// Takes the locks of lapsed sessions that others want.
+  /// Takes from lapsed sessions what others want: locks, and what they have not brought to the chunkservers.
   Task<Result<void>> EvictLapsed();
 
  private:
   /// Steps that one pass of one duty takes; some ten milliseconds of work.
   static constexpr int kMaxStepsPerPass = 128;
 
+  using Pass = Task<Result<void>> (Duties::*)();
+
   Task<void> Run();
   Task<void> WatchLeases();
+  /// Waits for nobody's leases, so that it ends the waits of all others.
+  Task<void> WatchSessions();
+  Task<void> TakePasses(std::span<const Pass> passes, CancellableSleep& sleep);
+  Task<void> EvictFrom(std::shared_ptr<Volume> volume, SessionId holder);
+  void WarnOfSlowReturns(Volume& volume);
   /// Gives sessions more time when this server has stood still.
   Task<void> WatchClock();
   /// Lets the loop do what else there is.
@@ -54,9 +64,11 @@ class Duties {
   const MetaServerOptions& options_;
   TaskGroup group_;
   CancellableSleep sleep_;
+  CancellableSleep session_sleep_;
   CancellableSleep lease_sleep_;
   CancellableSleep clock_sleep_;
   TimePoint last_tick_;  // of WatchClock
+  TimePoint last_warning_;
   bool stopping_ = false;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -25,6 +26,11 @@ class Placement {
   struct Space {
     std::uint64_t capacity_bytes = 0;
     std::uint64_t used_bytes = 0;
+
+    /// For data of which there are so many copies (at least 1).
+    std::uint64_t FreeBytes(std::uint32_t replicas) const {
+      return (capacity_bytes - std::min(capacity_bytes, used_bytes)) / std::max<std::uint32_t>(1, replicas);
+    }
   };
 
   Placement() = default;

@@ -30,7 +30,7 @@ bool LeaseTable::MayGrant(SessionId session, Ino ino, TimePoint now) const {
 
 bool LeaseTable::MayGrantWrite(SessionId session, Ino ino, bool awaited, TimePoint now) const {
   if (closed_) return false;
-  if (!awaited && (wanted_.contains(ino) || contention_.IsContended(ino, now))) return false;
+  if (!awaited && (wanted_.contains(ino) || contention_.IsContended(ino, now) || size_ >= kMaxLeases)) return false;
   auto holders = holders_.find(ino);
   if (holders != holders_.end()) {
     const Holder& holder = holders->second.front();
@@ -73,10 +73,9 @@ SessionId LeaseTable::Largest() const {
 
 void LeaseTable::RecallOldest(SessionId session, TimePoint now) {
   const Holdings& holdings = sessions_.at(session);
-  if (!holdings.recalls.empty()) return;  // some are on their way
-  std::size_t count = 0;
+  if (holdings.recalls.size() > kRecallBatch / 2) return;  // enough are on their way
   for (Ino ino : holdings.by_age) {
-    if (++count > kRecallBatch) break;
+    if (holdings.recalls.size() >= kRecallBatch) break;
     RecallFrom(*Find(session, ino), ino, now);
   }
 }
@@ -129,12 +128,12 @@ void LeaseTable::EndWanting(SessionId own, Ino ino) {
   if (found->second.by.empty()) wanted_.erase(found);
 }
 
-std::shared_ptr<AsyncEvent> LeaseTable::NextReturn(Ino ino) {
+std::shared_ptr<AsyncEvent> LeaseTable::NextReturn(Ino ino, TimePoint until) {
   auto event = std::make_shared<AsyncEvent>();
   if (closed_) {
     event->Set();
   } else {
-    wanted_.at(ino).waiting.push_back(event);
+    wanted_.at(ino).waiting.push_back({event, until});
   }
   return event;
 }
@@ -205,16 +204,32 @@ void LeaseTable::EndWaits(TimePoint now) {
   for (auto& [session, holdings] : sessions_) {
     if (holdings.next_recall && now >= holdings.wait_until) std::exchange(holdings.next_recall, nullptr)->Set();
   }
+  for (auto& [ino, want] : wanted_) {
+    std::erase_if(want.waiting, [now](const Waiting& waiting) {
+      if (now < waiting.until) return false;
+      waiting.event->Set();
+      return true;
+    });
+  }
 }
 
-bool LeaseTable::IsOverdue(SessionId session, Duration read_limit, Duration write_limit, TimePoint now) const {
+bool LeaseTable::IsOverdue(SessionId session, TimePoint before) const {
   auto found = sessions_.find(session);
   if (found == sessions_.end()) return false;
   const auto& recalls = found->second.recalls;
-  return std::any_of(recalls.begin(), recalls.end(), [&](const auto& entry) {
-    const Recalled& recalled = entry.second;
-    return now >= recalled.at + (recalled.mode == Mode::kWrite ? write_limit : read_limit);
+  return std::any_of(recalls.begin(), recalls.end(), [before](const auto& entry) {
+    return entry.second.mode == Mode::kRead && entry.second.at <= before;
   });
+}
+
+std::optional<LeaseTable::Outstanding> LeaseTable::OldestRecall() const {
+  std::optional<Outstanding> oldest;
+  for (const auto& [session, holdings] : sessions_) {
+    if (holdings.recalls.empty()) continue;
+    const Recalled& first = holdings.recalls.begin()->second;
+    if (!oldest || first.at < oldest->since) oldest = Outstanding{session, first.ino, first.at};
+  }
+  return oldest;
 }
 
 void LeaseTable::Return(SessionId session, Ino ino, std::uint64_t number) {
@@ -290,7 +305,7 @@ void LeaseTable::Remove(SessionId session, Ino ino) {
 void LeaseTable::WakeWaiting(Ino ino) {
   auto want = wanted_.find(ino);
   if (want == wanted_.end()) return;
-  for (const std::shared_ptr<AsyncEvent>& event : std::exchange(want->second.waiting, {})) event->Set();
+  for (const Waiting& waiting : std::exchange(want->second.waiting, {})) waiting.event->Set();
 }
 
 }  // namespace gabion

@@ -60,8 +60,8 @@ class LeaseTable {
   /// lease on it, and those who hold one that is in the way are asked to return it.
   void BeginWanting(SessionId own, Ino ino, Mode mode, TimePoint now);
   void EndWanting(SessionId own, Ino ino);
-  /// Set when at most one lease on the inode, which is wanted, is left.
-  std::shared_ptr<AsyncEvent> NextReturn(Ino ino);
+  /// Set when at most one lease on the inode, which is wanted, is left, and by the first EndWaits from `until` on.
+  std::shared_ptr<AsyncEvent> NextReturn(Ino ino, TimePoint until);
   /// Has all who wait to change an inode look again.
   void WakeAllWaiting();
   /// The inodes that somebody waits for.
@@ -77,9 +77,16 @@ class LeaseTable {
   std::shared_ptr<AsyncEvent> NextRecall(SessionId session, TimePoint until);
   /// Ends the waits whose time is over.
   void EndWaits(TimePoint now);
-  /// Whether the session has not answered a recall for so long: `read_limit` of what it returns at once, `write_limit`
-  /// of what it has to bring to the chunkservers first.
-  bool IsOverdue(SessionId session, Duration read_limit, Duration write_limit, TimePoint now) const;
+  /// Whether the session has not returned a read lease that was recalled at `before` or earlier. A write lease takes
+  /// as long as the chunkservers need to take in what was written under it.
+  bool IsOverdue(SessionId session, TimePoint before) const;
+  struct Outstanding {
+    SessionId session;
+    Ino ino;
+    TimePoint since;
+  };
+  /// What was recalled first of all that has not been returned.
+  std::optional<Outstanding> OldestRecall() const;
 
   /// The session no longer holds what it was granted before that recall.
   void Return(SessionId session, Ino ino, std::uint64_t number);
@@ -102,9 +109,13 @@ class LeaseTable {
     std::uint64_t recalled = 0;       // 0: not
     std::list<Ino>::iterator by_age;  // in Holdings::by_age
   };
+  struct Waiting {
+    std::shared_ptr<AsyncEvent> event;
+    TimePoint until;
+  };
   struct Want {
     std::map<SessionId, std::size_t> by;
-    std::vector<std::shared_ptr<AsyncEvent>> waiting;
+    std::vector<Waiting> waiting;
   };
   struct Recalled {
     Ino ino;

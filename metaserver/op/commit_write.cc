@@ -63,7 +63,9 @@ Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRe
   CountUsed(context, inode, std::min(used_bytes, kMaxFileBytes));
 
   inode.set_mtime_ns(request.mtime_ns() != 0 ? request.mtime_ns() : context.now_ns);
-  inode.set_ctime_ns(context.now_ns);
+  // When it was written, not when that came here: who wrote it has seen that time already. It only goes on, and not
+  // beyond the present.
+  inode.set_ctime_ns(std::clamp(request.mtime_ns(), std::min(inode.ctime_ns() + 1, context.now_ns), context.now_ns));
   if (!context.caller.is_root()) {
     KillSuidSgid(inode);
     TRY(KillCapability(txn, ino, inode));

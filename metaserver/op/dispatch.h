@@ -20,6 +20,11 @@ enum class OpKind {
   kRead,
 };
 
+/// Until when an op waits for leases: so much before its caller's deadline that the caller hears of it.
+inline TimePoint WaitLimit(TimePoint now, TimePoint deadline) {
+  return deadline <= now ? now : now + (deadline - now) * 7 / 8;
+}
+
 template <typename Request, typename Reply>
 using OpFunction = Result<Reply> (*)(Txn& txn, const Request& request, OpContext& context);
 
@@ -41,9 +46,10 @@ Task<Result<RpcResponse>> RunOp(VolumeTable& volumes, OpFunction<Request, Reply>
       .seq_optional = kKind == OpKind::kRepeatable || kKind == OpKind::kHandle || kKind == OpKind::kWriteLease,
       .read_only = kKind == OpKind::kHandle || kKind == OpKind::kLock,
       .holds = kKind == OpKind::kLock || kKind == OpKind::kWriteLease};
+  const TimePoint wait_until = WaitLimit(raw.env->clock.Now(), raw.deadline);
   Task<Result<std::string>> running = kKind == OpKind::kRead
-                                          ? volume->Read(request.op(), std::move(op), *raw.env)
-                                          : volume->Mutate(request.op(), kTraits, std::move(op), *raw.env);
+                                          ? volume->Read(request.op(), std::move(op), wait_until, *raw.env)
+                                          : volume->Mutate(request.op(), kTraits, std::move(op), wait_until, *raw.env);
   Result<std::string> reply = co_await std::move(running);
   if (!reply) co_return reply.error();
   RpcResponse response;

@@ -68,11 +68,12 @@ struct OpContext {
   /// a write lease.
   std::vector<Ino> exclusive = {};
   std::vector<Ino> shown = {};
-  /// Whose leases are not in its way: `session`'s, or of one that the server acts for.
-  SessionId acts_for = session == nullptr ? SessionId() : session->id;
+  /// False: it waits for nobody's leases, for what it changes nobody is shown, or it is what ends the wait for them.
+  bool waits = true;
 
   bool SessionHasOpen(Ino ino) const { return session == nullptr || !session->resumed || session->HasOpen(ino); }
-  bool OthersMayHaveOpen(Ino ino) const;
+  /// By which handles the session has the file open, if no other session may have it open, and they are few.
+  std::optional<std::vector<HandleId>> OnlyHandlesOf(Ino ino) const;
   /// Whether the session gets (or keeps) a lease on an inode that the answer shows.
   bool Lease(Ino ino);
   /// Whether it gets a write lease on one of them. `awaited`: the op is there to get it.

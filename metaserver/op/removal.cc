@@ -66,6 +66,10 @@ Result<void> DropLink(Txn& txn, OpContext& context, Ino ino, records::Inode& ino
   return {};
 }
 
+void AddHandles(const std::vector<HandleId>& handles, google::protobuf::RepeatedField<std::uint64_t>& field) {
+  for (HandleId handle : handles) field.Add(handle.value());
+}
+
 Result<void> ReclaimStep(Txn& txn, OpContext& context, Ino ino, std::size_t max_records) {
   // A removed inode's records are all dead, a file that was cut has dead ones from an index on.
   TRY_ASSIGN(std::optional<records::Inode> inode, txn.FindInode(ino));

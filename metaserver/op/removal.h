@@ -25,4 +25,7 @@ Result<void> DropLink(Txn& txn, OpContext& context, Ino ino, records::Inode& ino
 /// Errors: those of Txn.
 Result<void> ReclaimStep(Txn& txn, OpContext& context, Ino ino, std::size_t max_records);
 
+/// For UnlinkReply and RenameReply: by which handles the session has open what lost its last name.
+void AddHandles(const std::vector<HandleId>& handles, google::protobuf::RepeatedField<std::uint64_t>& field);
+
 }  // namespace gabion

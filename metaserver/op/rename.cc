@@ -148,7 +148,9 @@ Result<proto::RenameReply> Move(Txn& txn, OpContext& context, Place& source, Pla
   StageMoved(txn, source, target, context.now_ns);
   if (target.dentry) {
     TRY(DropLink(txn, context, target.ino(), *target.inode));
-    reply.set_replaced_unused(target.inode->nlink() == 0 && !context.OthersMayHaveOpen(target.ino()));
+    const std::optional<std::vector<HandleId>> handles = context.OnlyHandlesOf(target.ino());
+    reply.set_replaced_unused(target.inode->nlink() == 0 && handles);
+    if (reply.replaced_unused()) AddHandles(*handles, *reply.mutable_replaced_handles());
   }
   return reply;
 }

@@ -16,7 +16,7 @@ Result<proto::StatFsReply> StatFs(Txn&, const proto::StatFsRequest&, OpContext& 
   const std::uint64_t replicas = std::max<std::uint64_t>(1, context.state.record.replicas());
   proto::StatFsReply reply;
   reply.set_total_bytes(servers.capacity_bytes / replicas);
-  reply.set_free_bytes((servers.capacity_bytes - std::min(servers.capacity_bytes, servers.used_bytes)) / replicas);
+  reply.set_free_bytes(servers.FreeBytes(context.state.record.replicas()));
   reply.set_total_inodes(context.state.stats.inodes() + kFreeInodes);
   reply.set_free_inodes(kFreeInodes);
   return reply;

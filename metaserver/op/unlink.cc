@@ -28,7 +28,11 @@ Result<proto::UnlinkReply> Unlink(Txn& txn, const proto::UnlinkRequest& request,
   proto::UnlinkReply reply;
   reply.set_ino(ino.value());
   reply.set_nlink(inode.nlink());
-  reply.set_unused(inode.nlink() == 0 && !context.OthersMayHaveOpen(ino));
+  if (inode.nlink() == 0) {
+    const std::optional<std::vector<HandleId>> handles = context.OnlyHandlesOf(ino);
+    reply.set_unused(handles.has_value());
+    if (handles) AddHandles(*handles, *reply.mutable_open_handles());
+  }
   return reply;
 }
 

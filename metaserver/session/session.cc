@@ -25,11 +25,10 @@ Session Session::FromRecord(SessionId id, const records::Session& record, TimePo
   session.read_only = record.read_only();
   session.root_ino = Ino(record.root_ino());
   session.opened_ns = record.opened_ns();
-  session.evicted = session.loss_recorded = record.evicted();
+  session.evicted = session.loss_recorded = session.barred = record.evicted();
   session.inos = IdRanges(record.inos());
   session.chunk_ids = IdRanges(record.chunk_ids());
-  session.last_heard = now;
-  session.renewed = now;
+  session.NoteRenewal(now);
   session.resumed = false;
   return session;
 }

@@ -25,8 +25,11 @@ struct Session {
 
   ReplayWindow window;
   TimePoint last_heard;
-  /// By the client's own word (opened, resumed, renewed); its leases are good for the session's time to live after it.
+  /// By the client's own word (opened, resumed, renewed); what it holds is good for the session's time to live after
+  /// it.
   TimePoint renewed;
+  /// The same of its read leases: not renewed while it does not return what was recalled.
+  TimePoint reads_renewed;
   /// False after a restart of this server until the client has named the handles that it has open.
   bool resumed = true;
   /// Others may have got what it held, locks and write leases. Until the client has resumed the session, it gets none.
@@ -36,6 +39,9 @@ struct Session {
   bool loss_recorded = false;
   std::uint64_t resumed_at = 0;  // OpenSessionReply.note.number
   bool loss_heard = false;
+  /// Until it is durably written down that its client has heard of it, the session gets nothing that a restart of this
+  /// server would take for lost.
+  bool barred = false;
   /// The client has to resume the session, for what is told to it may have been lost.
   bool must_resume = false;
   /// Open files; each is counted in OpenFiles as well.
@@ -45,6 +51,9 @@ struct Session {
   bool HasOpen(Ino ino) const { return open_counts.contains(ino); }
   /// Whether this process may know less of its locks and write leases than its client.
   bool MayReclaim() const { return !resumed && !evicted; }
+  /// Whether it may be given what is lost by eviction.
+  bool MayHold() const { return resumed && !must_resume && !evicted && !barred; }
+  void NoteRenewal(TimePoint now) { last_heard = renewed = reads_renewed = now; }
   records::Session ToRecord() const;
   static Session FromRecord(SessionId id, const records::Session& record, TimePoint now);
 };

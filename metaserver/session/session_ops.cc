@@ -16,8 +16,6 @@ namespace {
 // Ids are plentiful, questions are not: a range lasts a busy client for some seconds.
 constexpr std::uint64_t kFirstDelegation = 1 << 16;
 constexpr std::uint64_t kMaxDelegation = 1 << 20;
-// For so long a client may take to bring what it has gathered to the chunkservers, which may be away for a while.
-constexpr Duration kFlushLimit = std::chrono::seconds(120);
 constexpr std::size_t kMaxTextBytes = 4096;  // of host names, mount points, subdirectories
 constexpr int kMaxSubdirDepth = 256;
 
@@ -105,8 +103,10 @@ void ReclaimWrites(const VolumeState& state, const Session& session, const proto
   reply.clear_lost_writes();
   for (std::uint64_t number : request.reclaim_writes()) {
     const Ino ino(number);
-    const bool kept = !session.evicted && (state.leases.Writer(ino) == session.id ||
-                                           (session.MayReclaim() && state.leases.Holders(ino).empty()));
+    const bool has_room = static_cast<std::size_t>(reply.kept_writes_size()) < LeaseTable::kMaxPerSession;
+    const bool kept =
+        !session.evicted && !session.read_only && has_room &&
+        (state.leases.Writer(ino) == session.id || (session.MayReclaim() && state.leases.Holders(ino).empty()));
     if (kept) {
       reply.add_kept_writes(number);
     } else {
@@ -175,8 +175,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
     session.mountpoint = request.mountpoint();
     session.read_only = request.read_only();
     session.opened_ns = context.now_ns;
-    session.last_heard = env.clock.Now();
-    session.renewed = session.last_heard;
+    session.NoteRenewal(env.clock.Now());
     session.inos.Add(context.state.next_ino, kFirstDelegation);
     session.chunk_ids.Add(first_chunk_id, kFirstDelegation);
     SetRange(context.state.next_ino, kFirstDelegation, reply.mutable_inos());
@@ -232,8 +231,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
     session->evicted = session->must_resume = session->loss_heard = false;
     first_time = !session->resumed;
     state.sessions.MarkResumed(*session);
-    session->last_heard = env.clock.Now();
-    session->renewed = session->last_heard;
+    session->NoteRenewal(env.clock.Now());
     reply.set_root_ino(session->root_ino.value());
     BeginLeases(state, id, reply, session->renewed);
     session->resumed_at = reply.note().number();
@@ -255,41 +253,39 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
 
 Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequest request, Env& env) {
   std::shared_ptr<Volume> volume = volumes_.Find(VolumeId(request.volume_id()));
-  bool overdue = false;
-  bool lapsed = false;
-  bool must_resume = false;
+  proto::RenewSessionReply reply;
+  const std::shared_ptr<const Placement> placement = cluster_.placement();
   const bool live = volume && volume->WithState([&](VolumeState& state) {
     Session* session = state.closed ? nullptr : state.sessions.Find(SessionId(request.session_id()));
     if (session == nullptr) return false;
-    const TimePoint now = env.clock.Now();
-    session->last_heard = now;
-    lapsed = now >= session->renewed + options_.session_ttl;
-    if (lapsed) {
-      session->must_resume |= state.locks.Involves(session->id);
-      state.leases.DropReads(session->id);
-    }
+    RenewOn(state, *session, env.clock.Now(), reply);
     session->loss_heard |= session->resumed_at != 0 && request.resumed_at() == session->resumed_at;
-    must_resume = session->must_resume || session->evicted;
-    // What it does not return it loses with its time to live, as one that is away.
-    overdue = state.leases.IsOverdue(session->id, options_.session_ttl, kFlushLimit, now);
-    if (overdue) return true;
-    session->renewed = now;
+    reply.set_free_bytes(placement->servers().FreeBytes(state.record.replicas()));
+    reply.set_sessions(static_cast<std::uint32_t>(state.sessions.size()));
     return true;
   });
-  if (overdue) {
-    co_return Error(ErrorCode::kUnavailable,
-                    fmt::format("session {} has not returned a lease that was recalled", request.session_id()));
-  }
   if (!live) co_return Expired(request.session_id(), volume ? volume->name() : std::to_string(request.volume_id()));
-  proto::RenewSessionReply reply;
-  reply.set_lapsed(lapsed);
-  reply.set_must_resume(must_resume);
   reply.set_ttl_ms(
       static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_ttl).count()));
   Result<std::optional<proto::ClusterMap>> newer = co_await cluster_.MapIfNewer(request.map_version());
   CO_TRY_ASSIGN(std::optional<proto::ClusterMap> map, std::move(newer));
   if (map) *reply.mutable_map() = std::move(*map);
   co_return reply;
+}
+
+/// What it holds is good for longer. Read leases that it does not return it loses with their time to live, as one that
+/// is away; for what it has written others wait as long as it is there.
+void SessionOps::RenewOn(VolumeState& state, Session& session, TimePoint now, proto::RenewSessionReply& reply) const {
+  const Duration ttl = options_.session_ttl;
+  const bool reads_lapsed = now >= session.reads_renewed + ttl;
+  if (reads_lapsed) state.leases.DropReads(session.id);
+  if (now >= session.renewed + ttl) session.must_resume |= state.locks.Involves(session.id);
+  const bool overdue = state.leases.IsOverdue(session.id, now - ttl);
+  session.last_heard = session.renewed = now;
+  if (!overdue) session.reads_renewed = now;
+  reply.set_lapsed(reads_lapsed);
+  reply.set_must_resume(session.must_resume || session.evicted);
+  reply.set_reads_overdue(overdue);
 }
 
 Task<Result<proto::CloseSessionReply>> SessionOps::Close(proto::CloseSessionRequest request, Env& env) {

@@ -18,7 +18,7 @@ class SessionOps {
   /// A new session, or an old one resumed. Errors: kNotFound (volume or subdir), kNotDirectory, kSessionExpired (to
   /// resume), kInvalidArgument, kOverloaded, kUnavailable.
   Task<Result<proto::OpenSessionReply>> Open(proto::OpenSessionRequest request, Env& env);
-  /// Errors: kSessionExpired, kUnavailable.
+  /// Errors: kSessionExpired.
   Task<Result<proto::RenewSessionReply>> Renew(proto::RenewSessionRequest request, Env& env);
   /// Repeatable.
   Task<Result<proto::CloseSessionReply>> Close(proto::CloseSessionRequest request, Env& env);
@@ -26,6 +26,7 @@ class SessionOps {
   Task<Result<proto::DelegateIdsReply>> DelegateIds(proto::DelegateIdsRequest request, Env& env);
 
  private:
+  void RenewOn(VolumeState& state, Session& session, TimePoint now, proto::RenewSessionReply& reply) const;
   Task<Result<proto::OpenSessionReply>> OpenNew(std::shared_ptr<Volume> volume, proto::OpenSessionRequest request,
                                                 Env& env);
   Task<Result<proto::OpenSessionReply>> Resume(std::shared_ptr<Volume> volume, proto::OpenSessionRequest request,

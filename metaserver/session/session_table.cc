@@ -82,6 +82,7 @@ bool SessionTable::awaiting_holders() const {
 void SessionTable::ExtendAll(Duration late) {
   for (auto& [id, session] : sessions_) {
     session.renewed = session.renewed + late;
+    session.reads_renewed = session.reads_renewed + late;
     session.last_heard = session.last_heard + late;
   }
 }

@@ -35,31 +35,37 @@ void Volume::InitializeNew(std::uint64_t next_ino, const records::VolumeStats& s
   state_.stats = stats;
 }
 
-Task<Result<std::string>> Volume::Mutate(const proto::OpHeader& header, OpTraits traits, Op op, Env& env) {
-  return FinishTurns([this, &header, traits, op = std::move(op), &env](Wants& wants) {
+Task<Result<std::string>> Volume::Mutate(const proto::OpHeader& header, OpTraits traits, Op op, TimePoint wait_until,
+                                         Env& env) {
+  auto take_turn = [this, &header, traits, op = std::move(op), &env](Wants& wants) {
     return TakeMutationTurn(wants, header, traits, op, env);
-  });
+  };
+  return FinishTurns(std::move(take_turn), wait_until, env);
 }
 
-Task<Result<std::string>> Volume::Read(const proto::OpHeader& header, Op op, Env& env) {
-  return FinishTurns(
-      [this, &header, op = std::move(op), &env](Wants& wants) { return TakeReadTurn(wants, header, op, env); });
+Task<Result<std::string>> Volume::Read(const proto::OpHeader& header, Op op, TimePoint wait_until, Env& env) {
+  auto take_turn = [this, &header, op = std::move(op), &env](Wants& wants) {
+    return TakeReadTurn(wants, header, op, env);
+  };
+  return FinishTurns(std::move(take_turn), wait_until, env);
 }
 
-Task<Result<void>> Volume::Run(Decision decide, Publish publish, Env& env) {
+Task<Result<void>> Volume::Run(Decision decide, Publish publish, Env& env, TimePoint wait_until) {
   std::function<Turn(Wants&)> take_turn = [this, &decide, &publish, &env](Wants& wants) {
     return TakeInternalTurn(wants, decide, publish, env);
   };
-  Result<std::string> result = co_await FinishTurns(std::move(take_turn));
+  Result<std::string> result = co_await FinishTurns(std::move(take_turn), wait_until, env);
   CO_TRY(result);
   co_return Result<void>();
 }
 
-Task<Result<std::string>> Volume::FinishTurns(std::function<Turn(Wants&)> take_turn) {
-  Wants wants(*this);
+Task<Result<std::string>> Volume::FinishTurns(std::function<Turn(Wants&)> take_turn, TimePoint wait_until, Env& env) {
+  Wants wants(*this, wait_until);
   for (int i = 0; i < kMaxTurns; ++i) {
     Turn turn = take_turn(wants);
     if (turn.obstacle) {
+      if (env.clock.Now() >= wait_until)
+        co_return Error(ErrorCode::kHeld, "other clients have not returned their leases in time");
       co_await turn.obstacle->Wait();
       continue;
     }
@@ -86,7 +92,7 @@ Volume::Turn Volume::TakeMutationTurn(Wants& wants, const proto::OpHeader& heade
   Session& session = **live;
   if (session.read_only && !traits.read_only)
     return {Error(ErrorCode::kReadOnly, "the volume is mounted read-only"), {}, {}};
-  if (traits.holds && (!session.resumed || session.must_resume || session.evicted)) {
+  if (traits.holds && !session.MayHold()) {
     return {
         Error(ErrorCode::kUnavailable, "the session has to be resumed first, for the sake of what it holds"), {}, {}};
   }

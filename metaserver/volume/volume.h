@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -34,6 +35,7 @@ class Volume {
   /// Decides and stages; gives the encoded reply.
   using Op = std::function<Result<std::string>(Txn&, OpContext&)>;
   using Decision = std::function<Result<void>(Txn&, OpContext&)>;
+  static constexpr TimePoint kNever{std::numeric_limits<std::int64_t>::max()};
   /// Carries into memory what the applied batch says.
   using Publish = std::function<void(VolumeState&)>;
 
@@ -51,13 +53,15 @@ class Volume {
 
   /// Executes a mutation exactly once for its (session, seq), and answers when it survives this process (DESIGN 4.3).
   /// `header` and what `op` refers to live until the task ends. Errors: the op's; kSessionExpired, kReadOnly,
-  /// kUnavailable (the store takes no writes), those of ReplayWindow::Check.
-  Task<Result<std::string>> Mutate(const proto::OpHeader& header, OpTraits traits, Op op, Env& env);
-  /// Executes an op that changes nothing. Errors: the op's; kSessionExpired.
-  Task<Result<std::string>> Read(const proto::OpHeader& header, Op op, Env& env);
+  /// kUnavailable (the store takes no writes), kHeld (others had leases in its way until `wait_until`; nothing was
+  /// done), those of ReplayWindow::Check.
+  Task<Result<std::string>> Mutate(const proto::OpHeader& header, OpTraits traits, Op op, TimePoint wait_until,
+                                   Env& env);
+  /// Executes an op that changes nothing. Errors: the op's; kSessionExpired, kHeld.
+  Task<Result<std::string>> Read(const proto::OpHeader& header, Op op, TimePoint wait_until, Env& env);
   /// Runs the server's own decision, as root and without a session; on success its batch is applied and `publish` runs
-  /// before anybody else gets the strand. Errors: the decision's; kStale (the volume was deleted), kUnavailable.
-  Task<Result<void>> Run(Decision decide, Publish publish, Env& env);
+  /// before anybody else gets the strand. Errors: the decision's; kStale (the volume was deleted), kUnavailable, kHeld.
+  Task<Result<void>> Run(Decision decide, Publish publish, Env& env, TimePoint wait_until = kNever);
   /// Returns when everything that was answered before the call is durable.
   Task<Result<CommitSeq>> Sync(const proto::OpHeader& header, Env& env);
 
@@ -99,15 +103,17 @@ class Volume {
   /// The inodes that an op waits to change, from its first turn to its last, so that it gets its turn.
   class Wants {
    public:
-    explicit Wants(Volume& volume) : volume_(volume) {}
+    Wants(Volume& volume, TimePoint wait_until) : volume_(volume), wait_until_(wait_until) {}
     ~Wants();
     Wants(const Wants&) = delete;
     Wants& operator=(const Wants&) = delete;
     /// On the strand.
     void Add(SessionId own, Ino ino, LeaseTable::Mode mode, TimePoint now);
+    TimePoint wait_until() const { return wait_until_; }
 
    private:
     Volume& volume_;
+    const TimePoint wait_until_;
     SessionId own_;
     std::set<Ino> inodes_;
   };
@@ -115,7 +121,7 @@ class Volume {
   Turn TakeMutationTurn(Wants& wants, const proto::OpHeader& header, OpTraits traits, const Op& op, Env& env);
   Turn TakeReadTurn(Wants& wants, const proto::OpHeader& header, const Op& op, Env& env);
   Turn TakeInternalTurn(Wants& wants, const Decision& decide, const Publish& publish, Env& env);
-  Task<Result<std::string>> FinishTurns(std::function<Turn(Wants&)> take_turn);
+  Task<Result<std::string>> FinishTurns(std::function<Turn(Wants&)> take_turn, TimePoint wait_until, Env& env);
 
   // On the strand.
   Result<Session*> LiveSession(const proto::OpHeader& header, Env& env);
@@ -134,6 +140,7 @@ class Volume {
   /// leases, which takes longer (Evict).
   bool IsHeldElsewhere(SessionId own, Ino ino, TimePoint now);
   bool HasLapsed(SessionId session, TimePoint now) const;
+  bool HaveReadsLapsed(SessionId session, TimePoint now) const;
   /// What the answer to an op tells of what it changed: called before the batch is taken.
   static proto::LeaseNote NoteChanges(Txn& txn, OpContext& context);
   /// Grants what the answer shows, and says so in the answer.

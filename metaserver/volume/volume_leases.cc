@@ -20,24 +20,26 @@ void Volume::Wants::Add(SessionId own, Ino ino, LeaseTable::Mode mode, TimePoint
 
 Result<std::shared_ptr<AsyncEvent>> Volume::FindObstacle(Wants& wants, const Txn& txn, const OpContext& context) {
   LeaseTable& leases = state_.leases;
-  const SessionId own = context.acts_for;
+  if (!context.waits) return std::shared_ptr<AsyncEvent>();
+  const SessionId own = context.session == nullptr ? SessionId() : context.session->id;
   std::set<Ino> touched = txn.changed();
   touched.insert(context.exclusive.begin(), context.exclusive.end());
   std::shared_ptr<AsyncEvent> obstacle;
   using Mode = LeaseTable::Mode;
   const auto wait_for = [&](Ino ino, Mode mode) {
     wants.Add(own, ino, mode, context.now);
-    if (!obstacle) obstacle = leases.NextReturn(ino);
+    if (!obstacle) obstacle = leases.NextReturn(ino, wants.wait_until());
   };
-  if (state_.InGrace() && !Mutated("lease.no_grace")) {
-    if (!touched.empty()) wait_for(*touched.begin(), Mode::kWrite);
-    if (!context.shown.empty() && !Mutated("lease.show_in_grace")) wait_for(context.shown.front(), Mode::kRead);
-  }
+  // In grace nobody knows yet who else holds leases, but for those that a writer has claimed.
+  const bool in_grace = state_.InGrace() && !Mutated("lease.no_grace");
+  const auto may_be_held = [&](Ino ino) { return in_grace && !(own && leases.Writer(ino) == own); };
   for (Ino ino : touched) {
+    if (may_be_held(ino)) wait_for(ino, Mode::kWrite);
     if (IsHeldElsewhere(own, ino, context.now) && !Mutated("lease.skip_recall")) wait_for(ino, Mode::kWrite);
   }
   for (Ino ino : context.shown) {
     const SessionId writer = leases.Writer(ino);
+    if (may_be_held(ino) && !Mutated("lease.show_in_grace")) wait_for(ino, Mode::kRead);
     if (writer && writer != own && !Mutated("lease.show_unflushed")) wait_for(ino, Mode::kRead);
   }
   if (obstacle && leases.closed()) return Error(ErrorCode::kUnavailable, "the server is stopping");
@@ -49,7 +51,7 @@ bool Volume::IsHeldElsewhere(SessionId own, Ino ino, TimePoint now) {
   bool held = false;
   for (SessionId holder : state_.leases.Holders(ino)) {
     if (holder == own) continue;
-    if (HasLapsed(holder, now) && state_.leases.Writer(ino) != holder) {
+    if (state_.leases.Writer(ino) != holder && HaveReadsLapsed(holder, now)) {
       state_.leases.DropReads(holder);
     } else {
       held = true;
@@ -62,6 +64,12 @@ bool Volume::HasLapsed(SessionId id, TimePoint now) const {
   const Session* session = state_.sessions.Find(id);
   const Duration ttl = Mutated("lease.short_session") ? session_ttl_ / 8 : session_ttl_;
   return session == nullptr || now >= session->renewed + ttl;
+}
+
+bool Volume::HaveReadsLapsed(SessionId id, TimePoint now) const {
+  const Session* session = state_.sessions.Find(id);
+  const Duration ttl = Mutated("lease.short_session") ? session_ttl_ / 8 : session_ttl_;
+  return session == nullptr || now >= session->reads_renewed + ttl;
 }
 
 proto::LeaseNote Volume::NoteChanges(Txn& txn, OpContext& context) {

@@ -66,6 +66,7 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
   Decision decide = [this, id, &lapsed](Txn& txn, OpContext& context) -> Result<void> {
     const Session* session = context.state.sessions.Find(id);
     lapsed = session != nullptr && HasLapsed(id, context.now);
+    context.waits = false;
     if (!lapsed) return {};
     records::Session record = session->ToRecord();
     record.set_evicted(true);
@@ -73,7 +74,9 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
     return {};
   };
   Publish publish = [id, &lapsed](VolumeState& state) {
-    if (lapsed) state.sessions.Find(id)->evicted = state.sessions.Find(id)->loss_recorded = true;
+    if (!lapsed) return;
+    Session& session = *state.sessions.Find(id);
+    session.evicted = session.loss_recorded = session.barred = true;
   };
   Result<void> noted = co_await Run(std::move(decide), std::move(publish), env);
   CO_TRY(noted);
@@ -100,14 +103,17 @@ Task<Result<void>> Volume::MarkWritten(SessionId id, Env& env) {
     const std::size_t count = std::min<std::size_t>(written.size(), kMarkedAtOnce);
     const std::span<const Ino> batch(written.end() - static_cast<std::ptrdiff_t>(count), written.end());
     Decision decide = [id, batch](Txn& txn, OpContext& context) -> Result<void> {
-      context.acts_for = id;
+      context.waits = false;
+      Result<void> blocked;
       for (Ino ino : batch) {
-        TRY_ASSIGN(std::optional<records::Inode> inode, txn.FindInode(ino));
-        if (!inode || context.state.leases.Writer(ino) != id) continue;
-        inode->set_data_version(context.state.NextDataVersion(inode->data_version()));
-        txn.PutInode(ino, *inode);
+        Result<std::optional<records::Inode>> inode = txn.FindInode(ino);
+        if (!inode && inode.error().code() == ErrorCode::kWouldBlock) blocked = inode.error();
+        // One that cannot be read nobody has cached; it does not keep the others waiting.
+        if (!inode || !*inode || context.state.leases.Writer(ino) != id) continue;
+        (*inode)->set_data_version(context.state.NextDataVersion((*inode)->data_version()));
+        txn.PutInode(ino, **inode);
       }
-      return {};
+      return blocked;
     };
     Result<void> marked = co_await Run(std::move(decide), {}, env);
     CO_TRY(marked);
@@ -120,7 +126,7 @@ std::vector<SessionId> Volume::FindHeardLosses() {
   const std::lock_guard lock(mutex_);
   std::vector<SessionId> heard;
   for (const auto& [id, session] : state_.sessions.all()) {
-    if (session.loss_recorded && !session.evicted && session.loss_heard) heard.push_back(id);
+    if (session.barred && !session.evicted && session.loss_heard) heard.push_back(id);
   }
   return heard;
 }
@@ -140,7 +146,13 @@ Task<Result<void>> Volume::ForgetLoss(SessionId id, Env& env) {
     if (heard) state.sessions.Find(id)->loss_recorded = false;
   };
   Result<void> forgotten = co_await Run(std::move(decide), std::move(publish), env);
-  co_return forgotten;
+  CO_TRY(forgotten);
+  Result<void> durable = co_await cluster_.MakeDurable();
+  CO_TRY(durable);
+  const std::lock_guard lock(mutex_);
+  Session* session = state_.sessions.Find(id);
+  if (session != nullptr && !session->loss_recorded) session->barred = false;
+  co_return Result<void>();
 }
 
 void Volume::TendLocks(TimePoint now) {

@@ -4,7 +4,7 @@
 
 namespace gabion {
 
-MetaBench::MetaBench(Options options) : cold_(options.cold) {
+MetaBench::MetaBench(Options options) : cold_(options.cold), leases_last_(options.leases_last) {
   kv().contents().options().cold = options.cold;
   Start();
   for (unsigned number = 1; number <= options.servers; ++number) RegisterServer(number);
@@ -16,13 +16,13 @@ void MetaBench::Start() {
   parts_.emplace();
   parts_->cluster = std::make_unique<Cluster>(
       store, Cluster::Options{server_options_.server_lease, server_options_.down_out, server_options_.pgs_per_policy});
-  // Its clients return no leases: none is good for longer than its answer.
-  parts_->volumes = std::make_unique<VolumeTable>(store, *parts_->cluster, Duration(0));
+  const Duration session_ttl = leases_last_ ? server_options_.session_ttl : Duration(0);
+  parts_->volumes = std::make_unique<VolumeTable>(store, *parts_->cluster, session_ttl);
   parts_->sessions = std::make_unique<SessionOps>(*parts_->volumes, *parts_->cluster, server_options_);
   parts_->duties = std::make_unique<Duties>(env(), store, *parts_->volumes, *parts_->cluster, server_options_);
   CHECK(Do(cluster().Load(env())).has_value());
   CHECK(Do(volumes().Load(env())).has_value());
-  // Sessions live for no time at all here: nobody waits for what they may hold.
+  if (leases_last_) return;
   for (const auto& volume : volumes().List()) {
     volume->WithState([](VolumeState& state) { state.grace_over = true; });
   }
@@ -213,7 +213,8 @@ MetaClient::MetaClient(MetaBench& bench, bool read_only, const std::string& subd
   next_chunk_ = reply->chunk_ids().first();
 }
 
-Result<proto::OpenSessionReply> MetaClient::Resume(const std::vector<std::pair<std::uint64_t, Ino>>& handles) {
+Result<proto::OpenSessionReply> MetaClient::Resume(const std::vector<std::pair<std::uint64_t, Ino>>& handles,
+                                                   const std::vector<Ino>& writes) {
   proto::OpenSessionRequest request;
   request.set_session_id(id_.value());
   request.set_volume("home");
@@ -222,6 +223,7 @@ Result<proto::OpenSessionReply> MetaClient::Resume(const std::vector<std::pair<s
     open->set_handle_id(handle);
     open->set_ino(ino.value());
   }
+  for (Ino ino : writes) request.add_reclaim_writes(ino.value());
   bench_.Cool();
   return bench_.Do(bench_.sessions().Open(request, bench_.env()));
 }

@@ -42,6 +42,7 @@ class MetaBench {
     unsigned servers = 3;
     std::uint32_t replicas = 3;
     bool cold = true;
+    bool leases_last = false;  // for session_ttl, and over a restart; by default for no time, and nobody waits
   };
 
   MetaBench() : MetaBench(Options()) {}
@@ -102,6 +103,7 @@ class MetaBench {
   SimWorld world_{1};
   SimMachine& machine_ = world_.AddMachine("meta");
   bool cold_;
+  bool leases_last_;
   std::optional<Parts> parts_;
 };
 
@@ -119,7 +121,8 @@ class MetaClient {
   /// The replies so far are not acknowledged from now on.
   void HoldAcknowledgements() { held_ack_ = seq_ + 1; }
 
-  Result<proto::OpenSessionReply> Resume(const std::vector<std::pair<std::uint64_t, Ino>>& handles);
+  Result<proto::OpenSessionReply> Resume(const std::vector<std::pair<std::uint64_t, Ino>>& handles,
+                                         const std::vector<Ino>& writes = {});
 
   /// A seq of 0 means the next one.
   template <OpKind kKind, typename Request, typename Reply>

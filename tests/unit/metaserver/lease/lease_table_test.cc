@@ -87,14 +87,15 @@ TEST_F(LeaseTableTest, RecallsAreToldOnceMoreUntilTheyAreAnswered) {
   leases_.BeginWanting(kThree, kFile, LeaseTable::Mode::kWrite, kNow + seconds(2));
   EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value(), kOther.value()));
   EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value(), kOther.value()));
-  const auto is_overdue = [&](SessionId session, TimePoint now) {
-    return leases_.IsOverdue(session, seconds(10), seconds(100), now);
-  };
-  EXPECT_TRUE(is_overdue(kOne, kNow + seconds(10)));
+  EXPECT_TRUE(leases_.IsOverdue(kOne, kNow));
+  EXPECT_EQ(leases_.OldestRecall()->ino, kFile);
   leases_.Return(kOne, kFile, leases_.last_number());
-  EXPECT_FALSE(is_overdue(kOne, kNow + seconds(10)));
-  EXPECT_TRUE(is_overdue(kOne, kNow + seconds(11)));
-  EXPECT_FALSE(is_overdue(kTwo, kNow + seconds(60)));
+  EXPECT_FALSE(leases_.IsOverdue(kOne, kNow));
+  EXPECT_TRUE(leases_.IsOverdue(kOne, kNow + seconds(1)));
+  EXPECT_FALSE(leases_.IsOverdue(kTwo, kNow + seconds(60)));
+  EXPECT_EQ(leases_.OldestRecall()->ino, kOther);
+  leases_.Return(kOne, kOther, leases_.last_number());
+  EXPECT_FALSE(leases_.OldestRecall().has_value());
 }
 
 TEST_F(LeaseTableTest, WhatASessionHeldIsGoneWithIt) {
@@ -199,11 +200,26 @@ TEST_F(WriteLeaseTest, WhoOnlyLooksTakesItAwayAndMayKeepWhatItSees) {
   EXPECT_FALSE(leases_.MayGrant(kOne, kFile, kNow));
 }
 
-TEST_F(WriteLeaseTest, ItsReturnMayTakeLonger) {
+TEST_F(WriteLeaseTest, ItsReturnTakesAsLongAsItTakes) {
   GrantWrite(kOne, kFile);
   leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
-  EXPECT_FALSE(leases_.IsOverdue(kOne, seconds(10), seconds(100), kNow + seconds(99)));
-  EXPECT_TRUE(leases_.IsOverdue(kOne, seconds(10), seconds(100), kNow + seconds(100)));
+  EXPECT_FALSE(leases_.IsOverdue(kOne, kNow + seconds(1000)));
+  EXPECT_EQ(leases_.OldestRecall()->session, kOne);
+}
+
+TEST_F(WriteLeaseTest, WhoWaitsForItsReturnWaitsNoLongerThanItWants) {
+  GrantWrite(kOne, kFile);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
+  const auto sooner = leases_.NextReturn(kFile, kNow + seconds(5));
+  const auto later = leases_.NextReturn(kFile, kNow + seconds(6));
+  const auto waits = [](const auto& event) { return event.use_count() > 1; };  // what is set is let go
+  leases_.EndWaits(kNow + seconds(4));
+  EXPECT_TRUE(waits(sooner));
+  leases_.EndWaits(kNow + seconds(5));
+  EXPECT_FALSE(waits(sooner));
+  EXPECT_TRUE(waits(later));
+  leases_.Return(kOne, kFile, leases_.last_number());
+  EXPECT_FALSE(waits(later));
 }
 
 }  // namespace

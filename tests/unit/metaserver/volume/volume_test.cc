@@ -112,7 +112,8 @@ TEST_F(VolumeTest, AMutationNeedsANumberAndASession) {
       TRY_ASSIGN(const proto::UnlinkReply reply, op::Unlink(txn, request, context));
       return reply.SerializeAsString();
     };
-    return CodeOf(bench_.Do(bench_.volume()->Mutate(request.op(), {}, std::move(unlink), bench_.env())));
+    return CodeOf(
+        bench_.Do(bench_.volume()->Mutate(request.op(), {}, std::move(unlink), Volume::kNever, bench_.env())));
   };
   EXPECT_EQ(run(), ErrorCode::kInvalidArgument);
   request.mutable_op()->set_session_id(12345);
