@@ -128,8 +128,8 @@ class VolumeVfs final : public Vfs {
   /// Takes note of a reply's attributes, when it is clear whose change they show. `attr` is the awaiting caller's.
   /// Errors: kCancelled.
   Task<Result<OpenInode::Verdict>> Observe(OpenInodePtr inode, const proto::Attr& attr);
-  /// Looks at the open file's attributes, as LoadAttr does, for calls that the kernel makes without asking itself. Nothing
-  /// is done about the kernel's pages: of those one may be locked for this very call.
+  /// Looks at the open file's attributes, as LoadAttr does, for calls that the kernel makes without asking itself.
+  /// Nothing is done about the kernel's pages: of those one may be locked for this very call.
   Task<Result<void>> LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode);
 
   /// Sends a request that changes the content of `ino`, alone among those of this client; makes a pending cut first if
