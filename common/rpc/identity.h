@@ -7,8 +7,8 @@
 
 namespace gabion {
 
-inline constexpr std::uint32_t kProtocolVersionMin = 2;
-inline constexpr std::uint32_t kProtocolVersionMax = 2;
+inline constexpr std::uint32_t kProtocolVersionMin = 3;
+inline constexpr std::uint32_t kProtocolVersionMax = 3;
 
 /// "gabion 0.1.0"
 std::string SoftwareVersion();
