@@ -29,6 +29,13 @@ class WriteLeasesTest : public testing::Test {
       if (name != "client1") cluster_.network().Cut("client1", name);
     }
   }
+  /// What client1 sends to the chunkservers from now on is under way until UnblockOne, or for 15 s.
+  void BlockOne() {
+    for (const std::string& name : cluster_.chunkservers()) cluster_.network().Block("client1", name);
+  }
+  void UnblockOne() {
+    for (const std::string& name : cluster_.chunkservers()) cluster_.network().Unblock("client1", name);
+  }
   void RestartMetaserver() {
     cluster_.Kill("meta");
     cluster_.world().RunFor(seconds(1));
@@ -134,6 +141,43 @@ TEST_F(WriteLeasesTest, WhoOnlyLostTheMetaserverSendsNothingThatMayNotBeItsAnyMo
   EXPECT_EQ(NameOf(cluster_.Do(one_.Fsync(fd_))), "IO");
   EXPECT_EQ(Read(two_), "theirs");
   EXPECT_EQ(Read(one_), "theirs");
+}
+
+TEST_F(WriteLeasesTest, WhatWasUnderWayWhenTheSessionWasEvictedIsNotWritten) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  BlockOne();
+  const auto synced = cluster_.Begin(one_.Fsync(fd_));
+  cluster_.network().Cut("client1", "meta");
+  EXPECT_EQ(Read(two_), "before");
+  ASSERT_TRUE(IsOk(cluster_.Do(two_.WriteFileDurably("/file", "theirs"))));
+  UnblockOne();
+  cluster_.world().RunFor(seconds(1));
+  EXPECT_EQ(Read(two_), "theirs");
+  cluster_.network().MendAll();
+  EXPECT_EQ(NameOf(cluster_.Await(synced)), "IO");
+  EXPECT_EQ(Read(two_), "theirs");
+}
+
+TEST_F(WriteLeasesTest, WhatWasUnderWayToServersThatWereAwayIsNotWritten) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  BlockOne();
+  const auto synced = cluster_.Begin(one_.Fsync(fd_));
+  cluster_.network().Cut("client1", "meta");
+  // All of them: otherwise the others go on in another epoch, and nothing of this one is taken.
+  for (const std::string& name : cluster_.chunkservers()) cluster_.network().Cut(name, "meta");
+  const auto read = cluster_.Begin(two_.ReadFile("/file"));
+  cluster_.world().RunFor(seconds(12));
+  for (const std::string& name : cluster_.chunkservers()) cluster_.network().Mend(name, "meta");
+  const Result<std::string> seen = cluster_.Await(read);
+  ASSERT_TRUE(IsOk(seen));
+  EXPECT_EQ(*seen, "before");
+  ASSERT_TRUE(IsOk(cluster_.Do(two_.WriteFileDurably("/file", "theirs"))));
+  UnblockOne();
+  cluster_.world().RunFor(seconds(1));
+  EXPECT_EQ(Read(two_), "theirs");
+  cluster_.network().MendAll();
+  EXPECT_EQ(NameOf(cluster_.Await(synced)), "IO");
+  EXPECT_EQ(Read(two_), "theirs");
 }
 
 }  // namespace
