@@ -32,12 +32,14 @@ class ChunkServer::Impl {
         peers_(loops, options_.host_id, membership_),
         pgs_([this](PgId pg) { duties_.Restart(pg); }),
         suspects_([this] { scrubber_.Wake(); }),
-        context_{membership_, stores_, peers_, fences_, pgs_, joiners_, admission_, order_, tasks_, suspects_},
+        context_{membership_, stores_, peers_, fences_,   pgs_,           joiners_,
+                 admission_,  order_,  tasks_, suspects_, session_fences_},
         duties_(context_, env_),
         scrubber_(context_, env_, options_.scrub_interval),
         leftovers_(context_, env_),
         garbage_(env_, stores_),
-        registration_(env_, options_, context_, garbage_, duties_, scrubber_, leftovers_),
+        registration_(env_, options_, context_, garbage_, duties_, scrubber_, leftovers_,
+                      [this] { return rpc_.HangUp(proto::ROLE_CLIENT); }),
         rpc_(std::move(loops), Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}) {
     RegisterDataOps(rpc_, context_);
     RegisterMemberOps(rpc_, context_);
@@ -90,6 +92,7 @@ class ChunkServer::Impl {
   Fences fences_;
   Admission admission_;
   RangeLocks order_;
+  SessionFences session_fences_;
   TaskGroup tasks_;
   PgTable pgs_;
   Joiners joiners_;

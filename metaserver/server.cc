@@ -36,6 +36,7 @@ class MetaServer::Impl {
 
   Task<void> Stop() {
     for (const std::shared_ptr<Volume>& volume : volumes_.List()) volume->CloseLeases();
+    cluster_.Close();
     co_await rpc_.Stop();
     co_await checks_.Stop();
     co_await duties_.Stop();

@@ -17,7 +17,8 @@ constexpr Duration kGoodbyeLimit = std::chrono::milliseconds(300);
 }  // namespace
 
 Registration::Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage,
-                           PgDuties& duties, Scrubber& scrubber, const Leftovers& leftovers)
+                           PgDuties& duties, Scrubber& scrubber, const Leftovers& leftovers,
+                           std::function<Task<void>()> hang_up_on_clients)
     : env_(env),
       options_(std::move(options)),
       context_(context),
@@ -27,6 +28,7 @@ Registration::Registration(Env& env, ChunkServerOptions options, DataContext& co
       duties_(duties),
       scrubber_(scrubber),
       leftovers_(leftovers),
+      hang_up_on_clients_(std::move(hang_up_on_clients)),
       incarnation_(env.random.Next() | 1),
       metaserver_(env, options_.metaserver, Identity{proto::ROLE_CHUNKSERVER, options_.host_id, 0}),
       backoff_(kBackoffFirst, kBackoffLongest) {}
@@ -125,6 +127,34 @@ void Registration::Release(PgId pg, Epoch epoch) {
   sleep_.Cancel();  // it waits for the word
 }
 
+/// Sessions that were evicted while this server had no lease were not fenced here. So what was sent to it before may
+/// not be done once it has one again.
+Task<void> Registration::RenewLease(TimePoint sent_at, std::uint32_t lease_ms) {
+  if (!membership_.CheckLease(env_.clock.Now())) {
+    co_await hang_up_on_clients_();
+    if (!context_.session_fences.IsIdle()) co_return;  // with the next heartbeat
+  }
+  membership_.Renew(sent_at, std::chrono::milliseconds(lease_ms));
+}
+
+void Registration::TakeFences(const proto::HeartbeatReply& reply) {
+  fences_.clear();
+  for (const proto::SessionFence& wanted : reply.fences()) {
+    const SessionFences::Sender fence{SessionId(wanted.session_id()), wanted.evictions()};
+    fences_.push_back(fence);
+    if (context_.session_fences.Fence(fence)) sleep_.Cancel();  // it waits for the word
+  }
+}
+
+void Registration::ReportFenced(proto::HeartbeatRequest& request) const {
+  for (const SessionFences::Sender& fence : fences_) {
+    if (!context_.session_fences.IsQuiet(fence)) continue;
+    proto::SessionFence& fenced = *request.add_fenced();
+    fenced.set_session_id(fence.session.value());
+    fenced.set_evictions(fence.evictions);
+  }
+}
+
 void Registration::StartAfresh() {
   if (starts_afresh_ || !options_.start_afresh) return;
   starts_afresh_ = true;
@@ -157,7 +187,7 @@ Task<Result<void>> Registration::Register() {
   }
   membership_.Registered(ServerId(message.server_id()), message.cluster_id());
   CO_TRY(Adopt(message.map()));
-  if (!request.lost_store()) membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
+  if (!request.lost_store()) co_await RenewLease(sent_at, message.lease_ms());
   registered_ = true;
   // Not before: a process that ends without having said it would be the only one that knew. A server that lost a store
   // as well is in no group yet that could have taken note of it.
@@ -179,6 +209,7 @@ Task<Result<void>> Registration::Heartbeat() {
   *request.mutable_scrub() = scrubber_.report();
   request.set_tidy(leftovers_.tidy_version() == request.map_version());
   request.set_lost_store(stores_.IsLost());
+  ReportFenced(request);
   // Others do what this server did as soon as they hear of it.
   if (request.lost_store()) membership_.GiveUpLease();
   TimePoint sent_at = env_.clock.Now();
@@ -190,7 +221,8 @@ Task<Result<void>> Registration::Heartbeat() {
   garbage_.Reported(reported);
   // The map first: an epoch that has ended must not be served under the new lease.
   if (message.has_map()) CO_TRY(Adopt(message.map()));
-  if (!request.lost_store()) membership_.Renew(sent_at, std::chrono::milliseconds(message.lease_ms()));
+  TakeFences(message);
+  if (!request.lost_store()) co_await RenewLease(sent_at, message.lease_ms());
   if (request.lost_store() && message.start_afresh()) StartAfresh();
   for (const proto::PgRelease& release : message.release()) Release(PgId(release.pg_id()), Epoch(release.epoch()));
   scrubber_.Want(message.scrub_round());

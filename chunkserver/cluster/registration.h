@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "chunkserver/cluster/garbage.h"
 #include "chunkserver/cluster/membership.h"
@@ -19,9 +21,10 @@ namespace gabion {
 /// the lease, bring newer maps and carry garbage to and fro. One loop.
 class Registration {
  public:
-  /// All outlive it. `options` as the server's.
+  /// All outlive it. `options` as the server's. `hang_up_on_clients` closes the connections that clients have now:
+  /// nothing that was sent on them begins any more when it returns.
   Registration(Env& env, ChunkServerOptions options, DataContext& context, Garbage& garbage, PgDuties& duties,
-               Scrubber& scrubber, const Leftovers& leftovers);
+               Scrubber& scrubber, const Leftovers& leftovers, std::function<Task<void>()> hang_up_on_clients);
 
   /// `endpoint`: where this server is reached.
   void Start(Endpoint endpoint);
@@ -34,6 +37,9 @@ class Registration {
   Task<Result<void>> Register();
   Task<Result<void>> Heartbeat();
   Result<void> Adopt(const proto::ClusterMap& map);
+  Task<void> RenewLease(TimePoint sent_at, std::uint32_t lease_ms);
+  void ReportFenced(proto::HeartbeatRequest& request) const;
+  void TakeFences(const proto::HeartbeatReply& reply);
   void Release(PgId pg, Epoch epoch);
   void StartAfresh();
   Task<void> SayGoodbye();
@@ -50,7 +56,9 @@ class Registration {
   PgDuties& duties_;
   Scrubber& scrubber_;
   const Leftovers& leftovers_;
-  const std::uint64_t incarnation_;  // of this process, not 0
+  const std::function<Task<void>()> hang_up_on_clients_;
+  std::vector<SessionFences::Sender> fences_;  // that the metaserver waits for
+  const std::uint64_t incarnation_;            // of this process, not 0
   RpcClient metaserver_;
   Endpoint endpoint_;
   bool registered_ = false;

@@ -7,6 +7,7 @@
 #include "chunkserver/replication/admission.h"
 #include "chunkserver/replication/fences.h"
 #include "chunkserver/replication/peers.h"
+#include "chunkserver/replication/session_fences.h"
 #include "chunkserver/replication/store_set.h"
 #include "chunkserver/store/range_locks.h"
 #include "common/coro/task_group.h"
@@ -25,6 +26,7 @@ struct DataContext {
   RangeLocks& order;  // of mutations, across the replicas; the stores have locks of their own
   TaskGroup& tasks;
   ScrubQueue& suspects;
+  SessionFences& session_fences;
 };
 
 }  // namespace gabion

@@ -46,11 +46,19 @@ Result<void> CheckHasSpace(DataContext& context, const MembershipView::Group& gr
                fmt::format("placement group {}: a member's disk was full a moment ago", group.id.value()));
 }
 
+SessionFences::Sender SenderOf(const proto::ChunkTarget& target) {
+  // What a primary passes on is under way there.
+  if (target.replica()) return {};
+  return {SessionId(target.session_id()), target.session_evictions()};
+}
+
 /// Starts to send the change to the other members.
 void PassOn(DataContext& context, const Membership::Serving& serving, Mutation& mutation, ForwardRound& round) {
   const MembershipView::Group& group = *serving.group;
   proto::ChunkTarget& target = *mutation.target;
   target.set_replica(true);
+  target.clear_session_id();
+  target.clear_session_evictions();
   auto send = [&](ServerId member, std::optional<ForwardRound::Optional> optional) {
     target.set_fence(context.fences.ForMember(member));
     round.Send(member, mutation.method, mutation.request->SerializeAsString(), mutation.payload, optional);
@@ -91,6 +99,9 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
   Result<Membership::Serving> serving = context.membership.CheckMutation(target, caller, env.clock.Now());
   if (!serving) co_return serving.error();
   CO_TRY(CheckFence(context, caller, target));
+  const SessionFences::Sender sender = SenderOf(target);
+  Result<SessionFences::Token> under_way = context.session_fences.Admit(sender);
+  if (!under_way) co_return under_way.error();
 
   std::vector<RangeLocks::Guard> guards;
   guards.reserve(mutation.ranges.size());
@@ -107,6 +118,7 @@ Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutat
   serving = context.membership.CheckMutation(target, caller, now);
   if (!serving) co_return serving.error();
   CO_TRY(CheckFence(context, caller, target));
+  CO_TRY(context.session_fences.Check(sender));
   if (env.Buggified("chunk.slow_apply")) co_await env.clock.SleepFor(std::chrono::milliseconds(50));
   if (target.replica()) co_return co_await std::move(apply);
   CO_TRY(CheckMayChange(context, *serving->group));

@@ -30,9 +30,9 @@ struct Mutation {
 /// and some not: the PG does not serve until it has been settled (docs/replication.md), and what was given up is not
 /// done later (replication/fences.h).
 ///
-/// Errors: as Membership::CheckMutation; as CheckServesWriters; kUnavailable also with too few members in sync;
-/// kNoSpace also if a member was full a moment ago; kDeadlineExceeded: nothing was done; those of `apply`; those of
-/// ForwardRound::Join.
+/// Errors: as Membership::CheckMutation; as SessionFences::Check; as CheckServesWriters; kUnavailable also with too few
+/// members in sync; kNoSpace also if a member was full a moment ago; kDeadlineExceeded: nothing was done; those of
+/// `apply`; those of ForwardRound::Join.
 Task<Result<void>> Replicate(DataContext& context, const RpcRequest& call, Mutation mutation, Task<Result<void>> apply);
 
 /// Whether this server, the primary of `group`, may serve. Errors: kUnavailable: not yet, or not now.

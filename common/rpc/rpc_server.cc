@@ -1,6 +1,7 @@
 #include "common/rpc/rpc_server.h"
 
 #include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
 #include <utility>
 
 #include "common/base/check.h"
@@ -41,6 +42,7 @@ class RpcServer::Impl {
   }
 
   static Result<void> Start(const std::shared_ptr<Impl>& self, Endpoint endpoint);
+  static Task<void> HangUp(std::shared_ptr<Impl> self, proto::Role role);
   static Task<void> Stop(std::shared_ptr<Impl> self);
   Endpoint endpoint() const {
     CHECK(listener_ != nullptr);
@@ -52,6 +54,9 @@ class RpcServer::Impl {
   static Task<void> Greet(std::shared_ptr<Impl> self, std::unique_ptr<Connection> connection);
   static Task<void> Refuse(ServerLoop& loop, Connection& connection, Error error);
   static Task<void> EndLoop(ServerLoop& loop, Listener* listener);
+  static Task<void> HangUpLoop(ServerLoop& loop, proto::Role role);
+  template <typename Predicate>
+  static void CloseThose(ServerLoop& loop, Predicate predicate);
   void HandOver(std::unique_ptr<Connection> connection, Greeting greeting);
 
   const Identity identity_;
@@ -93,7 +98,7 @@ Task<void> RpcServer::Impl::Greet(std::shared_ptr<Impl> self, std::unique_ptr<Co
   ServerLoop& loop = *self->loops_.front();
   if (loop.stopping) co_return;
   const std::uint64_t key = loop.next_key++;
-  loop.open.emplace(key, connection.get());
+  loop.open.emplace(key, ServerLoop::Open{connection.get()});
   std::vector<Frame> nothing;
   Result<Frame> frame =
       co_await ExchangeBefore(loop.env, *connection, std::move(nothing), loop.env.clock.Now() + kHelloLimit);
@@ -133,13 +138,35 @@ void RpcServer::Impl::HandOver(std::unique_ptr<Connection> connection, Greeting 
 Task<void> RpcServer::Impl::EndLoop(ServerLoop& loop, Listener* listener) {
   loop.stopping = true;
   if (listener != nullptr) listener->Close();
+  CloseThose(loop, [](const ServerLoop::Open&) { return true; });
+  co_return;
+}
+
+/// On the loop.
+template <typename Predicate>
+void RpcServer::Impl::CloseThose(ServerLoop& loop, Predicate predicate) {
   // Closing may end a session within the call, which takes it out of the map.
   std::vector<std::uint64_t> keys;
-  for (const auto& [key, connection] : loop.open) keys.push_back(key);
-  for (std::uint64_t key : keys) {
-    if (auto found = loop.open.find(key); found != loop.open.end()) found->second->Close();
+  for (const auto& [key, open] : loop.open) {
+    if (predicate(open)) keys.push_back(key);
   }
-  co_return;
+  for (std::uint64_t key : keys) {
+    if (auto found = loop.open.find(key); found != loop.open.end()) found->second.connection->Close();
+  }
+}
+
+/// Runs on the loop itself.
+Task<void> RpcServer::Impl::HangUpLoop(ServerLoop& loop, proto::Role role) {
+  CloseThose(loop, [role](const ServerLoop::Open& open) { return open.role == role; });
+  // Behind the requests that were read and have not begun.
+  co_await asio::post(loop.env.executor, asio::use_awaitable);
+}
+
+Task<void> RpcServer::Impl::HangUp(std::shared_ptr<Impl> self, proto::Role role) {
+  for (const std::unique_ptr<ServerLoop>& loop : self->loops_) {
+    Task<void> hang_up = HangUpLoop(*loop, role);
+    co_await asio::co_spawn(loop->env.executor, std::move(hang_up), asio::use_awaitable);
+  }
 }
 
 Task<void> RpcServer::Impl::Stop(std::shared_ptr<Impl> self) {
@@ -168,6 +195,10 @@ Result<void> RpcServer::Start(Endpoint endpoint) {
 
 Endpoint RpcServer::endpoint() const {
   return impl_->endpoint();
+}
+
+Task<void> RpcServer::HangUp(proto::Role role) {
+  return Impl::HangUp(impl_, role);
 }
 
 Task<void> RpcServer::Stop() {

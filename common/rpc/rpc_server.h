@@ -49,6 +49,9 @@ class RpcServer {
   /// With the port really taken; after Start.
   Endpoint endpoint() const;
 
+  /// Closes the connections of these callers. When it returns, every request that came on one of them has begun, or
+  /// never will.
+  Task<void> HangUp(proto::Role role);
   /// Stops accepting, closes all connections, waits for the handlers.
   Task<void> Stop();
 

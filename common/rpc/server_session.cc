@@ -63,7 +63,7 @@ ServerSession::ServerSession(const MethodTable& methods, ServerLoop& loop, std::
 Task<void> ServerSession::Run(std::shared_ptr<ServerSession> self, Frame hello_reply) {
   if (self->loop_.stopping) co_return;
   const std::uint64_t key = self->loop_.next_key++;
-  self->loop_.open.emplace(key, self->connection_.get());
+  self->loop_.open.emplace(key, ServerLoop::Open{self->connection_.get(), self->greeting_.caller.role});
   std::vector<Frame> hello;
   hello.push_back(std::move(hello_reply));
   Result<void> greeted = co_await self->connection_->Send(std::move(hello));

@@ -35,7 +35,11 @@ struct ServerLoop {
   Env& env;
   bool stopping = false;
   std::uint64_t next_key = 1;
-  std::map<std::uint64_t, Connection*> open;  // every connection of the loop, greeted or not, in order of arrival
+  struct Open {
+    Connection* connection = nullptr;
+    proto::Role role = proto::ROLE_UNKNOWN;  // of the caller, once greeted
+  };
+  std::map<std::uint64_t, Open> open;  // every connection of the loop, greeted or not, in order of arrival
   TaskGroup tasks;
 };
 

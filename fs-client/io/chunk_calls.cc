@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "common/base/log.h"
@@ -44,10 +45,17 @@ Task<void> ChunkCalls::Watch(ClientLoop* loop) {
   loop->StopWatching();
 }
 
+/// What has no lease of its own: a cut is safe at any time, for it has a generation.
+TimePoint ChunkCalls::LimitOf(proto::Method method, const SendLimit* may_send_until) const {
+  if (may_send_until != nullptr) return (*may_send_until)();
+  if (method == proto::METHOD_ZERO_CHUNK) return session_.valid_until();
+  return TimePoint{INT64_MAX};
+}
+
 Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
                                                        const google::protobuf::MessageLite& request,
                                                        proto::ChunkTarget& target, Payload payload,
-                                                       const std::function<bool()>* may_send) {
+                                                       const SendLimit* may_send_until) {
   target.set_chunk_id(place.chunk.value());
   target.set_pg_id(place.pg.value());
   Retry retry(*this, loop, place.pg);
@@ -56,16 +64,21 @@ Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPl
     const ClusterView::Pg* pg = map->FindPg(place.pg);
     const ClusterView::Server* primary = pg == nullptr ? nullptr : map->FindServer(pg->primary);
     Error failure(ErrorCode::kUnavailable, fmt::format("placement group {} has no primary", place.pg.value()));
-    if (may_send != nullptr && !(*may_send)()) {
-      co_return Error(ErrorCode::kLeaseLost, "the session may have lapsed");
-    }
-    if (primary != nullptr) {
+    // Before the limit: what the session has lost is refused under the number that it had till then.
+    const SessionStatePtr session = session_.state();
+    const TimePoint limit = LimitOf(method, may_send_until);
+    if (loop->Now() >= limit) {
+      failure = Error(ErrorCode::kLeaseLost, "the session may have lapsed");
+    } else if (primary != nullptr) {
+      target.set_session_id(session->id.value());
+      target.set_session_evictions(session->evictions);
       target.set_epoch(Mutated("client.no_epoch") ? 0 : pg->epoch.value());
       std::string header = request.SerializeAsString();
       Payload copy = payload;  // slices; the bytes are shared
       RpcClient& client = loop->Chunkserver(primary->id, primary->endpoint);
       ClientLoop::Waiting waiting = Wait(loop);
-      Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(copy), retry.NextDeadline());
+      const TimePoint deadline = std::min(retry.NextDeadline(), limit);  // the call may wait for a connection
+      Result<RpcReply> reply = co_await client.Call(method, std::move(header), std::move(copy), deadline);
       if (reply) {
         retry.Succeeded();
         Answer answer{std::move(*reply), pg->epoch};
@@ -73,19 +86,22 @@ Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPl
       }
       failure = reply.error();
     }
+    if (failure.code() == ErrorCode::kLeaseLost && may_send_until == nullptr) {
+      failure = Error(ErrorCode::kUnavailable, failure.message());  // the session goes on, under another number
+    }
     CO_TRY(co_await retry.AfterFailure(failure, map));
   }
 }
 
 Task<Result<Epoch>> ChunkCalls::Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
                                       std::vector<BlockChecksum> checksums, bool sync,
-                                      const std::function<bool()>& may_send) {
+                                      const SendLimit& may_send_until) {
   proto::WriteChunkRequest request;
   request.set_offset_bytes(offset_bytes);
   request.mutable_checksums()->Assign(checksums.begin(), checksums.end());
   request.set_sync(sync);
   Result<Answer> answer = co_await ToPrimary(loop, place, proto::METHOD_WRITE_CHUNK, request, *request.mutable_target(),
-                                             std::move(payload), &may_send);
+                                             std::move(payload), &may_send_until);
   co_return EpochOf(answer);
 }
 

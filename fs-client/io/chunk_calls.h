@@ -28,13 +28,17 @@ namespace gabion {
 /// servers that keep failing, or given up on a soft mount); kCancelled (the mount is being stopped).
 class ChunkCalls {
  public:
+  /// The time before which something has to be on its way.
+  using SendLimit = std::function<TimePoint()>;
+
   /// `session` outlives it.
   explicit ChunkCalls(MetaSession& session) : session_(session) {}
 
   /// Stores the payload in all in-sync members; durably with `sync`. `checksums` as in WriteChunkRequest. Returns the
-  /// epoch that it was answered in. It is sent only while `may_send()`: kLeaseLost otherwise.
+  /// epoch that it was answered in. It is sent before `may_send_until()`, which is asked at every try, or not at all.
+  /// Errors: also kLeaseLost: that has passed, or the session was evicted.
   Task<Result<Epoch>> Write(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, Payload payload,
-                            std::vector<BlockChecksum> checksums, bool sync, const std::function<bool()>& may_send);
+                            std::vector<BlockChecksum> checksums, bool sync, const SendLimit& may_send_until);
 
   /// Blocks as some in-sync member has them, verified; shorter where the chunk ends. Offset and length in whole blocks.
   /// A copy that is bad or out of reach is passed over, the primary's is the first choice. If it does not answer soon,
@@ -45,7 +49,7 @@ class ChunkCalls {
   /// all members lost power between a change and its sync.
   Task<Result<std::vector<ChunkPlace>>> Sync(ClientLoop* loop, std::vector<UnsyncedChunk> chunks);
   Task<Result<void>> Trim(ClientLoop* loop, ChunkPlace place, std::uint32_t length_bytes, std::uint64_t generation);
-  /// Returns the epoch that it was answered in.
+  /// Returns the epoch that it was answered in. Not sent while the session may have lapsed.
   Task<Result<Epoch>> Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, std::uint32_t length_bytes);
   Task<Result<proto::StatChunkReply>> Stat(ClientLoop* loop, ChunkPlace place);
 
@@ -61,10 +65,11 @@ class ChunkCalls {
   ClientLoop::Waiting Wait(ClientLoop* loop);
   Task<void> Watch(ClientLoop* loop);
 
-  /// `target` is inside `request`; both are the awaiting caller's.
+  TimePoint LimitOf(proto::Method method, const SendLimit* may_send_until) const;
+  /// `target` is inside `request`; both are the awaiting caller's. Without a limit kLeaseLost is a pause.
   Task<Result<Answer>> ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
                                  const google::protobuf::MessageLite& request, proto::ChunkTarget& target,
-                                 Payload payload, const std::function<bool()>* may_send = nullptr);
+                                 Payload payload, const SendLimit* may_send_until = nullptr);
   /// In chunk_read.cc.
   class ReadRound;
   Task<void> AskCopy(ClientLoop* loop, ReadRace::Entry entry, ClusterView::Server server,

@@ -176,8 +176,9 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
     checksums.insert(checksums.end(), pieces.begin(), pieces.end());
     at += slice.size();
   }
-  const std::function<bool()> may_send = [this, loop, ino = inode->ino()] {
-    return parts_.leases.cache().MayFlush(ino, loop->Now());
+  const ChunkCalls::SendLimit may_send_until = [this, loop, ino = inode->ino()] {
+    const LeaseCache& leases = parts_.leases.cache();
+    return leases.MayFlush(ino, loop->Now()) ? leases.valid_until() : TimePoint{INT64_MIN};
   };
   for (;;) {
     CO_TRY(co_await AwaitLease(loop, inode));
@@ -185,7 +186,7 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
     std::vector<BlockChecksum> their_checksums = checksums;
     Result<Epoch> written =
         co_await parts_.chunks.Write(loop, stored.place, in_chunk, std::move(copy), std::move(their_checksums),
-                                     durability == Durability::kDurable, may_send);
+                                     durability == Durability::kDurable, may_send_until);
     if (!written && written.error().code() == ErrorCode::kLeaseLost) continue;  // for the moment, or for good
     CO_TRY_ASSIGN(stored.epoch, std::move(written));
     co_return stored;

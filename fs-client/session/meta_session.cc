@@ -96,6 +96,7 @@ void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metase
   next.ttl = std::max<Duration>(std::chrono::milliseconds(reply.ttl_ms()), std::chrono::milliseconds(300));
   next.metaserver = metaserver;
   next.resumed_at = reply.note().number();
+  next.evictions = reply.evictions();
   const bool is_new_process = reply.note().era() != std::exchange(era_, reply.note().era());
   if (is_new_process) handles_.DoubtVersions();
   leases_.cache().Begin(reply.note(), kept_writes, LeaseEnd(sent_at, next.ttl));

@@ -55,6 +55,7 @@ struct SessionState {
   std::size_t metaserver = 0;      // which of the list
   std::uint64_t generation = 0;    // raised by every opening and resuming
   std::uint64_t resumed_at = 0;    // the metaserver's number of the last
+  std::uint32_t evictions = 0;     // OpenSessionReply.evictions
   std::shared_ptr<OpTracker> ops;  // the same object as long as the session is
 };
 using SessionStatePtr = std::shared_ptr<const SessionState>;
@@ -92,6 +93,8 @@ class MetaSession {
   Task<void> Close(TimePoint deadline);
 
   SessionStatePtr state() const;
+  /// Till then others get nothing that the session holds.
+  TimePoint valid_until() const { return leases_.cache().valid_until(); }
   /// The inode that is the root of the mount. After Open.
   Ino root_ino() const { return root_ino_; }
 

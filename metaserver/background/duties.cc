@@ -100,7 +100,12 @@ Task<Result<void>> Duties::EvictLapsed() {
   for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
     // After a standstill sessions get more time first.
     if (stopping_ || env_.clock.Now() - last_tick_ > kStandstill) co_return Result<void>();
-    for (SessionId holder : volume->FindLapsedHolders(env_.clock.Now())) co_await EvictFrom(volume, holder);
+    // At once: each waits for the chunkservers' word.
+    TaskGroup evictions;
+    for (SessionId holder : volume->FindLapsedHolders(env_.clock.Now())) {
+      evictions.Spawn(env_.executor, EvictFrom(volume, holder));
+    }
+    co_await evictions.Join();
     for (SessionId session : volume->FindHeardLosses()) {
       Result<void> forgotten = co_await volume->ForgetLoss(session, env_);
       CO_TRY(forgotten);

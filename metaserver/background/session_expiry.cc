@@ -39,9 +39,10 @@ Task<Result<void>> Duties::ExpireSessions() {
     });
     for (SessionId id : silent) {
       if (stopping_) co_return Result<void>();
-      // What it held goes to others: first of all that is to survive this server.
+      // What its client has sent may still be under way.
       Result<bool> evicted = co_await volume->Evict(id, env_);
       CO_TRY(evicted);
+      if (!*evicted) continue;  // it is back
       Result<void> expired = co_await EndSession(volume, id, env_);
       CO_TRY(expired);
       ended.push_back(id);

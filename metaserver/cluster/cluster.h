@@ -14,6 +14,7 @@
 #include "metaserver/cluster/membership_policy.h"
 #include "metaserver/cluster/placement.h"
 #include "metaserver/cluster/placement_policy.h"
+#include "metaserver/cluster/session_fencer.h"
 #include "metaserver/store/key_codec.h"
 #include "metaserver/store/records.pb.h"
 #include "proto/cluster.pb.h"
@@ -65,6 +66,12 @@ class Cluster {
   Task<Result<void>> ExpireLeases(Env& env);
   /// This program stood still for so long: that it heard nothing in that time says nothing about the servers.
   void ExtendLeases(Duration late);
+  /// Returns when no chunkserver does anything any more that the session's client sent before it was told of this many
+  /// evictions: each has confirmed it, or is without a lease. One call a session at a time. Errors: kUnavailable: one
+  /// has a lease and does not confirm, or this server stops.
+  Task<Result<void>> FenceSession(SessionId session, std::uint32_t evictions, Env& env);
+  /// This server stops: nobody waits for chunkservers any more.
+  void Close();
 
   /// The newest map. Errors: kUnavailable.
   Task<Result<proto::ClusterMap>> Map();
@@ -250,6 +257,8 @@ class Cluster {
   TimePoint next_balance_;
   EventLog events_;
   std::set<std::uint32_t> policies_;
+  SessionFencer fencer_;
+  bool closed_ = false;
   std::shared_ptr<const Placement> placement_ = std::make_shared<Placement>();
   std::uint64_t garbage_count_ = 0;
   std::uint64_t durable_map_version_ = 0;  // a crash does not take this version of the map back

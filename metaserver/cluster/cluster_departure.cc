@@ -8,6 +8,7 @@ namespace gabion {
 
 void Cluster::Depart(Server& server, records::Event event, Env& env, WriteBatch& batch) {
   server.alive = false;
+  fencer_.Departed(server.id);
   server.record.set_away_since_ns(env.clock.WallNowNs());
   batch.Put(ServerKey(server.id), EncodeRecord(server.record));
   Note(std::move(event), env, batch);

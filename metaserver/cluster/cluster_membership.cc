@@ -11,6 +11,7 @@ namespace gabion {
 namespace {
 
 constexpr std::size_t kMaxUuidBytes = 64;
+constexpr int kMaxFencesPerHeartbeat = 65536;
 constexpr std::size_t kMaxTextBytes = 256;  // of endpoints, versions, labels
 
 Result<void> CheckRegistration(const proto::RegisterServerRequest& request, const std::string& cluster_id) {
@@ -161,8 +162,9 @@ Task<Result<proto::RegisterServerReply>> Cluster::Register(proto::RegisterServer
 
 Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest request, Env& env) {
   if (request.disks_size() > kMaxDisksPerServer ||
-      request.deleted_chunks_size() > static_cast<int>(kMaxDeletesPerHeartbeat)) {
-    co_return Error(ErrorCode::kInvalidArgument, "a heartbeat with too many disks or deleted chunks");
+      request.deleted_chunks_size() > static_cast<int>(kMaxDeletesPerHeartbeat) ||
+      request.fenced_size() > kMaxFencesPerHeartbeat) {
+    co_return Error(ErrorCode::kInvalidArgument, "a heartbeat with too many disks, deleted chunks or fenced sessions");
   }
   if (env.Buggified("meta.slow_heartbeat")) co_await env.clock.SleepFor(std::chrono::milliseconds(300));
   proto::HeartbeatReply reply;
@@ -178,6 +180,7 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
     WriteBatch batch;
     bool changed = TakeReports(server, request.disks());
     TakeScrubReport(server, request.scrub(), env, batch);
+    fencer_.Confirmed(id, request.fenced());
     // By an older map it may have everything still that has left it since.
     if (request.map_version() == counters_.at(Counter::kMapVersion)) server.tidy = request.tidy();
     const bool departs = request.lost_store() || request.leaving();
@@ -199,6 +202,7 @@ Task<Result<proto::HeartbeatReply>> Cluster::Heartbeat(proto::HeartbeatRequest r
     reply.set_lease_ms(departs ? 0 : LeaseMs(options_.server_lease));
     AskForReleases(id, env.clock.Now(), reply);
     reply.set_scrub_round(OpenScrubRound(server));
+    fencer_.Ask(id, *reply.mutable_fences());
     // The lease is renewed for what this map says: who was put out of a group while it was away learns of both at once.
     if (counters_.at(Counter::kMapVersion) != request.map_version()) *reply.mutable_map() = MapLocked();
   }

@@ -11,6 +11,7 @@ records::Session Session::ToRecord() const {
   record.set_root_ino(root_ino.value());
   record.set_opened_ns(opened_ns);
   record.set_evicted(loss_recorded);
+  record.set_evictions(evictions);
   inos.Store(record.mutable_inos());
   chunk_ids.Store(record.mutable_chunk_ids());
   return record;
@@ -26,6 +27,7 @@ Session Session::FromRecord(SessionId id, const records::Session& record, TimePo
   session.root_ino = Ino(record.root_ino());
   session.opened_ns = record.opened_ns();
   session.evicted = session.loss_recorded = session.barred = record.evicted();
+  session.evictions = record.evictions();
   session.inos = IdRanges(record.inos());
   session.chunk_ids = IdRanges(record.chunk_ids());
   session.NoteRenewal(now);

@@ -34,6 +34,9 @@ struct Session {
   bool resumed = true;
   /// Others may have got what it held, locks and write leases. Until the client has resumed the session, it gets none.
   bool evicted = false;
+  /// How often that was about to be done. What the client sends to chunkservers under a smaller number is refused
+  /// there.
+  std::uint32_t evictions = 0;
   /// That is written down (records::Session.evicted), as long as the client may not have heard of it: by when it
   /// resumed the session then, and that it has renewed it since.
   bool loss_recorded = false;

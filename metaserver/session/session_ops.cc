@@ -235,6 +235,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
     reply.set_root_ino(session->root_ino.value());
     BeginLeases(state, id, reply, session->renewed);
     session->resumed_at = reply.note().number();
+    reply.set_evictions(session->evictions);
   };
   Result<void> resumed = co_await volume->Run(std::move(decide), std::move(publish), env);
   if (!resumed) {

@@ -152,6 +152,9 @@ class Volume {
   /// Gives who waits what is free, and tells the sessions.
   void GrantLocks();
 
+  /// volume_locks.cc: if the session has lapsed (whether it has), returns when nothing any more is done at the
+  /// chunkservers that its client has sent before it resumed it.
+  Task<Result<bool>> FenceLapsed(SessionId id, Env& env);
   /// volume_locks.cc: the session may have written to these files and not said so: whoever has cached their content
   /// looks again.
   Task<Result<void>> MarkWritten(SessionId id, Env& env);

@@ -59,14 +59,50 @@ std::vector<SessionId> Volume::FindLapsedHolders(TimePoint now) {
   return {holders.begin(), holders.end()};
 }
 
+Task<Result<bool>> Volume::FenceLapsed(SessionId id, Env& env) {
+  // Written down first: a chunkserver that was told of a number that is then forgotten would refuse what the client
+  // sends under it.
+  std::uint32_t evictions = 0;  // none: it has not lapsed
+  Decision decide = [this, id, &evictions](Txn& txn, OpContext& context) -> Result<void> {
+    const Session* session = context.state.sessions.Find(id);
+    evictions = 0;
+    context.waits = false;
+    if (session == nullptr || !HasLapsed(id, context.now)) return {};
+    evictions = session->evictions + 1;
+    records::Session record = session->ToRecord();
+    record.set_evictions(evictions);
+    txn.PutSession(id, record);
+    return {};
+  };
+  Publish publish = [id, &evictions](VolumeState& state) {
+    if (evictions == 0) return;
+    Session* session = state.sessions.Find(id);
+    session->evictions = evictions;
+    session->must_resume = true;  // and hears of the number
+  };
+  Result<void> noted = co_await Run(std::move(decide), std::move(publish), env);
+  CO_TRY(noted);
+  if (evictions == 0) co_return false;
+  Result<void> durable = co_await cluster_.MakeDurable();
+  CO_TRY(durable);
+  Result<void> fenced = co_await cluster_.FenceSession(id, evictions, env);
+  CO_TRY(fenced);
+  co_return true;
+}
+
 Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
-  // First of all it is written down: were it forgotten, the session might name what it held to another process, and get
-  // it back from those who have it by then.
+  Result<bool> fenced = co_await FenceLapsed(id, env);
+  CO_TRY(fenced);
+  if (!*fenced) co_return false;
+  // Before anything is taken from it that is written down: were it forgotten, the session might name what it held to
+  // another process, and get it back from those who have it by then. Not before it is fenced: another process would
+  // not do it again.
   bool lapsed = false;
   Decision decide = [this, id, &lapsed](Txn& txn, OpContext& context) -> Result<void> {
     const Session* session = context.state.sessions.Find(id);
-    lapsed = session != nullptr && HasLapsed(id, context.now);
     context.waits = false;
+    // A client that has resumed it since may have sent more, under the new number.
+    lapsed = session != nullptr && HasLapsed(id, context.now) && session->must_resume;
     if (!lapsed) return {};
     records::Session record = session->ToRecord();
     record.set_evicted(true);

@@ -31,6 +31,7 @@ constexpr Mutation kMutations[] = {
     {"lease.keep_over_resume", "a client that resumes its session keeps its leases"},
     {"lease.keep_touched", "a client believes what it knew of a name before its own change of it"},
     {"lease.name_no_writes", "a client that resumes its session does not name what it has written"},
+    {"lease.no_fence", "a chunkserver does what a client sent before its session was evicted"},
     {"lease.no_grace", "a metaserver that was restarted does not wait for those who may hold leases"},
     {"lease.return_first", "a client returns a lease before it has forgotten what it knew under it"},
     {"lease.return_told_entries", "a client returns a lease while its kernel may still use entries"},

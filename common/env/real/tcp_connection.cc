@@ -84,6 +84,7 @@ Task<Result<void>> TcpConnection::Send(std::vector<Frame> frames) {
 }
 
 Task<Result<Frame>> TcpConnection::Receive() {
+  if (!socket_.is_open()) co_return Lost(asio::error::bad_descriptor);
   if (buffered() < kFrameHeadBytes) CO_TRY(co_await FillHead());
   std::span<const std::byte, kFrameHeadBytes> bytes(buffer_.get() + begin_, kFrameHeadBytes);
   Result<FrameHead> head = DecodeFrameHead(bytes);

@@ -12,7 +12,7 @@ using std::chrono::seconds;
 
 class WriteLeasesTest : public testing::Test {
  protected:
-  WriteLeasesTest() {
+  explicit WriteLeasesTest(SimClusterOptions options = {.seed = 61, .clients = 2}) : cluster_(options) {
     EXPECT_TRUE(IsOk(cluster_.Do(one_.WriteFileDurably("/file", "before"))));
     const Result<Fd> fd = cluster_.Do(one_.Open("/file", O_RDWR));
     EXPECT_TRUE(IsOk(fd));
@@ -29,13 +29,27 @@ class WriteLeasesTest : public testing::Test {
       if (name != "client1") cluster_.network().Cut("client1", name);
     }
   }
+  /// In place: a file that is cut gets another chunk.
+  void OverwriteByTwo(const std::string& text) {
+    const Result<Fd> fd = cluster_.Do(two_.Open("/file", O_WRONLY));
+    ASSERT_TRUE(IsOk(fd));
+    ASSERT_TRUE(IsOk(cluster_.Do(two_.Pwrite(*fd, 0, text))));
+    ASSERT_TRUE(IsOk(cluster_.Do(two_.Fsync(*fd))));
+  }
+  /// What client1 sends to the chunkservers from now on is under way until UnblockOne, or for 15 s.
+  void BlockOne() {
+    for (const std::string& name : cluster_.chunkservers()) cluster_.network().Block("client1", name);
+  }
+  void UnblockOne() {
+    for (const std::string& name : cluster_.chunkservers()) cluster_.network().Unblock("client1", name);
+  }
   void RestartMetaserver() {
     cluster_.Kill("meta");
     cluster_.world().RunFor(seconds(1));
     cluster_.Start("meta");
   }
 
-  SimCluster cluster_{{.seed = 61, .clients = 2}};
+  SimCluster cluster_;
   PosixCalls one_{cluster_, "client1"};
   PosixCalls two_{cluster_, "client2"};
   Fd fd_;
@@ -134,6 +148,48 @@ TEST_F(WriteLeasesTest, WhoOnlyLostTheMetaserverSendsNothingThatMayNotBeItsAnyMo
   EXPECT_EQ(NameOf(cluster_.Do(one_.Fsync(fd_))), "IO");
   EXPECT_EQ(Read(two_), "theirs");
   EXPECT_EQ(Read(one_), "theirs");
+}
+
+TEST_F(WriteLeasesTest, WhatWasUnderWayWhenTheSessionWasEvictedIsNotWritten) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  BlockOne();
+  const auto synced = cluster_.Begin(one_.Fsync(fd_));
+  cluster_.network().Cut("client1", "meta");
+  EXPECT_EQ(Read(two_), "before");
+  OverwriteByTwo("theirs");
+  UnblockOne();
+  cluster_.world().RunFor(seconds(1));
+  EXPECT_EQ(Read(two_), "theirs");
+  cluster_.network().MendAll();
+  EXPECT_EQ(NameOf(cluster_.Await(synced)), "IO");
+  EXPECT_EQ(Read(two_), "theirs");
+}
+
+/// One copy: with more, some member notices that others are away, and nothing of that epoch is taken any more.
+class WriteLeasesOfOneServerTest : public WriteLeasesTest {
+ protected:
+  WriteLeasesOfOneServerTest() : WriteLeasesTest({.seed = 62, .chunkservers = 1, .clients = 2, .replicas = 1}) {}
+};
+
+TEST_F(WriteLeasesOfOneServerTest, WhatWasUnderWayWhileItWasAwayIsNotWritten) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  BlockOne();
+  const auto synced = cluster_.Begin(one_.Fsync(fd_));
+  cluster_.network().Cut("client1", "meta");
+  cluster_.network().Cut("chunk1", "meta");
+  const auto read = cluster_.Begin(two_.ReadFile("/file"));
+  cluster_.world().RunFor(seconds(12));
+  cluster_.network().Mend("chunk1", "meta");
+  const Result<std::string> seen = cluster_.Await(read);
+  ASSERT_TRUE(IsOk(seen));
+  EXPECT_EQ(*seen, "before");
+  OverwriteByTwo("theirs");
+  UnblockOne();
+  cluster_.world().RunFor(seconds(1));
+  EXPECT_EQ(Read(two_), "theirs");
+  cluster_.network().MendAll();
+  EXPECT_EQ(NameOf(cluster_.Await(synced)), "IO");
+  EXPECT_EQ(Read(two_), "theirs");
 }
 
 }  // namespace

@@ -128,6 +128,7 @@ Task<Result<proto::HeartbeatReply>> FakeMetaserver::Heartbeat(proto::HeartbeatRe
   if (request.map_version() != map_.version()) *reply.mutable_map() = map_;
   for (std::uint64_t chunk : mine) reply.add_delete_chunks(chunk);
   reply.set_scrub_round(scrub_rounds[id]);
+  for (const proto::SessionFence& fence : fences) *reply.add_fences() = fence;
   if (auto release = releases.find(id); release != releases.end()) *reply.add_release() = release->second;
   co_return reply;
 }

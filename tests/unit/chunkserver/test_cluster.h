@@ -45,6 +45,7 @@ class FakeMetaserver {
   std::uint32_t lease_ms = 5000;
   std::map<std::uint32_t, std::set<std::uint64_t>> garbage;
   std::map<std::uint32_t, proto::PgRelease> releases;           // what each is asked to release
+  std::vector<proto::SessionFence> fences;                      // what all are asked to refuse
   std::map<std::uint32_t, proto::HeartbeatRequest> heartbeats;  // the last one of each
   std::map<std::uint32_t, std::uint64_t> scrub_rounds;          // the wish that is open for each; 0: none
   std::map<std::uint32_t, int> registrations;

@@ -82,6 +82,7 @@ void FakeMetaserver::AnswerSessions() {
         if (request.session_id() == 0) session_id = 7 + sessions_opened++;
         proto::OpenSessionReply reply;
         reply.set_session_id(session_id);
+        reply.set_evictions(evictions);
         reply.set_volume_id(3);
         reply.set_root_ino(1);
         reply.set_ttl_ms(10'000);
@@ -202,6 +203,7 @@ Result<RpcResponse> FakeChunkserver::Write(const RpcRequest& raw) {
   }
   write_sizes.push_back(static_cast<std::uint32_t>(bytes.size()));
   write_syncs.push_back(request.sync());
+  last_sender = {request.target().session_id(), request.target().session_evictions()};
   std::string& content = chunks[request.target().chunk_id()];
   content.resize(std::max(content.size(), request.offset_bytes() + bytes.size()));
   content.replace(request.offset_bytes(), bytes.size(), bytes);

@@ -79,6 +79,7 @@ class FakeMetaserver : public FakeServer {
   proto::Attr attr;                                 // of the file
   std::map<std::uint64_t, proto::ChunkRef> chunks;  // its chunks by index
   std::vector<std::uint64_t> commit_ends;           // end_bytes of each CommitWrite
+  std::uint32_t evictions = 3;                      // of the session
   std::uint64_t session_id = 7;                     // 0: the session that is there has expired
   std::uint64_t sessions_opened = 0;
 
@@ -101,7 +102,8 @@ class FakeChunkserver : public FakeServer {
   std::set<std::uint64_t> spoilt;               // read with a wrong byte
   std::vector<std::uint32_t> write_sizes;
   std::vector<bool> write_syncs;
-  std::uint32_t epoch = 1;  // of requests that are taken
+  std::pair<std::uint64_t, std::uint32_t> last_sender;  // of a write: the session, and its evictions
+  std::uint32_t epoch = 1;                              // of requests that are taken
 
  private:
   Result<void> CheckTarget(const proto::ChunkTarget& target) const;

@@ -12,10 +12,10 @@ class ChunkCallsTest : public CoreFixture {
   Result<Epoch> Store(const std::string& bytes, bool sync = false) {
     Slice slice = Slice::CopyOf(bytes);
     std::vector<BlockChecksum> sums = PieceChecksums(0, slice.span());
-    const std::function<bool()> may_send = [this] { return may_send_; };
-    return Run(chunks_.Write(&loop_, kPlace, 0, Payload(slice), sums, sync, may_send));
+    const ChunkCalls::SendLimit may_send_until = [this] { return may_send_until_; };
+    return Run(chunks_.Write(&loop_, kPlace, 0, Payload(slice), sums, sync, may_send_until));
   }
-  bool may_send_ = true;
+  TimePoint may_send_until_{INT64_MAX};
 
   Result<Slice> Load() { return Run(chunks_.Read(&loop_, kPlace, 0, kBlockBytes)); }
 };
@@ -28,9 +28,36 @@ TEST_F(ChunkCallsTest, WritesGoToThePrimary) {
 }
 
 TEST_F(ChunkCallsTest, NothingIsSentWithoutLeave) {
-  may_send_ = false;
+  may_send_until_ = loop_.Now();
   EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kLeaseLost);
   EXPECT_TRUE(chunk1_.chunks.empty());
+}
+
+TEST_F(ChunkCallsTest, NothingIsSentWhenTheConnectionComesTooLate) {
+  world_.network().Cut("test", "chunk1");
+  auto mend = [](Env& env, SimNetwork& network) -> Task<void> {
+    co_await env.clock.SleepFor(std::chrono::seconds(4));
+    network.MendAll();
+  };
+  tasks_.Spawn(here_.env().executor, mend(here_.env(), world_.network()));
+  may_send_until_ = loop_.Now() + std::chrono::seconds(2);
+  EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kLeaseLost);
+  world_.RunFor(std::chrono::seconds(10));
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 0u);
+}
+
+TEST_F(ChunkCallsTest, SaysHowOftenTheSessionWasEvicted) {
+  ASSERT_TRUE(Store("bytes").has_value());
+  EXPECT_EQ(chunk1_.last_sender, (std::pair<std::uint64_t, std::uint32_t>{7, meta_.evictions}));
+}
+
+TEST_F(ChunkCallsTest, WhatAFencedServerRefusesIsTheCallersIfItIsOfAFile) {
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kLeaseLost);
+  EXPECT_EQ(Store("bytes").error().code(), ErrorCode::kLeaseLost);
+  chunk1_.On<proto::TrimChunkRequest, proto::TrimChunkReply>(
+      proto::METHOD_TRIM_CHUNK, [](const proto::TrimChunkRequest&) { return proto::TrimChunkReply(); });
+  chunk1_.FailNext(proto::METHOD_TRIM_CHUNK, ErrorCode::kLeaseLost);
+  EXPECT_TRUE(Run(chunks_.Trim(&loop_, kPlace, 0, 1)).has_value());
 }
 
 TEST_F(ChunkCallsTest, StaleEpochFetchesTheMap) {

@@ -24,8 +24,73 @@ class ClusterTest : public testing::Test {
     return alive;
   }
 
+  /// Begins; the outcome once there is one.
+  std::shared_ptr<std::optional<Result<void>>> FenceSession(std::uint64_t session, std::uint32_t evictions) {
+    auto outcome = std::make_shared<std::optional<Result<void>>>();
+    auto run = [](Task<Result<void>> task, std::shared_ptr<std::optional<Result<void>>> done) -> Task<void> {
+      Result<void> result = co_await std::move(task);
+      done->emplace(std::move(result));
+    };
+    tasks_.Spawn(bench_.env().executor,
+                 run(bench_.cluster().FenceSession(SessionId(session), evictions, bench_.env()), outcome));
+    bench_.world().RunFor(std::chrono::milliseconds(50));
+    return outcome;
+  }
+  proto::HeartbeatReply Fenced(unsigned server, std::uint64_t session, std::uint32_t evictions) {
+    proto::HeartbeatRequest request;
+    proto::SessionFence& fence = *request.add_fenced();
+    fence.set_session_id(session);
+    fence.set_evictions(evictions);
+    Result<proto::HeartbeatReply> reply = bench_.Report(server, std::move(request));
+    EXPECT_TRUE(reply.has_value());
+    bench_.world().RunFor(std::chrono::milliseconds(50));
+    return reply ? *reply : proto::HeartbeatReply();
+  }
+
   MetaBench bench_;
+  TaskGroup tasks_;
 };
+
+TEST_F(ClusterTest, ASessionIsFencedWhenAllServersHaveSaidSo) {
+  const auto fenced = FenceSession(7, 2);
+  const Result<proto::HeartbeatReply> asked = bench_.Heartbeat(1, 1);
+  ASSERT_EQ(asked->fences_size(), 1);
+  EXPECT_EQ(asked->fences(0).session_id(), 7u);
+  EXPECT_EQ(asked->fences(0).evictions(), 2u);
+  EXPECT_EQ(Fenced(1, 7, 1).fences_size(), 1) << "of an eviction before";
+  EXPECT_EQ(Fenced(1, 7, 2).fences_size(), 0);
+  Fenced(2, 7, 2);
+  EXPECT_FALSE(fenced->has_value());
+  Fenced(3, 7, 2);
+  ASSERT_TRUE(fenced->has_value());
+  EXPECT_EQ(CodeOf(**fenced), ErrorCode::kOk);
+}
+
+TEST_F(ClusterTest, AServerWithoutALeaseIsNotWaitedForToFenceASession) {
+  const auto fenced = FenceSession(7, 1);
+  bench_.world().RunFor(bench_.options().server_lease - std::chrono::seconds(1));
+  Fenced(1, 7, 1);
+  Fenced(2, 7, 1);
+  EXPECT_FALSE(fenced->has_value());
+  bench_.world().RunFor(std::chrono::seconds(1));
+  ExpireLeases();
+  bench_.world().RunFor(std::chrono::milliseconds(50));
+  ASSERT_TRUE(fenced->has_value());
+  EXPECT_EQ(CodeOf(**fenced), ErrorCode::kOk);
+  EXPECT_EQ(bench_.Heartbeat(3, 3)->fences_size(), 0);
+}
+
+TEST_F(ClusterTest, FencingGivesUpOnAServerThatDoesNotSaySo) {
+  const auto fenced = FenceSession(7, 1);
+  bench_.world().RunFor(2 * bench_.options().server_lease);
+  ASSERT_TRUE(fenced->has_value());
+  EXPECT_EQ(CodeOf(**fenced), ErrorCode::kUnavailable);
+  const auto stopped = FenceSession(8, 1);
+  bench_.cluster().Close();
+  bench_.world().RunFor(std::chrono::milliseconds(50));
+  ASSERT_TRUE(stopped->has_value());
+  EXPECT_EQ(CodeOf(**stopped), ErrorCode::kUnavailable);
+}
 
 TEST_F(ClusterTest, AServerKeepsItsNumber) {
   const std::uint32_t id = bench_.RegisterServer(4).server_id();
