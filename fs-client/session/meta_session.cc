@@ -187,7 +187,8 @@ Task<Result<void>> MetaSession::RenewOnce() {
     // Who has to resume may have lost what it has: until it is told what, nothing is good for longer.
     if (client.connection_count() == resumed_connection_ && !reply->message.must_resume()) {
       const bool lapsed = reply->message.lapsed();
-      if (state() == now) co_await leases_.Extend(loop->env(), LeaseEnd(sent_at, now->ttl), lapsed);
+      const bool reads_overdue = reply->message.reads_overdue();
+      if (state() == now) co_await leases_.Extend(loop->env(), LeaseEnd(sent_at, now->ttl), lapsed, reads_overdue);
       co_return Result<void>();
     }
   } else if (reply.error().code() != ErrorCode::kSessionExpired &&

@@ -22,7 +22,7 @@ CoreFixture::CoreFixture()
   chunk2_.Start();
   Result<void> opened = Run(session_.Open(loop_.Now() + std::chrono::seconds(10)));
   EXPECT_TRUE(opened.has_value());
-  leases_.cache().Extend(loop_.Now() + std::chrono::hours(1), loop_.Now(), false);
+  leases_.cache().Extend(loop_.Now() + std::chrono::hours(1), loop_.Now(), false, false);
   meta_.ForgetOrder();
 }
 
