@@ -39,6 +39,12 @@ ClusterViewPtr MetaSession::map() const {
   return map_;
 }
 
+std::optional<std::uint64_t> MetaSession::FreeBytesEach() const {
+  const std::uint32_t sessions = sessions_;
+  if (sessions == 0) return std::nullopt;
+  return free_bytes_ / sessions;
+}
+
 void MetaSession::AdoptMap(const proto::ClusterMap& map) {
   auto view = std::make_shared<const ClusterView>(map);
   {
@@ -183,6 +189,8 @@ Task<Result<void>> MetaSession::RenewOnce() {
                                                             std::move(none), loop->Now() + now->ttl / 3);
   if (reply) {
     if (reply->message.has_map()) AdoptMap(reply->message.map());
+    free_bytes_ = reply->message.free_bytes();
+    sessions_ = reply->message.sessions();
     // Behind a new connection there may be a new metaserver process, which has to hear what we have open.
     // Who has to resume may have lost what it has: until it is told what, nothing is good for longer.
     if (client.connection_count() == resumed_connection_ && !reply->message.must_resume()) {
