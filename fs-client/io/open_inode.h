@@ -141,8 +141,9 @@ class OpenInode {
   std::optional<LeaseCache::Return> downgrade;  // of the write lease, by the commit under way
   unsigned acquiring = 0;                       // writes that have asked for a write lease, and are not taken in yet
   bool own_change = false;
-  WaitList changed;       // woken by everything that flushes, writers and readers may wait for
-  TimePoint dirty_since;  // while in the DirtyList
+  bool committed = false;  // what `dirty` has in state committing is part of `known`
+  WaitList changed;        // woken by everything that flushes, writers and readers may wait for
+  TimePoint dirty_since;   // while in the DirtyList
   bool listed = false;
   bool flushing = false;       // in the background; one at a time
   ClientLoop* home = nullptr;  // where it was written last: background work happens there

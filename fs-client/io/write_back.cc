@@ -284,6 +284,7 @@ Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
   {
     std::lock_guard lock(inode->mutex);
     parts_.memory.Give(inode->dirty.EndCommit());
+    inode->committed = false;
     // Of a file that was removed elsewhere nobody will see anything.
     if (inode->downgrade) parts_.leases.cache().Returned(inode->ino(), *std::exchange(inode->downgrade, std::nullopt));
     inode->removed |= inode->handles.empty() && !committed && committed.error().code() == ErrorCode::kStale;
@@ -328,17 +329,19 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
     const bool downgrades = request.downgrade() != 0;
     auto reply = co_await parts_.meta.Mutate<proto::CommitWriteReply>(loop, kOwnWork, proto::METHOD_COMMIT_WRITE,
                                                                       std::move(request));
-    bool alone = false;
+    bool is_done = false;
     {
       std::lock_guard lock(inode->mutex);
-      alone = inode->EndOwnChange(base, reply ? &reply->attr() : nullptr);
+      const bool alone = inode->EndOwnChange(base, reply ? &reply->attr() : nullptr);
       if (!reply && reply.error().code() == ErrorCode::kLeaseLost) inode->LoseDirty();
       if (inode->lost) co_return LostError();
+      is_done = reply && (alone || downgrades || tries >= kMaxCommitTries);
+      inode->committed = is_done;
     }
     if (reply) parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
     bool cut_pending = !reply && reply.error().code() == ErrorCode::kBusy;
     if (!reply && !cut_pending) co_return reply.error();
-    if (reply && (alone || downgrades || tries >= kMaxCommitTries)) co_return Result<void>();
+    if (is_done) co_return Result<void>();
     if (cut_pending) CO_TRY(co_await parts_.places.FinishForeignTrim(loop, inode->ino(), inode));
     CO_TRY(co_await StoreAgain(loop, inode));
   }

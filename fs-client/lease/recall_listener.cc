@@ -97,7 +97,7 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
 Task<void> RecallListener::GiveBackWrite(ClientLoop* loop, std::uint64_t era, proto::Recall recall) {
   const Ino ino(recall.ino());
   Recalls recalls;
-  LeaseCache::WriteRecall recalled = co_await writes_->TakeBack(loop, recall);
+  LeaseCache::WriteRecall recalled = co_await writes_->TakeBack(loop, era, recall);
   recalls.work = std::move(recalled.work);
   if (!Mutated("lease.return_unflushed")) co_await writes_->Flush(loop, ino);
   recalls.leases.push_back(std::move(recall));

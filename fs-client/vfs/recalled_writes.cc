@@ -14,10 +14,11 @@ constexpr Duration kLook = std::chrono::milliseconds(1);
 /// It may be recalled in the very moment in which it is granted: whoever asked for it comes first, or would get
 /// nowhere. Exclusive use of the file goes on to its end, for it may change what is at the chunkservers; while the
 /// lease is here its requests wait for nobody else.
-Task<LeaseCache::WriteRecall> RecalledWrites::TakeBack(ClientLoop* loop, proto::Recall recall) {
+Task<LeaseCache::WriteRecall> RecalledWrites::TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) {
   const Ino ino(recall.ino());
   const TimePoint limit = loop->Now() + kWritersLimit;
   for (;;) {
+    if (leases_.era() != era) co_return LeaseCache::WriteRecall();
     OpenInodePtr inode = files_.FindInode(ino);
     if (inode == nullptr) co_return leases_.RecalledWrite(recall);
     std::shared_ptr<AsyncEvent> exclusive_ends;

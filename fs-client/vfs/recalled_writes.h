@@ -13,7 +13,7 @@ class RecalledWrites final : public LeasedWrites {
   RecalledWrites(OpenFiles& files, WriteBack& write_back, LeaseCache& leases)
       : files_(files), write_back_(write_back), leases_(leases) {}
 
-  Task<LeaseCache::WriteRecall> TakeBack(ClientLoop* loop, proto::Recall recall) override;
+  Task<LeaseCache::WriteRecall> TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) override;
   Task<void> Flush(ClientLoop* loop, Ino ino) override;
 
  private:

@@ -23,7 +23,7 @@ FileAttr WithOwnWrites(FileAttr file, const proto::Attr& attr, const OpenInode& 
     file.ctime_ns = std::max(file.ctime_ns, inode.known.ctime_ns);
   }
   file.size = std::max(file.size, inode.dirty.end_bytes());
-  if (!inode.dirty.empty()) {
+  if (inode.dirty.HasMore() || (!inode.dirty.empty() && !inode.committed)) {
     file.mtime_ns = inode.write_time_ns;
     file.ctime_ns = std::max(file.ctime_ns + 1, inode.write_time_ns);  // as the commit will have it
     file.used_bytes = std::max(file.used_bytes, std::min<std::uint64_t>(file.used_bytes + inode.dirty.total_bytes(),

@@ -195,7 +195,7 @@ TEST_F(VolumeVfsTest, ZeroesAreSentUnderAWriteLease) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
   ASSERT_TRUE(Write(handle, 0, "content").has_value());
   Flush(handle);
-  const LeaseCache::WriteRecall recalled = Run(recalled_.TakeBack(&loop_, WriteRecall()));
+  const LeaseCache::WriteRecall recalled = Run(recalled_.TakeBack(&loop_, 0, WriteRecall()));
   ASSERT_TRUE(recalled.flushing.has_value());
   leases_.cache().Returned(kFile, *recalled.flushing);
   meta_.ForgetOrder();
@@ -218,7 +218,7 @@ TEST_F(VolumeVfsTest, ALeaseStaysWhileTheFileIsInExclusiveUse) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
   bool taken = false;
   auto take = [&](proto::Recall recall) -> Task<void> {
-    (void)co_await recalled_.TakeBack(&loop_, recall);
+    (void)co_await recalled_.TakeBack(&loop_, 0, recall);
     taken = true;
   };
   {
@@ -232,12 +232,12 @@ TEST_F(VolumeVfsTest, ALeaseStaysWhileTheFileIsInExclusiveUse) {
   EXPECT_TRUE(taken);
   EXPECT_FALSE(leases_.cache().MayWrite(kFile, loop_.Now()));
   const ExclusiveUse exclusive = Run(ExclusiveUse::Of(handle->inode));
-  EXPECT_FALSE(Run(recalled_.TakeBack(&loop_, WriteRecall())).flushing.has_value()) << "there is none to be kept";
+  EXPECT_FALSE(Run(recalled_.TakeBack(&loop_, 0, WriteRecall())).flushing.has_value()) << "there is none to be kept";
 }
 
 TEST_F(VolumeVfsTest, WhoWaitsForALeaseStopsWithTheMount) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
-  (void)Run(recalled_.TakeBack(&loop_, WriteRecall()));  // and is not returned
+  (void)Run(recalled_.TakeBack(&loop_, 0, WriteRecall()));  // and is not returned
   std::optional<Result<void>> written;
   const std::string bytes = "never";
   auto write = [&]() -> Task<void> {
