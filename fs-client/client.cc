@@ -85,7 +85,7 @@ Client::Impl::Impl(std::vector<Env*> envs, ClientOptions options)
       reader_(chunks_, places_, memory_, tasks_),
       write_back_({meta_, session_, chunks_, places_, memory_, kernel_, tasks_, leases_,
                    [this](const OpenInodePtr& inode) { files_.Retire(inode); }}),
-      recalled_writes_(files_, write_back_),
+      recalled_writes_(files_, write_back_, leases_.cache()),
       vfs_({loop_pointers_, session_, meta_, leases_, locks_, chunks_, places_, reader_, write_back_, files_, kernel_,
             root_, tasks_}) {}
 

@@ -20,6 +20,7 @@ class MemoryBudget {
   bool TryTakeForReading(std::size_t bytes);
   void Give(std::size_t bytes);
 
+  std::size_t limit() const { return limit_; }
   bool full() const { return used_.load(std::memory_order_relaxed) >= limit_; }
   std::size_t used() const { return used_.load(std::memory_order_relaxed); }
   /// What to wait for before writing more; null if there is room.

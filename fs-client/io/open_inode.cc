@@ -1,5 +1,7 @@
 #include "fs-client/io/open_inode.h"
 
+#include <sys/stat.h>
+
 #include <limits>
 #include <utility>
 
@@ -9,12 +11,21 @@
 
 namespace gabion {
 
+namespace {
+
+bool HasPrivileges(std::uint32_t mode, bool has_no_xattrs) {
+  return (mode & (S_ISUID | S_ISGID)) != 0 || !has_no_xattrs;
+}
+
+}  // namespace
+
 KnownFile KnownFile::From(const proto::Attr& attr) {
   KnownFile known;
   known.data_version = attr.data_version();
   known.size = attr.size();
   known.used_bytes = attr.used_bytes();
   known.mode = attr.mode();
+  known.has_no_xattrs = attr.has_no_xattrs();
   known.mtime_ns = attr.mtime_ns();
   known.ctime_ns = attr.ctime_ns();
   if (attr.has_trim()) known.trim = attr.trim();
@@ -29,7 +40,13 @@ void OpenInode::Adopt(const proto::Attr& attr, std::uint64_t kernel_version_now)
 
 OpenInode::Verdict OpenInode::Observe(const proto::Attr& attr) {
   if (attr.data_version() > known.data_version) {
-    if (own_change && attr.data_version() == known.data_version + 1) return Verdict::kUndecided;
+    if (own_change && attr.data_version() == known.data_version + 1) {
+      if (HasPrivileges(attr.mode(), attr.has_no_xattrs())) {  // perhaps since a moment ago
+        known.has_no_xattrs = false;
+        unprivileged_ctime_ns.reset();
+      }
+      return Verdict::kUndecided;
+    }
     Refresh(attr);
   } else if (attr.data_version() == known.data_version && attr.ctime_ns() >= known.ctime_ns) {
     known = KnownFile::From(attr);
@@ -77,6 +94,10 @@ bool OpenInode::EndOwnChange(std::uint64_t base_version, const proto::Attr* repl
   if (alone && kernel_version == base_version) kernel_version = version;
   if (known.size != size_before) meta_unsynced = true;
   return alone;
+}
+
+bool OpenInode::MayHavePrivileges() const {
+  return HasPrivileges(known.mode, known.has_no_xattrs) && unprivileged_ctime_ns != known.ctime_ns;
 }
 
 void OpenInode::DoubtVersion() {

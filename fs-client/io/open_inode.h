@@ -29,6 +29,7 @@ struct KnownFile {
   std::uint64_t size = 0;
   std::uint64_t used_bytes = 0;
   std::uint32_t mode = 0;
+  bool has_no_xattrs = false;  // false: it may have some
   std::int64_t mtime_ns = 0;
   std::int64_t ctime_ns = 0;
   std::optional<proto::TrimMark> trim;
@@ -97,6 +98,8 @@ class OpenInode {
 
   /// The file's size with what is gathered here.
   std::uint64_t Size() const { return std::max(known.size, dirty.end_bytes()); }
+  /// Whether a write by one who is not root may have to take set-id bits or capabilities away first.
+  bool MayHavePrivileges() const;
   bool KernelIsCurrent() const { return kernel_version == known.data_version; }
   /// Forgets read-ahead in [begin, end) of all handles.
   void DropReadAhead(std::uint64_t begin, std::uint64_t end);
@@ -126,8 +129,9 @@ class OpenInode {
   ChunkTable chunks;
   std::map<std::uint64_t, UnsyncedChunk> unsynced;  // chunks by index, changed by us and not synced since
   bool foreign_unsynced = true;                     // others, or handles closed before, may have written and not synced
-  bool meta_unsynced = true;     // where the data is, and how much, may not be durable at the metaserver
-  bool kill_privileges = false;  // one who is not root wrote: suid, sgid and capabilities go with the next commit
+  bool meta_unsynced = true;  // where the data is, and how much, may not be durable at the metaserver
+  /// Privileges were taken away, and nothing was changed since when that is the known ctime.
+  std::optional<std::int64_t> unprivileged_ctime_ns;
   WriteErrors errors;
   std::vector<OpenHandle*> handles;
   bool exclusive = false;  // writes wait: the file is being cut or punched
@@ -137,8 +141,9 @@ class OpenInode {
   std::optional<LeaseCache::Return> downgrade;  // of the write lease, by the commit under way
   unsigned acquiring = 0;                       // writes that have asked for a write lease, and are not taken in yet
   bool own_change = false;
-  WaitList changed;       // woken by everything that flushes, writers and readers may wait for
-  TimePoint dirty_since;  // while in the DirtyList
+  bool committed = false;  // what `dirty` has in state committing is part of `known`
+  WaitList changed;        // woken by everything that flushes, writers and readers may wait for
+  TimePoint dirty_since;   // while in the DirtyList
   bool listed = false;
   bool flushing = false;       // in the background; one at a time
   ClientLoop* home = nullptr;  // where it was written last: background work happens there

@@ -1,12 +1,9 @@
 #include "fs-client/io/write_back.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
 #include <utility>
 
-#include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/env/mutate.h"
 #include "fs-client/session/interruption.h"
@@ -23,8 +20,10 @@ Error LostError() {
   return Error(ErrorCode::kIo, "what was written is lost, with the lease that it was written under");
 }
 
-/// Whom the metaserver takes privileges from: anybody but root.
-constexpr Caller kUnprivileged{65534, 65534, 0};
+// So long after a write found no room.
+constexpr Duration kSpaceDoubt = std::chrono::minutes(1);
+// How often each client's memory has to fit into what is free.
+constexpr std::uint64_t kSpareMemories = 4;
 
 /// Tells which chunks the frames went to, as far as that is known: only a check of the cluster asks for it.
 void AddWritten(const OpenInode& inode, const std::vector<WriteFramePtr>& frames, proto::CommitWriteRequest& request) {
@@ -59,8 +58,13 @@ proto::CommitWriteRequest MakeCommit(const OpenInode& inode, const std::vector<W
 
 }  // namespace
 
+WriteBack::WriteBack(const Parts& parts)
+    : parts_(parts),
+      flushes_(parts.tasks, [this](ClientLoop* loop, OpenInodePtr inode) { return FlushAll(loop, std::move(inode)); }) {
+}
+
 WriteBack::Verdict WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& inode, std::uint64_t offset,
-                                       std::span<const std::byte> bytes, bool append) {
+                                       std::span<const std::byte> bytes, Manner manner) {
   if (parts_.memory.full()) return Verdict::kWait;
   bool worth_sending = false;
   {
@@ -70,7 +74,8 @@ WriteBack::Verdict WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& ino
     if (!parts_.leases.cache().MayWrite(inode->ino(), loop->Now()) && !Mutated("lease.write_without")) {
       return Verdict::kNeedLease;
     }
-    if (append) offset = inode->Size();
+    if (manner.kill_privileges && inode->MayHavePrivileges()) return Verdict::kNeedKill;
+    if (manner.append) offset = inode->Size();
     parts_.memory.Take(inode->dirty.Write(offset, bytes));
     inode->write_time_ns = loop->env().clock.WallNowNs();
     inode->home = loop;
@@ -85,7 +90,7 @@ WriteBack::Verdict WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& ino
 Task<void> WriteBack::AwaitRoom(ClientLoop* loop, OpenInodePtr inode) {
   std::shared_ptr<AsyncEvent> room = parts_.memory.WaitForRoom();
   if (room != nullptr) {
-    for (const OpenInodePtr& dirty : dirty_list_.Snapshot()) FlushInBackground(dirty);
+    FlushAllInBackground();
     (void)co_await WaitUnlessInterrupted(std::move(room));
     co_return;
   }
@@ -98,7 +103,7 @@ Task<void> WriteBack::AwaitRoom(ClientLoop* loop, OpenInodePtr inode) {
     if (too_much || lost || inode->exclusive) room = inode->changed.Add();
   }
   if (too_much) Stream(loop, inode);
-  if (lost) FlushInBackground(inode);
+  if (lost) flushes_.Add(inode);
   if (room != nullptr) (void)co_await WaitUnlessInterrupted(std::move(room));
 }
 
@@ -149,6 +154,7 @@ Task<void> WriteBack::Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr f
     woken = inode->changed.TakeAll();
   }
   WaitList::Wake(woken);
+  if (!stored) NoteFailure(loop, stored.error().code());
   if (!stored) RetireIfClean(inode);
   if (!stored && stored.error().code() != ErrorCode::kCancelled) {
     LogError("inode {}: bytes {} to {} could not be written: {}", inode->ino().value(), frame->offset_bytes,
@@ -180,8 +186,9 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
     const LeaseCache& leases = parts_.leases.cache();
     return leases.MayFlush(ino, loop->Now()) ? leases.valid_until() : TimePoint{INT64_MIN};
   };
+  const Patience patience = parts_.session.NewPatience(loop);
   for (;;) {
-    CO_TRY(co_await AwaitLease(loop, inode));
+    CO_TRY(co_await AwaitLease(loop, inode, patience));
     Payload copy = payload;  // slices; the bytes are shared
     std::vector<BlockChecksum> their_checksums = checksums;
     Result<Epoch> written =
@@ -194,8 +201,9 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
 }
 
 /// While the session may have lapsed nothing that was written under a lease is sent: others may have got it. It goes on
-/// when the metaserver says that they have not. Errors: kIo (they have), kCancelled (the mount is being stopped).
-Task<Result<void>> WriteBack::AwaitLease(ClientLoop* loop, OpenInodePtr inode) {
+/// when the metaserver says that they have not. Errors: kIo (they have, or given up), kCancelled (the mount is being
+/// stopped).
+Task<Result<void>> WriteBack::AwaitLease(ClientLoop* loop, OpenInodePtr inode, Patience patience) {
   constexpr Duration kLook = std::chrono::milliseconds(20);
   for (;;) {
     {
@@ -204,6 +212,10 @@ Task<Result<void>> WriteBack::AwaitLease(ClientLoop* loop, OpenInodePtr inode) {
     }
     if (parts_.leases.cache().MayFlush(inode->ino(), loop->Now())) co_return Result<void>();
     if (parts_.session.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
+    if (patience.IsOver(loop->Now())) {
+      const Error last(ErrorCode::kUnavailable, "the metaserver does not answer");
+      co_return patience.GaveUp(last);
+    }
     co_await loop->env().clock.SleepFor(kLook);
   }
 }
@@ -273,6 +285,7 @@ Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
   {
     std::lock_guard lock(inode->mutex);
     parts_.memory.Give(inode->dirty.EndCommit());
+    inode->committed = false;
     // Of a file that was removed elsewhere nobody will see anything.
     if (inode->downgrade) parts_.leases.cache().Returned(inode->ino(), *std::exchange(inode->downgrade, std::nullopt));
     inode->removed |= inode->handles.empty() && !committed && committed.error().code() == ErrorCode::kStale;
@@ -284,6 +297,7 @@ Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
     woken = inode->changed.TakeAll();
   }
   WaitList::Wake(woken);
+  if (!committed) NoteFailure(loop, committed.error().code());
   RetireIfClean(inode);
   if (is_news) {
     LogError("inode {}: its new size could not be committed: {}", inode->ino().value(), committed.error().ToString());
@@ -293,7 +307,6 @@ Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
 /// One CommitWrite, as a rule. When another client turns out to have changed the file since, it may have cut away what
 /// has landed, so that is stored once more.
 Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode) {
-  Caller writer = kOwnWork;
   for (unsigned tries = 1;; ++tries) {
     proto::CommitWriteRequest request;
     std::uint64_t base = 0;
@@ -303,7 +316,6 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
       if (inode->lost) co_return LostError();
       outdated = inode->committing_since < inode->foreign_changes;
       if (!outdated) {
-        if (std::exchange(inode->kill_privileges, false)) writer = kUnprivileged;
         request = MakeCommit(*inode, inode->dirty.committing());
         base = inode->BeginOwnChange();
         // Others who look at what is closed and done need not wait.
@@ -316,23 +328,21 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
       continue;
     }
     const bool downgrades = request.downgrade() != 0;
-    auto reply = co_await parts_.meta.Mutate<proto::CommitWriteReply>(loop, writer, proto::METHOD_COMMIT_WRITE,
+    auto reply = co_await parts_.meta.Mutate<proto::CommitWriteReply>(loop, kOwnWork, proto::METHOD_COMMIT_WRITE,
                                                                       std::move(request));
-    bool alone = false;
+    bool is_done = false;
     {
       std::lock_guard lock(inode->mutex);
-      alone = inode->EndOwnChange(base, reply ? &reply->attr() : nullptr);
+      const bool alone = inode->EndOwnChange(base, reply ? &reply->attr() : nullptr);
       if (!reply && reply.error().code() == ErrorCode::kLeaseLost) inode->LoseDirty();
       if (inode->lost) co_return LostError();
+      is_done = reply && (alone || downgrades || tries >= kMaxCommitTries);
+      inode->committed = is_done;
     }
     if (reply) parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-    if (!reply && reply.error().code() == ErrorCode::kPermissionDenied && writer.uid != kOwnWork.uid) {
-      writer = kOwnWork;  // the session has lost the handle that allowed it; the write was allowed nevertheless
-      continue;
-    }
     bool cut_pending = !reply && reply.error().code() == ErrorCode::kBusy;
     if (!reply && !cut_pending) co_return reply.error();
-    if (reply && (alone || downgrades || tries >= kMaxCommitTries)) co_return Result<void>();
+    if (is_done) co_return Result<void>();
     if (cut_pending) CO_TRY(co_await parts_.places.FinishForeignTrim(loop, inode->ino(), inode));
     CO_TRY(co_await StoreAgain(loop, inode));
   }
@@ -355,86 +365,6 @@ Task<Result<void>> WriteBack::StoreAgain(ClientLoop* loop, OpenInodePtr inode) {
   co_return Result<void>();
 }
 
-Task<Result<void>> WriteBack::Sync(ClientLoop* loop, OpenInodePtr inode, bool data_only) {
-  if (Mutated("client.fsync_nothing")) co_return Result<void>();
-  std::uint64_t newest = 0;
-  {
-    std::lock_guard lock(inode->mutex);
-    newest = inode->dirty.last_write();
-  }
-  co_await FlushWith(loop, inode, newest, Durability::kDurable);
-  CO_TRY(co_await SyncChunks(loop, inode));
-  co_return co_await SyncMeta(loop, std::move(inode), data_only);
-}
-
-Task<Result<void>> WriteBack::SyncMeta(ClientLoop* loop, OpenInodePtr inode, bool data_only) {
-  AsyncMutex::Guard guard = co_await inode->syncing.Lock();
-  {
-    std::lock_guard lock(inode->mutex);
-    if (!std::exchange(inode->meta_unsynced, false) && data_only) co_return Result<void>();
-  }
-  proto::SyncMetaRequest request;
-  auto reply =
-      co_await parts_.meta.Read<proto::SyncMetaReply>(loop, kOwnWork, proto::METHOD_SYNC_META, std::move(request));
-  if (reply) co_return Result<void>();
-  std::lock_guard lock(inode->mutex);
-  inode->meta_unsynced = true;
-  co_return reply.error();
-}
-
-Task<Result<void>> WriteBack::SyncChunks(ClientLoop* loop, OpenInodePtr inode) {
-  AsyncMutex::Guard guard = co_await inode->syncing.Lock();
-  std::map<std::uint64_t, UnsyncedChunk> unsynced;
-  bool foreign = false;
-  {
-    std::lock_guard lock(inode->mutex);
-    unsynced.swap(inode->unsynced);
-    foreign = std::exchange(inode->foreign_unsynced, false);
-  }
-  std::vector<UnsyncedChunk> chunks;
-  for (const auto& [index, chunk] : unsynced) chunks.push_back(chunk);
-  Result<std::vector<ChunkPlace>> lost = std::vector<ChunkPlace>();
-  if (foreign) {
-    Result<std::vector<ChunkPlace>> all = co_await AllPlaces(loop, inode);
-    if (all) {
-      for (const ChunkPlace& place : *all) chunks.push_back({place, Epoch()});
-    } else {
-      lost = all.error();
-    }
-  }
-  if (lost && !chunks.empty()) lost = co_await parts_.chunks.Sync(loop, std::move(chunks));
-  std::lock_guard lock(inode->mutex);
-  if (!lost) {
-    for (const auto& [index, chunk] : unsynced) inode->NoteUnsynced(index, chunk.place, chunk.since);
-    inode->foreign_unsynced |= foreign;
-    co_return lost.error();
-  }
-  if (!lost->empty()) {
-    const Error error(ErrorCode::kIo,
-                      fmt::format("all copies of chunk {} lost power before what was written was synced",
-                                  lost->front().chunk.value()));
-    LogError("inode {}: written bytes may be gone: {}", inode->ino().value(), error.message());
-    inode->errors.Add(error);
-  }
-  co_return Result<void>();
-}
-
-/// Every chunk that the file has.
-Task<Result<std::vector<ChunkPlace>>> WriteBack::AllPlaces(ClientLoop* loop, OpenInodePtr inode) {
-  std::uint64_t count = 0;
-  {
-    std::lock_guard lock(inode->mutex);
-    count = RoundUp(inode->Size(), kChunkBytes) / kChunkBytes;
-  }
-  std::vector<ChunkPlace> places;
-  for (std::uint64_t index = 0; index < count; ++index) {
-    Result<ChunkPlace> place = co_await parts_.places.ForReading(loop, inode, index, false);
-    if (!place) co_return place.error();
-    if (!place->hole()) places.push_back(*place);
-  }
-  co_return places;
-}
-
 Result<void> WriteBack::TakeErrorForSync(OpenHandle& handle) {
   std::lock_guard lock(handle.inode->mutex);
   WriteErrors& errors = handle.inode->errors;
@@ -454,8 +384,6 @@ Result<void> WriteBack::TakeErrorForWrite(OpenHandle& handle) {
 void WriteBack::Discard(ClientLoop* loop, const OpenInodePtr& inode) {
   {
     std::lock_guard lock(inode->mutex);
-    if (!inode->handles.empty()) return;
-    inode->removed = true;
     parts_.memory.Give(inode->dirty.DropGathering());
     inode->NoteLessDirty();
     dirty_list_.Update(inode, loop->Now());
@@ -472,21 +400,20 @@ void WriteBack::RetireIfClean(const OpenInodePtr& inode) {
   if (clean) parts_.retire(inode);
 }
 
-void WriteBack::FlushInBackground(const OpenInodePtr& inode) {
-  ClientLoop* loop = nullptr;
-  {
-    std::lock_guard lock(inode->mutex);
-    if (inode->flushing || inode->home == nullptr) return;
-    inode->flushing = true;
-    loop = inode->home;
-  }
-  parts_.tasks.Spawn(loop->env().executor, FlushMarked(loop, inode));
+void WriteBack::NoteFailure(ClientLoop* loop, ErrorCode code) {
+  if (code == ErrorCode::kNoSpace) no_space_until_ns_ = (loop->Now() + kSpaceDoubt).ns;
 }
 
-Task<void> WriteBack::FlushMarked(ClientLoop* loop, OpenInodePtr inode) {
-  co_await FlushAll(loop, inode);
-  std::lock_guard lock(inode->mutex);
-  inode->flushing = false;
+bool WriteBack::SpaceIsShort(ClientLoop* loop) const {
+  if (loop->Now() < TimePoint{no_space_until_ns_.load()}) return true;
+  const std::optional<std::uint64_t> share = parts_.session.FreeBytesEach();
+  return share && *share < kSpareMemories * parts_.memory.limit();
+}
+
+/// While some wait for their turn, all that were dirty have one.
+void WriteBack::FlushAllInBackground() {
+  if (flushes_.has_waiting()) return;
+  for (const OpenInodePtr& inode : dirty_list_.Snapshot()) flushes_.Add(inode);
 }
 
 Task<void> WriteBack::AgeUntilStopped(ClientLoop* loop) {
@@ -494,13 +421,14 @@ Task<void> WriteBack::AgeUntilStopped(ClientLoop* loop) {
     co_await age_sleep_.Until(loop->env(), loop->Now() + kMaxAge / 2);
     const Duration limit = loop->env().Buggified("client.flush_early") ? Duration::zero() : kMaxAge;
     TimePoint old = loop->Now() - limit;
+    flushes_.PassSlow(loop->Now());
     for (const OpenInodePtr& inode : dirty_list_.Snapshot()) {
       bool due = false;
       {
         std::lock_guard lock(inode->mutex);
         due = inode->listed && inode->dirty_since <= old;
       }
-      if (due) FlushInBackground(inode);
+      if (due) flushes_.Add(inode);
     }
   }
 }
@@ -513,7 +441,7 @@ void WriteBack::StopAgeing() {
 Task<bool> WriteBack::FlushEverything(ClientLoop* loop, TimePoint deadline) {
   constexpr Duration kLook = std::chrono::milliseconds(10);
   while (!dirty_list_.empty() && loop->Now() < deadline) {
-    for (const OpenInodePtr& inode : dirty_list_.Snapshot()) FlushInBackground(inode);
+    FlushAllInBackground();
     co_await loop->env().clock.SleepFor(kLook);
   }
   co_return dirty_list_.empty();

@@ -9,6 +9,7 @@
 #include "fs-client/io/chunk_calls.h"
 #include "fs-client/io/chunk_places.h"
 #include "fs-client/io/dirty_list.h"
+#include "fs-client/io/flush_queue.h"
 #include "fs-client/io/kernel_caches.h"
 #include "fs-client/io/memory_budget.h"
 #include "fs-client/io/open_inode.h"
@@ -41,25 +42,34 @@ class WriteBack {
   };
 
   /// What `parts` refers to outlives it.
-  explicit WriteBack(const Parts& parts) : parts_(parts) {}
+  explicit WriteBack(const Parts& parts);
 
   enum class Verdict {
     kTaken,
     kWait,       // AwaitRoom
     kNeedLease,  // without a write lease on the file nothing is taken in
+    kNeedKill,   // OpenInode::MayHavePrivileges
+  };
+  struct Manner {
+    bool append = false;           // where the file ends
+    bool kill_privileges = false;  // by one who is not root
   };
   /// Takes in bytes for the file, or says why not; under no lock.
   Verdict TryWrite(ClientLoop* loop, const OpenInodePtr& inode, std::uint64_t offset_bytes,
-                   std::span<const std::byte> bytes, bool append);
+                   std::span<const std::byte> bytes, Manner manner);
   /// Returns when it is worth trying again, or when the request is interrupted.
   Task<void> AwaitRoom(ClientLoop* loop, OpenInodePtr inode);
 
   /// Returns when the writes up to number `up_to_write` are on the replicas and committed, or have failed
   /// (WriteErrors).
   Task<void> Flush(ClientLoop* loop, OpenInodePtr inode, std::uint64_t up_to_write);
+  /// Whether so little is free that what is held back may find no room: then whoever closes a file waits until it has.
+  bool SpaceIsShort(ClientLoop* loop) const;
+  /// Whether there is anything of any file.
+  bool IsDirty() const { return !dirty_list_.empty(); }
   /// All that was written so far.
   Task<void> FlushAll(ClientLoop* loop, OpenInodePtr inode);
-  /// The file's last name is gone, and nobody has it open: what was written to it needs not be sent.
+  /// The file's last name is gone, and nobody has it open or can open it: what was written to it needs not be sent.
   void Discard(ClientLoop* loop, const OpenInodePtr& inode);
   /// FlushAll, then everything is durable, the metadata included; with `data_only` no more of that than leads to the
   /// data. Errors of syncing; of writing are in WriteErrors.
@@ -89,7 +99,8 @@ class WriteBack {
   void Stream(ClientLoop* loop, const OpenInodePtr& inode);
   Task<void> SendAndStream(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr frame);
   Task<void> Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr frame, Durability durability);
-  Task<Result<void>> AwaitLease(ClientLoop* loop, OpenInodePtr inode);
+  Task<Result<void>> AwaitLease(ClientLoop* loop, OpenInodePtr inode, Patience patience);
+  void NoteFailure(ClientLoop* loop, ErrorCode code);
   void RetireIfClean(const OpenInodePtr& inode);
   Task<Result<Stored>> Store(ClientLoop* loop, OpenInodePtr inode, std::uint64_t offset_bytes, Payload payload,
                              Durability durability);
@@ -100,11 +111,12 @@ class WriteBack {
   Task<Result<void>> SyncChunks(ClientLoop* loop, OpenInodePtr inode);
   Task<Result<std::vector<ChunkPlace>>> AllPlaces(ClientLoop* loop, OpenInodePtr inode);
   Task<void> DropKernelPages(Ino ino);
-  void FlushInBackground(const OpenInodePtr& inode);
-  Task<void> FlushMarked(ClientLoop* loop, OpenInodePtr inode);
+  void FlushAllInBackground();
 
   const Parts parts_;
   DirtyList dirty_list_;
+  FlushQueue flushes_;
+  std::atomic<std::int64_t> no_space_until_ns_ = 0;  // till then it is taken for short
   std::atomic<bool> ageing_stopped_ = false;
   CancellableSleep age_sleep_;
 };

@@ -18,7 +18,7 @@ void LeaseCache::Begin(const proto::LeaseNote& note, std::span<const Ino> kept_w
   era_ = note.era();
   ++generation_;
   floor_ = note.number();
-  valid_until_ = valid_until;
+  valid_until_ = writes_until_ = valid_until;
   for (Ino ino : kept_writes) {
     Record& record = At(ino);
     record.lease = record.since = note.number() + 1;
@@ -27,12 +27,13 @@ void LeaseCache::Begin(const proto::LeaseNote& note, std::span<const Ino> kept_w
   }
 }
 
-LeaseCache::KernelWork LeaseCache::Extend(TimePoint valid_until, TimePoint now, bool lapsed) {
+LeaseCache::KernelWork LeaseCache::Extend(TimePoint valid_until, TimePoint now, bool lapsed, bool reads_overdue) {
   KernelWork work;
   std::lock_guard lock(mutex_);
   // The kernel's own times are over as well, but for what was on its way there when this process was stopped.
   if ((lapsed || now >= valid_until_) && !Mutated("lease.revive")) work = DropAll(true);
-  valid_until_ = std::max(valid_until_, valid_until);
+  writes_until_ = std::max(writes_until_, valid_until);
+  if (!reads_overdue) valid_until_ = std::max(valid_until_, valid_until);
   return work;
 }
 
@@ -80,7 +81,8 @@ void LeaseCache::Learn(const proto::LeaseNote& note, const proto::Attr& attr, Ti
   std::lock_guard lock(mutex_);
   // Whatever an op of our own may still do to the file, nobody else does anything to it.
   if (attr.write_leased() && IsCurrent(note)) {
-    if (Record* record = GrantedAt(note, Ino(attr.ino()))) record->write = true;
+    Record* record = GrantedAt(note, Ino(attr.ino()));
+    if (record != nullptr && note.number() > record->downgraded) record->write = true;
   }
   if (Accepts(note, now)) LearnAttr(note, attr);
 }
@@ -193,12 +195,12 @@ void LeaseCache::ChangeEntry(const proto::LeaseNote& note, const proto::ChangedE
   names_ += record.names.size() - before;
 }
 
-LeaseCache::KernelWork LeaseCache::Recalled(std::span<const proto::Recall> recalls) {
+std::optional<LeaseCache::KernelWork> LeaseCache::RecalledRead(const proto::Recall& recall) {
   KernelWork work;
   std::lock_guard lock(mutex_);
-  for (const proto::Recall& recall : recalls) {
-    TakeBack(recall, work);
-  }
+  auto found = records_.find(Ino(recall.ino()));
+  if (found != records_.end() && (found->second.write || !found->second.returning.empty())) return std::nullopt;
+  TakeBack(recall, work);
   ForgetOldFloors();
   return work;
 }
@@ -262,7 +264,7 @@ LeaseCache::KernelWork LeaseCache::DropAll(bool reads_only) {
   KernelWork work;
   ++generation_;
   for (auto& [ino, record] : records_) {
-    if (reads_only && (record.write || !record.returning.empty())) continue;
+    if (reads_only && record.write) continue;
     if (record.lease != 0) floors_.push_back(ino);
     DropLease(ino, record, work);
   }
@@ -276,27 +278,33 @@ void LeaseCache::ForgetOldFloors() {
     auto found = records_.find(floors_.front());
     floors_.pop_front();
     if (found == records_.end() || found->second.lease != 0 || !found->second.returning.empty()) continue;
-    floor_ = std::max({floor_, found->second.recalled, found->second.changed});
+    floor_ = std::max({floor_, found->second.recalled, found->second.changed, found->second.downgraded});
     records_.erase(found);
   }
 }
 
-const LeaseCache::Record* LeaseCache::FindValid(Ino ino, TimePoint now) const {
-  if (now >= valid_until_ && !Mutated("lease.serve_lapsed")) return nullptr;
+const LeaseCache::Record* LeaseCache::FindValid(Ino ino, TimePoint now, TimePoint until) const {
+  if (now >= until && !Mutated("lease.serve_lapsed")) return nullptr;
   auto found = records_.find(ino);
   return found == records_.end() ? nullptr : &found->second;
 }
 
 std::optional<LeaseCache::Known> LeaseCache::Find(Ino ino, TimePoint now) const {
   std::lock_guard lock(mutex_);
-  const Record* record = FindValid(ino, now);
+  const Record* record = FindValid(ino, now, valid_until_);
   return record == nullptr ? std::nullopt : record->known;
 }
 
 bool LeaseCache::MayWrite(Ino ino, TimePoint now) const {
   std::lock_guard lock(mutex_);
-  const Record* record = FindValid(ino, now);
+  const Record* record = FindValid(ino, now, writes_until_);
   return record != nullptr && record->write;
+}
+
+bool LeaseCache::IsWriting(Ino ino) const {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(ino);
+  return found != records_.end() && found->second.write;
 }
 
 bool LeaseCache::IsReturning(Ino ino) const {
@@ -307,7 +315,7 @@ bool LeaseCache::IsReturning(Ino ino) const {
 
 bool LeaseCache::MayFlush(Ino ino, TimePoint now) const {
   std::lock_guard lock(mutex_);
-  const Record* record = FindValid(ino, now);
+  const Record* record = FindValid(ino, now, writes_until_);
   return record != nullptr && (record->write || !record->returning.empty());
 }
 
@@ -316,6 +324,7 @@ std::optional<LeaseCache::Return> LeaseCache::Downgrade(proto::CommitWriteReques
   auto found = records_.find(Ino(request.ino()));
   if (found == records_.end() || !std::exchange(found->second.write, false)) return std::nullopt;
   found->second.returning.push_back(++last_return_);
+  found->second.downgraded = found->second.lease;
   request.set_downgrade(found->second.lease);
   request.set_downgrade_era(era_);
   return last_return_;
@@ -331,7 +340,7 @@ void LeaseCache::Returned(Ino ino, Return done) {
 
 std::optional<Ino> LeaseCache::FindEntry(Ino directory, const std::string& name, TimePoint now) const {
   std::lock_guard lock(mutex_);
-  const Record* record = FindValid(directory, now);
+  const Record* record = FindValid(directory, now, valid_until_);
   std::optional<KnownNames::Entry> known = record == nullptr ? std::nullopt : record->names.Find(name);
   if (!known) return std::nullopt;
   return known->ino;
@@ -341,7 +350,7 @@ std::optional<proto::ReadDirReply> LeaseCache::ListEntries(Ino directory, const 
                                                            std::uint32_t max_entries, bool with_attr,
                                                            TimePoint now) const {
   std::lock_guard lock(mutex_);
-  const Record* record = FindValid(directory, now);
+  const Record* record = FindValid(directory, now, valid_until_);
   if (record == nullptr || !record->names.complete()) return std::nullopt;
   const KnownNames::Map& names = record->names.names();
   proto::ReadDirReply page;

@@ -55,8 +55,8 @@ class LeaseCache {
   /// which it has write leases still, granted by the number after the note's.
   void Begin(const proto::LeaseNote& note, std::span<const Ino> kept_writes, TimePoint valid_until);
   /// The session was renewed. If it has lapsed before that (`lapsed`: the metaserver says so), all leases are gone but
-  /// for write leases.
-  KernelWork Extend(TimePoint valid_until, TimePoint now, bool lapsed);
+  /// for write leases. `reads_overdue`: only these are good for longer.
+  KernelWork Extend(TimePoint valid_until, TimePoint now, bool lapsed, bool reads_overdue);
   /// Forgets everything, and takes nothing in until Begin.
   KernelWork End();
   /// An op of our own may have been done or not, or may still be done before `until`: forgets all that is known, and
@@ -81,13 +81,15 @@ class LeaseCache {
   void LearnEmpty(const proto::LeaseNote& note, Ino directory, TimePoint now);
   /// An answer to an op of our own tells what it changed, and how it is since.
   KernelWork Changed(const proto::LeaseNote& note, TimePoint now);
-  /// Gives up what was recalled. What is written under a write lease that is not returned yet (MayFlush) may still be
-  /// brought to the servers.
-  KernelWork Recalled(std::span<const proto::Recall> recalls);
+  /// Gives up what was recalled. None, and nothing is given up: there is a write lease, or one that is not returned
+  /// yet, whatever the metaserver thinks (it may not have heard of an end, or we of a beginning).
+  std::optional<KernelWork> RecalledRead(const proto::Recall& recall);
   struct WriteRecall {
     KernelWork work;
     std::optional<Return> flushing;  // none: there was no write lease
   };
+  /// Gives up what was recalled. What is written under a write lease that is not returned yet (MayFlush) may still be
+  /// brought to the servers.
   WriteRecall RecalledWrite(const proto::Recall& recall);
   /// The file's write lease, if there is one, is from now on only good for what is to be flushed; the last of that is
   /// committed with this request, which tells the metaserver.
@@ -102,6 +104,8 @@ class LeaseCache {
   std::optional<Known> Find(Ino ino, TimePoint now) const;
   /// Whether the file may be written without telling anybody.
   bool MayWrite(Ino ino, TimePoint now) const;
+  /// Whether there is a write lease that is not being returned, be it out of date.
+  bool IsWriting(Ino ino) const;
   /// Whether a write lease was recalled that is not returned yet: until then nobody asks for it again.
   bool IsReturning(Ino ino) const;
   /// Whether what was written so may be brought to the servers now.
@@ -133,11 +137,12 @@ class LeaseCache {
 
  private:
   struct Record {
-    std::uint64_t lease = 0;     // the number of its latest grant; 0: none
-    std::uint64_t since = 0;     // and of the first since it is held
-    std::uint64_t recalled = 0;  // grants up to it are void
-    std::uint64_t changed = 0;   // what was shown before it is old
-    bool write = false;          // it is a write lease
+    std::uint64_t lease = 0;       // the number of its latest grant; 0: none
+    std::uint64_t since = 0;       // and of the first since it is held
+    std::uint64_t recalled = 0;    // grants up to it are void
+    std::uint64_t downgraded = 0;  // those up to it are no write leases
+    std::uint64_t changed = 0;     // what was shown before it is old
+    bool write = false;            // it is a write lease
     std::vector<Return> returning;
     std::optional<Known> known;  // under a lease, as the names
     KnownNames names;
@@ -156,7 +161,8 @@ class LeaseCache {
   void LearnAttr(const proto::LeaseNote& note, const proto::Attr& attr);
   void LearnName(Record& record, const std::string& name, const KnownNames::Entry& entry);
   void ChangeEntry(const proto::LeaseNote& note, const proto::ChangedEntry& entry, TimePoint now);
-  const Record* FindValid(Ino ino, TimePoint now) const;
+  /// Null after `until`.
+  const Record* FindValid(Ino ino, TimePoint now, TimePoint until) const;
   static Duration LeftOf(const Record& record, std::uint64_t number, TimePoint until, TimePoint now);
   void Tell(Record& record, TimePoint until);
   static void ForgetAttributesOf(Ino ino, Record& record, KernelWork& work);
@@ -175,6 +181,7 @@ class LeaseCache {
   Return last_return_ = 0;
   std::uint64_t floor_ = 0;  // grants of inodes without a record count only if later
   TimePoint valid_until_;
+  TimePoint writes_until_;  // of write leases, not before the others'
   TimePoint quiet_until_;
   TimePoint told_until_;  // the latest of all, recalled ones included
   std::size_t leases_ = 0;

@@ -24,8 +24,8 @@ Task<void> Leases::End(Env& env) {
   if (!forgotten) co_await SleepUntilSurely(env, valid_until);  // then the kernel does not use it either
 }
 
-Task<void> Leases::Extend(Env& env, TimePoint valid_until, bool lapsed) {
-  LeaseCache::KernelWork work = cache_.Extend(valid_until, env.clock.Now(), lapsed);
+Task<void> Leases::Extend(Env& env, TimePoint valid_until, bool lapsed, bool reads_overdue) {
+  LeaseCache::KernelWork work = cache_.Extend(valid_until, env.clock.Now(), lapsed, reads_overdue);
   (void)co_await Forget(env, std::move(work));
 }
 

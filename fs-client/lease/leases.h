@@ -18,7 +18,7 @@ class Leases {
   /// Gives up all leases, the kernel's share included: before the session goes on elsewhere or anew.
   Task<void> End(Env& env);
   /// The session was renewed, and is good until then.
-  Task<void> Extend(Env& env, TimePoint valid_until, bool lapsed);
+  Task<void> Extend(Env& env, TimePoint valid_until, bool lapsed, bool reads_overdue);
   /// An op of our own was answered.
   Task<void> Changed(Env& env, const proto::LeaseNote& note);
   /// An op of our own may have been done or not, or may still be done before `until`.

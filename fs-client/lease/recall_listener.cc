@@ -1,7 +1,7 @@
 #include "fs-client/lease/recall_listener.h"
 
 #include <algorithm>
-#include <span>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -69,33 +69,35 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
   const TimePoint now = loop->Now();
   Recalls at_once, later;
   for (const proto::Recall& recall : told.recalls()) {
-    if (recall.write()) {
+    std::optional<LeaseCache::KernelWork> work;
+    if (Mutated("lease.return_first")) {
+      work.emplace();
+    } else if (!recall.write()) {
+      work = leases_.cache().RecalledRead(recall);
+    }
+    if (recall.write() || !work) {
       tasks_.Spawn(loop->env().executor, GiveBackWrite(loop, told.era(), recall));
       continue;
     }
-    LeaseCache::KernelWork work;
-    if (!Mutated("lease.return_first")) work = leases_.cache().Recalled(std::span(&recall, 1));
-    Recalls& recalls = work.wait_until > now ? later : at_once;
+    Recalls& recalls = work->wait_until > now ? later : at_once;
     recalls.leases.push_back(recall);
-    recalls.work.wait_until = std::max(recalls.work.wait_until, work.wait_until);
-    recalls.work.attributes.insert(recalls.work.attributes.end(), work.attributes.begin(), work.attributes.end());
+    recalls.work.wait_until = std::max(recalls.work.wait_until, work->wait_until);
+    recalls.work.attributes.insert(recalls.work.attributes.end(), work->attributes.begin(), work->attributes.end());
   }
   if (!at_once.leases.empty()) co_await Return(loop, told.era(), std::move(at_once));
   if (!later.leases.empty()) co_await Return(loop, told.era(), std::move(later));
   if (Mutated("lease.return_first")) {
-    const std::vector<proto::Recall> recalls(told.recalls().begin(), told.recalls().end());
-    LeaseCache::KernelWork late = leases_.cache().Recalled(recalls);
-    (void)co_await leases_.Forget(loop->env(), std::move(late));
+    for (const proto::Recall& recall : told.recalls()) {
+      std::optional<LeaseCache::KernelWork> late = leases_.cache().RecalledRead(recall);
+      if (late) (void)co_await leases_.Forget(loop->env(), std::move(*late));
+    }
   }
 }
 
 Task<void> RecallListener::GiveBackWrite(ClientLoop* loop, std::uint64_t era, proto::Recall recall) {
   const Ino ino(recall.ino());
-  // It may be recalled in the very moment in which it is granted: whoever asked for it comes first, or would get
-  // nowhere.
-  co_await writes_->AwaitWriters(loop, ino);
   Recalls recalls;
-  LeaseCache::WriteRecall recalled = leases_.cache().RecalledWrite(recall);
+  LeaseCache::WriteRecall recalled = co_await writes_->TakeBack(loop, era, recall);
   recalls.work = std::move(recalled.work);
   if (!Mutated("lease.return_unflushed")) co_await writes_->Flush(loop, ino);
   recalls.leases.push_back(std::move(recall));

@@ -15,8 +15,9 @@ namespace gabion {
 class LeasedWrites {
  public:
   virtual ~LeasedWrites() = default;
-  /// Returns when those who have asked for a write lease on the inode have used it, or soon.
-  virtual Task<void> AwaitWriters(ClientLoop* loop, Ino ino) = 0;
+  /// Gives up the write lease (LeaseCache::RecalledWrite): when those who have asked for it have used it, or soon, and
+  /// nobody needs it to last any more. Not when leases of another era are in use by then.
+  virtual Task<LeaseCache::WriteRecall> TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) = 0;
   /// Returns when what was written to the inode is with the servers, or is lost.
   virtual Task<void> Flush(ClientLoop* loop, Ino ino) = 0;
 };

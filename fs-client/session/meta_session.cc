@@ -39,6 +39,12 @@ ClusterViewPtr MetaSession::map() const {
   return map_;
 }
 
+std::optional<std::uint64_t> MetaSession::FreeBytesEach() const {
+  const std::uint32_t sessions = sessions_;
+  if (sessions == 0) return std::nullopt;
+  return free_bytes_ / sessions;
+}
+
 void MetaSession::AdoptMap(const proto::ClusterMap& map) {
   auto view = std::make_shared<const ClusterView>(map);
   {
@@ -186,11 +192,14 @@ Task<Result<void>> MetaSession::RenewOnce() {
                                                             std::move(none), loop->Now() + now->ttl / 3);
   if (reply) {
     if (reply->message.has_map()) AdoptMap(reply->message.map());
+    free_bytes_ = reply->message.free_bytes();
+    sessions_ = reply->message.sessions();
     // Behind a new connection there may be a new metaserver process, which has to hear what we have open.
     // Who has to resume may have lost what it has: until it is told what, nothing is good for longer.
     if (client.connection_count() == resumed_connection_ && !reply->message.must_resume()) {
       const bool lapsed = reply->message.lapsed();
-      if (state() == now) co_await leases_.Extend(loop->env(), LeaseEnd(sent_at, now->ttl), lapsed);
+      const bool reads_overdue = reply->message.reads_overdue();
+      if (state() == now) co_await leases_.Extend(loop->env(), LeaseEnd(sent_at, now->ttl), lapsed, reads_overdue);
       co_return Result<void>();
     }
   } else if (reply.error().code() != ErrorCode::kSessionExpired &&

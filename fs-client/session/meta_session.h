@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -104,6 +105,9 @@ class MetaSession {
   /// For a call that begins now.
   Patience NewPatience(ClientLoop* loop) const { return {options_.soft, loop->Now()}; }
 
+  /// An equal part of the space that is free, one for each session, as of the last renewal; none if that did not say.
+  std::optional<std::uint64_t> FreeBytesEach() const;
+
   /// Background work of whoever uses the session; joined before it goes.
   TaskGroup& tasks() { return tasks_; }
 
@@ -137,6 +141,8 @@ class MetaSession {
   Leases& leases_;
   TaskGroup& tasks_;
   std::atomic<bool> stopping_ = false;
+  std::atomic<std::uint64_t> free_bytes_ = 0;  // as RenewSessionReply has them
+  std::atomic<std::uint32_t> sessions_ = 0;
   Ino root_ino_;
 
   mutable std::mutex mutex_;  // of state_ and map_

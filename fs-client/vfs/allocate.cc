@@ -38,6 +38,18 @@ Task<Result<void>> VolumeVfs::Fallocate(Caller caller, Ino, HandleId id, Falloca
   }
 
   ExclusiveUse exclusive = co_await ExclusiveUse::Of(inode);
+  for (;;) {
+    // Zeroes go to the chunkservers at once: nobody else may be writing there.
+    if (Zeroes(mode)) CO_TRY(co_await AcquireExclusive(loop, caller, inode));
+    Result<void> allocated = co_await Allocate(loop, caller, inode, mode, offset, length);
+    if (allocated || allocated.error().code() != ErrorCode::kLeaseLost) co_return allocated;
+    CO_TRY(co_await StillWanted());
+  }
+}
+
+/// In exclusive use of the file. Errors: kLeaseLost (it has to be done again), and others.
+Task<Result<void>> VolumeVfs::Allocate(ClientLoop* loop, Caller caller, OpenInodePtr inode, FallocateMode mode,
+                                       std::uint64_t offset, std::uint64_t length) {
   co_await parts_.write_back.FlushAll(loop, inode);
   CO_TRY(co_await LookAgain(loop, caller, inode));
   std::uint64_t size = 0;
@@ -56,6 +68,7 @@ Task<Result<void>> VolumeVfs::Fallocate(Caller caller, Ino, HandleId id, Falloca
   request.set_end_bytes(grows ? end : 0);
   request.set_keep_size(!grows);
   request.set_mtime_ns(mtime_ns);
+  request.set_under_lease(Zeroes(mode));
   if (mode == FallocateMode::kAllocate) request.set_added_bytes(end - std::max(offset, size));
   auto reply = co_await ChangeContent<proto::CommitWriteReply>(loop, caller, proto::METHOD_COMMIT_WRITE,
                                                                std::move(request), inode->ino(), inode, std::nullopt);
@@ -70,6 +83,9 @@ Task<Result<void>> VolumeVfs::ZeroRange(ClientLoop* loop, OpenInodePtr inode, st
     Result<ChunkPlace> place = co_await parts_.places.ForReading(loop, inode, index, true);
     if (!place) co_return place.error();
     if (!place->hole()) {
+      if (!parts_.leases.cache().MayFlush(inode->ino(), loop->Now())) {
+        co_return Error(ErrorCode::kLeaseLost, "the session may have lapsed");
+      }
       Result<Epoch> epoch = co_await parts_.chunks.Zero(loop, *place, static_cast<std::uint32_t>(begin % kChunkBytes),
                                                         static_cast<std::uint32_t>(stop - begin));
       if (!epoch) co_return epoch.error();

@@ -79,7 +79,7 @@ Task<Result<proto::CreateReply>> VolumeVfs::Make(ClientLoop* loop, Caller caller
     }
     request.set_ino(ids->ino.value());
     if (S_ISREG(request.mode())) request.set_first_chunk_id(ids->first_chunk.value());
-    if (request.handle_id() != 0) parts_.files.Announce(HandleId(request.handle_id()), ids->ino);
+    if (request.handle_id() != 0) (void)parts_.files.Announce(HandleId(request.handle_id()), ids->ino);
     proto::CreateRequest copy = request;
     auto reply = co_await parts_.meta.Mutate<proto::CreateReply>(loop, caller, proto::METHOD_CREATE, std::move(copy));
     bool numbers_void =
@@ -153,14 +153,43 @@ Task<Result<void>> VolumeVfs::Unlink(Caller caller, Ino parent, std::string name
   request.set_name(std::move(name));
   auto reply = co_await parts_.meta.Mutate<proto::UnlinkReply>(loop, caller, proto::METHOD_UNLINK, std::move(request));
   if (!reply) co_return reply.error();
-  if (reply->unused()) DiscardRemoved(loop, Ino(reply->ino()));
+  if (reply->unused()) DiscardRemoved(loop, Ino(reply->ino()), reply->open_handles());
   co_return Result<void>();
 }
 
 /// No other client has the file open: if nobody here has, what was written to it needs not be sent.
-void VolumeVfs::DiscardRemoved(ClientLoop* loop, Ino ino) {
-  OpenInodePtr inode = parts_.files.FindInode(ino);
+void VolumeVfs::DiscardRemoved(ClientLoop* loop, Ino ino,
+                               const google::protobuf::RepeatedField<std::uint64_t>& open_there) {
+  std::vector<HandleId> handles;
+  for (std::uint64_t handle : open_there) handles.emplace_back(handle);
+  OpenInodePtr inode = parts_.files.MarkRemoved(ino, handles);
   if (inode != nullptr) parts_.write_back.Discard(loop, inode);
+}
+
+/// Programs replace a file by one that they have just written, and do not sync it. What others find there after a crash
+/// of this client is to be one or the other.
+Task<void> VolumeVfs::FlushMoved(ClientLoop* loop, Caller caller, Ino parent, std::string name, Ino new_parent,
+                                 std::string new_name, bool exchange) {
+  if (!parts_.write_back.IsDirty()) co_return;
+  const std::optional<Ino> replaced = parts_.leases.cache().FindEntry(ToServer(new_parent), new_name, loop->Now());
+  if (replaced && !*replaced) co_return;
+  co_await FlushNamed(loop, caller, ToServer(parent), std::move(name));
+  if (exchange) co_await FlushNamed(loop, caller, ToServer(new_parent), std::move(new_name));
+}
+
+/// Errors are for whoever syncs.
+Task<void> VolumeVfs::FlushNamed(ClientLoop* loop, Caller caller, Ino parent, std::string name) {
+  std::optional<Ino> ino = parts_.leases.cache().FindEntry(parent, name, loop->Now());
+  if (!ino) {
+    proto::LookupRequest request;
+    request.set_parent(parent.value());
+    request.set_name(std::move(name));
+    auto reply = co_await parts_.meta.Read<proto::LookupReply>(loop, caller, proto::METHOD_LOOKUP, std::move(request));
+    if (!reply) co_return;  // what the rename is refused for as well
+    ino = Ino(reply->attr().ino());
+  }
+  OpenInodePtr inode = parts_.files.FindInode(*ino);
+  if (inode != nullptr) co_await FlushIfDirty(loop, std::move(inode));
 }
 
 Task<Result<void>> VolumeVfs::Rmdir(Caller caller, Ino parent, std::string name) {
@@ -182,6 +211,7 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
   if (flags != 0 && flags != kRenameNoReplace && flags != kRenameExchange) {
     co_return Error(ErrorCode::kInvalidArgument, "these flags of rename are not supported");
   }
+  if (flags != kRenameNoReplace) co_await FlushMoved(loop, caller, parent, name, new_parent, new_name, flags != 0);
   proto::RenameRequest request;
   request.set_parent(ToServer(parent).value());
   request.set_name(std::move(name));
@@ -191,7 +221,7 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
   request.set_exchange(flags == kRenameExchange);
   auto reply = co_await parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request));
   if (!reply) co_return reply.error();
-  if (reply->replaced_unused()) DiscardRemoved(loop, Ino(reply->replaced_ino()));
+  if (reply->replaced_unused()) DiscardRemoved(loop, Ino(reply->replaced_ino()), reply->replaced_handles());
   co_await parts_.leases.Moved(loop->env(), ToServer(parent), ToServer(new_parent));
   co_return Result<void>();
 }

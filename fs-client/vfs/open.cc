@@ -62,7 +62,7 @@ Task<Result<OpenedFile>> VolumeVfs::Open(Caller caller, Ino ino, std::uint32_t f
   request.set_handle_id(handle.value());
   request.set_flags(flags & kFlagsForServer);
   request.set_want_write_lease((flags & O_ACCMODE) != O_RDONLY);
-  parts_.files.Announce(handle, ToServer(ino));
+  if (!parts_.files.Announce(handle, ToServer(ino))) co_return Error(ErrorCode::kStale, "the file was removed");
   Task<Result<proto::OpenReply>> opening = (flags & O_TRUNC) != 0 ? OpenTruncated(loop, caller, std::move(request))
                                                                   : SendOpen(loop, caller, std::move(request));
   Result<proto::OpenReply> reply = co_await std::move(opening);

@@ -6,14 +6,41 @@
 
 namespace gabion {
 
-void OpenFiles::Announce(HandleId handle, Ino ino) {
+bool OpenFiles::Announce(HandleId handle, Ino ino) {
   std::lock_guard lock(handles_mutex_);
+  if (removed_.contains(ino)) return false;
   handles_[handle] = Slot{ino, nullptr};
+  opening_.insert(handle);
+  return true;
+}
+
+OpenInodePtr OpenFiles::MarkRemoved(Ino ino, std::span<const HandleId> open_there) {
+  // What is opened by name is announced under another number: then the metaserver knows it by its handle.
+  std::lock_guard handles_lock(handles_mutex_);
+  for (HandleId handle : open_there) {
+    if (handles_.contains(handle)) return nullptr;
+  }
+  std::lock_guard inodes_lock(inodes_mutex_);
+  auto found = inodes_.find(ino);
+  if (found == inodes_.end()) return nullptr;
+  const bool is_opening =
+      std::any_of(opening_.begin(), opening_.end(), [&](HandleId handle) { return handles_.at(handle).ino == ino; });
+  if (is_opening) return nullptr;
+  std::lock_guard lock(found->second->mutex);
+  if (!found->second->handles.empty()) return nullptr;
+  found->second->removed = true;
+  if (removed_.insert(ino).second) removed_order_.push_back(ino);
+  if (removed_order_.size() > kMaxRemembered) {
+    removed_.erase(removed_order_.front());
+    removed_order_.pop_front();
+  }
+  return found->second;
 }
 
 void OpenFiles::Abandon(HandleId handle) {
   std::lock_guard lock(handles_mutex_);
   handles_.erase(handle);
+  opening_.erase(handle);
 }
 
 OpenFiles::Opened OpenFiles::Finish(HandleId id, const proto::Attr& attr, std::uint32_t flags, bool fresh) {
@@ -31,6 +58,10 @@ OpenFiles::Opened OpenFiles::Finish(HandleId id, const proto::Attr& attr, std::u
       opened.keep_cache = fresh || closed_.Take(ino) == attr.data_version();
       inode->Adopt(attr, attr.data_version());
       inode->foreign_unsynced = !fresh;
+      if (auto untold = untold_.find(ino); untold != untold_.end()) {
+        inode->errors.Add(std::move(untold->second));
+        untold_.erase(untold);
+      }
     } else {
       opened.keep_cache = inode->Observe(attr) == OpenInode::Verdict::kCurrent;
       opened.stale_pages = !opened.keep_cache;
@@ -41,6 +72,7 @@ OpenFiles::Opened OpenFiles::Finish(HandleId id, const proto::Attr& attr, std::u
   }
   std::lock_guard lock(handles_mutex_);
   handles_[id] = Slot{ino, opened.handle};
+  opening_.erase(id);
   return opened;
 }
 
@@ -82,7 +114,18 @@ void OpenFiles::RemoveUnused(OpenInode& inode) {
   auto found = inodes_.find(inode.ino());
   if (found == inodes_.end() || found->second.get() != &inode) return;
   closed_.Put(inode.ino(), inode.kernel_version);
+  KeepUntold(inode);
   inodes_.erase(found);
+}
+
+/// Of what was written nobody hears by close, which does not wait for it: then whoever opens the file next does.
+void OpenFiles::KeepUntold(const OpenInode& inode) {
+  if (inode.removed || inode.errors.told == inode.errors.count) return;
+  if (untold_.insert_or_assign(inode.ino(), inode.errors.last).second) untold_order_.push_back(inode.ino());
+  if (untold_order_.size() > kMaxRemembered) {
+    untold_.erase(untold_order_.front());
+    untold_order_.pop_front();
+  }
 }
 
 void OpenFiles::DoubtVersions() {

@@ -11,17 +11,32 @@ constexpr Duration kLook = std::chrono::milliseconds(1);
 
 }  // namespace
 
-Task<void> RecalledWrites::AwaitWriters(ClientLoop* loop, Ino ino) {
-  OpenInodePtr inode = files_.FindInode(ino);
-  if (inode == nullptr) co_return;
+/// It may be recalled in the very moment in which it is granted: whoever asked for it comes first, or would get
+/// nowhere. Exclusive use of the file goes on to its end, for it may change what is at the chunkservers; while the
+/// lease is here its requests wait for nobody else.
+Task<LeaseCache::WriteRecall> RecalledWrites::TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) {
+  const Ino ino(recall.ino());
   const TimePoint limit = loop->Now() + kWritersLimit;
   for (;;) {
+    if (leases_.era() != era) co_return LeaseCache::WriteRecall();
+    OpenInodePtr inode = files_.FindInode(ino);
+    if (inode == nullptr) co_return leases_.RecalledWrite(recall);
+    std::shared_ptr<AsyncEvent> exclusive_ends;
     {
       std::lock_guard lock(inode->mutex);
-      if (inode->acquiring == 0) co_return;
+      const bool is_awaited = inode->acquiring > 0 && loop->Now() < limit;
+      if (!is_awaited) {
+        if (!inode->exclusive || !leases_.IsWriting(ino)) {
+          co_return leases_.RecalledWrite(recall);
+        }
+        exclusive_ends = inode->changed.Add();
+      }
     }
-    if (loop->Now() >= limit) co_return;
-    co_await loop->env().clock.SleepFor(kLook);
+    if (exclusive_ends != nullptr) {
+      co_await exclusive_ends->Wait();
+    } else {
+      co_await loop->env().clock.SleepFor(kLook);
+    }
   }
 }
 

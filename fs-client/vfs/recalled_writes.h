@@ -9,15 +9,17 @@ namespace gabion {
 /// What of open files, and of those that were closed a moment ago, was written under leases. Any loop.
 class RecalledWrites final : public LeasedWrites {
  public:
-  /// Both outlive it.
-  RecalledWrites(OpenFiles& files, WriteBack& write_back) : files_(files), write_back_(write_back) {}
+  /// All outlive it.
+  RecalledWrites(OpenFiles& files, WriteBack& write_back, LeaseCache& leases)
+      : files_(files), write_back_(write_back), leases_(leases) {}
 
-  Task<void> AwaitWriters(ClientLoop* loop, Ino ino) override;
+  Task<LeaseCache::WriteRecall> TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) override;
   Task<void> Flush(ClientLoop* loop, Ino ino) override;
 
  private:
   OpenFiles& files_;
   WriteBack& write_back_;
+  LeaseCache& leases_;
 };
 
 /// While it lives, a write has asked for a write lease and is about to use it: recalls wait, for a moment.

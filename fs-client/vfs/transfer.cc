@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <optional>
 #include <utility>
@@ -44,50 +43,53 @@ Task<Result<void>> VolumeVfs::Write(Caller caller, Ino, HandleId id, std::uint64
   }
 
   // Without a caller it is the kernel that writes a mapping's pages, which have their place whatever the handle says.
-  bool append = (handle->flags & O_APPEND) != 0 && caller.pid != 0;
-  bool kill_first = false;
-  {
-    std::lock_guard lock(inode->mutex);
-    kill_first = kill_suid_sgid && (inode->known.mode & (S_ISUID | S_ISGID)) != 0;
-    inode->kill_privileges |= kill_suid_sgid;
-  }
+  WriteBack::Manner manner;
+  manner.append = (handle->flags & O_APPEND) != 0 && caller.pid != 0;
+  manner.kill_privileges = kill_suid_sgid;
   Slice kept;
   auto keep = [&kept, &data] {
     if (!kept.empty()) return;
     kept = Slice::CopyOf(data);
     data = kept.span();
   };
-  if (kill_first) {
-    keep();
-    CO_TRY(co_await KillPrivileges(loop, inode));
-  }
   std::optional<AcquiringWrite> acquiring;
   for (;;) {
-    const WriteBack::Verdict verdict = parts_.write_back.TryWrite(loop, inode, offset, data, append);
+    const WriteBack::Verdict verdict = parts_.write_back.TryWrite(loop, inode, offset, data, manner);
     if (verdict == WriteBack::Verdict::kTaken) break;
     keep();
     if (verdict == WriteBack::Verdict::kNeedLease) {
       if (acquiring) co_await loop->env().clock.SleepFor(kAcquireAgain);
       if (!acquiring) acquiring.emplace(inode);
       CO_TRY(co_await AcquireWrite(loop, caller, inode));
+    } else if (verdict == WriteBack::Verdict::kNeedKill) {
+      CO_TRY(co_await KillPrivileges(loop, inode));
+      manner.kill_privileges = false;  // what the file is given from now on it is given after this write
     } else {
       acquiring.reset();
       co_await parts_.write_back.AwaitRoom(loop, inode);
     }
-    asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-    if (Interrupted(cancellation) || parts_.session.stopping()) {
-      co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
-    }
+    CO_TRY(co_await StillWanted());
   }
   acquiring.reset();
   if ((handle->flags & (O_DSYNC | O_SYNC | O_DIRECT)) != 0) co_return co_await FinishWrite(loop, std::move(handle));
   co_return Result<void>();
 }
 
+/// Errors: kCancelled, if the mount is being stopped, or the caller killed.
+Task<Result<void>> VolumeVfs::StillWanted() {
+  asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  if (!Interrupted(cancellation) && !parts_.session.stopping()) co_return Result<void>();
+  co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
+}
+
 /// An answer without the lease, or with one that has been recalled meanwhile, is no error: whoever needs it asks again.
+/// Errors: of the call; kCancelled.
 Task<Result<void>> VolumeVfs::AcquireWrite(ClientLoop* loop, Caller caller, OpenInodePtr inode) {
   constexpr Duration kLook = std::chrono::milliseconds(1);
-  while (parts_.leases.cache().IsReturning(inode->ino())) co_await loop->env().clock.SleepFor(kLook);
+  while (parts_.leases.cache().IsReturning(inode->ino())) {
+    CO_TRY(co_await StillWanted());
+    co_await loop->env().clock.SleepFor(kLook);
+  }
   proto::AcquireWriteRequest request;
   request.set_ino(inode->ino().value());
   caller.uid = kOwnWork.uid;  // the handle is open for writing
@@ -103,8 +105,24 @@ Task<Result<void>> VolumeVfs::AcquireWrite(ClientLoop* loop, Caller caller, Open
   co_return Result<void>();
 }
 
-/// Programs see at once that the bits are gone; the commit of the write, which takes capabilities away too, may be
-/// later.
+Task<Result<void>> VolumeVfs::AcquireExclusive(ClientLoop* loop, Caller caller, OpenInodePtr inode) {
+  const AcquiringWrite acquiring(inode);
+  for (;;) {
+    {
+      // As recalls do: what is here now stays (RecalledWrites::TakeBack).
+      std::lock_guard lock(inode->mutex);
+      if (parts_.leases.cache().MayWrite(inode->ino(), loop->Now())) co_return Result<void>();
+    }
+    CO_TRY(co_await AcquireWrite(loop, caller, inode));
+    CO_TRY(co_await StillWanted());
+    if (!parts_.leases.cache().MayWrite(inode->ino(), loop->Now())) {
+      co_await loop->env().clock.SleepFor(kAcquireAgain);
+    }
+  }
+}
+
+/// Set-id bits and capabilities: before the write is taken in, for its commit comes later, perhaps from another
+/// process.
 Task<Result<void>> VolumeVfs::KillPrivileges(ClientLoop* loop, OpenInodePtr inode) {
   proto::SetAttrRequest request;
   request.set_ino(inode->ino().value());
@@ -112,8 +130,10 @@ Task<Result<void>> VolumeVfs::KillPrivileges(ClientLoop* loop, OpenInodePtr inod
   auto reply =
       co_await parts_.meta.Mutate<proto::SetAttrReply>(loop, kOwnWork, proto::METHOD_SET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
+  CO_TRY(co_await Observe(inode, reply->attr()));
   std::lock_guard lock(inode->mutex);
-  (void)inode->Observe(reply->attr());
+  // Else it was changed again since, or the metaserver's clock stands behind: the next write asks again.
+  if (inode->known.ctime_ns == reply->attr().ctime_ns()) inode->unprivileged_ctime_ns = inode->known.ctime_ns;
   co_return Result<void>();
 }
 
@@ -142,7 +162,8 @@ Task<Result<void>> VolumeVfs::Flush(Caller, Ino ino, HandleId id, std::uint64_t 
     flushed = handle.error();
   } else if (((*handle)->flags & O_ACCMODE) != O_RDONLY) {
     const bool leased = parts_.leases.cache().MayWrite(file, loop->Now());
-    if (!leased || has_locks) co_await parts_.write_back.FlushAll(loop, (*handle)->inode);
+    if (!leased || has_locks || parts_.write_back.SpaceIsShort(loop))
+      co_await parts_.write_back.FlushAll(loop, (*handle)->inode);
     flushed = WriteBack::TakeErrorForSync(**handle);
   }
   if (has_locks) {  // whoever gets them next sees what was written under them

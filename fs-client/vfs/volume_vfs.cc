@@ -23,9 +23,9 @@ FileAttr WithOwnWrites(FileAttr file, const proto::Attr& attr, const OpenInode& 
     file.ctime_ns = std::max(file.ctime_ns, inode.known.ctime_ns);
   }
   file.size = std::max(file.size, inode.dirty.end_bytes());
-  if (!inode.dirty.empty()) {
+  if (inode.dirty.HasMore() || (!inode.dirty.empty() && !inode.committed)) {
     file.mtime_ns = inode.write_time_ns;
-    file.ctime_ns = std::max(file.ctime_ns, inode.write_time_ns);
+    file.ctime_ns = std::max(file.ctime_ns + 1, inode.write_time_ns);  // as the commit will have it
     file.used_bytes = std::max(file.used_bytes, std::min<std::uint64_t>(file.used_bytes + inode.dirty.total_bytes(),
                                                                         RoundUp(file.size, kBlockBytes)));
   }
@@ -87,6 +87,13 @@ FileAttr VolumeVfs::Show(const proto::Attr& attr) {
   file = WithOwnWrites(file, attr, *inode);
   inode->NoteTold(file.size, file.mtime_ns);
   return file;
+}
+
+void VolumeVfs::Note(const proto::Attr& attr) {
+  OpenInodePtr inode = S_ISREG(attr.mode()) ? parts_.files.FindInode(Ino(attr.ino())) : nullptr;
+  if (inode == nullptr) return;
+  std::lock_guard lock(inode->mutex);
+  (void)inode->Observe(attr);
 }
 
 Task<Result<FileAttr>> VolumeVfs::Present(proto::Attr attr) {

@@ -114,6 +114,8 @@ class VolumeVfs final : public Vfs {
   Task<Result<FileAttr>> Present(proto::Attr attr);
   /// The same for the answer to a change, with which the kernel does not look at its pages: it will ask again.
   FileAttr Show(const proto::Attr& attr);
+  /// Takes note of attributes that the kernel is not shown.
+  void Note(const proto::Attr& attr);
   /// As Present, if that needs no waiting.
   std::optional<FileAttr> TryPresent(const proto::Attr& attr);
   Task<Result<Entry>> PresentEntry(proto::Attr attr);
@@ -147,7 +149,12 @@ class VolumeVfs final : public Vfs {
   /// What a lookup answers if both the entry and the attributes of what it leads to are known under leases.
   std::optional<Result<Entry>> FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name);
 
-  void DiscardRemoved(ClientLoop* loop, Ino ino);
+  /// `open_there`: the handles under which the metaserver knows it to be open here.
+  void DiscardRemoved(ClientLoop* loop, Ino ino, const google::protobuf::RepeatedField<std::uint64_t>& open_there);
+
+  Task<void> FlushMoved(ClientLoop* loop, Caller caller, Ino parent, std::string name, Ino new_parent,
+                        std::string new_name, bool exchange);
+  Task<void> FlushNamed(ClientLoop* loop, Caller caller, Ino parent, std::string name);
 
   /// Sends a Create with numbers of the present session. Errors of Create.
   Task<Result<proto::CreateReply>> Make(ClientLoop* loop, Caller caller, proto::CreateRequest request);
@@ -172,8 +179,11 @@ class VolumeVfs final : public Vfs {
 
   // transfer.cc
 
+  Task<Result<void>> StillWanted();
   Task<Result<void>> KillPrivileges(ClientLoop* loop, OpenInodePtr inode);
   Task<Result<void>> AcquireWrite(ClientLoop* loop, Caller caller, OpenInodePtr inode);
+  /// Returns when there is a write lease; it lasts as long as the exclusive use of the file that the caller has.
+  Task<Result<void>> AcquireExclusive(ClientLoop* loop, Caller caller, OpenInodePtr inode);
   Task<Result<void>> FinishWrite(ClientLoop* loop, OpenHandlePtr handle);
 
   // locks.cc
@@ -182,6 +192,8 @@ class VolumeVfs final : public Vfs {
 
   // allocate.cc
 
+  Task<Result<void>> Allocate(ClientLoop* loop, Caller caller, OpenInodePtr inode, FallocateMode mode,
+                              std::uint64_t offset, std::uint64_t length);
   Task<Result<void>> ZeroRange(ClientLoop* loop, OpenInodePtr inode, std::uint64_t begin, std::uint64_t end);
 
   // xattr.cc

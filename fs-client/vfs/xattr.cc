@@ -33,6 +33,7 @@ Task<Result<void>> VolumeVfs::SetXattr(Caller caller, Ino ino, std::string name,
   auto reply =
       co_await parts_.meta.Mutate<proto::SetXattrReply>(loop, caller, proto::METHOD_SET_XATTR, std::move(request));
   if (!reply) co_return reply.error();
+  Note(reply->attr());
   co_return Result<void>();
 }
 
@@ -76,6 +77,7 @@ Task<Result<void>> VolumeVfs::RemoveXattr(Caller caller, Ino ino, std::string na
   auto reply = co_await parts_.meta.Mutate<proto::RemoveXattrReply>(loop, caller, proto::METHOD_REMOVE_XATTR,
                                                                     std::move(request));
   if (!reply) co_return reply.error();
+  Note(reply->attr());
   co_return Result<void>();
 }
 

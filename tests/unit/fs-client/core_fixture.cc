@@ -5,16 +5,17 @@
 namespace gabion {
 namespace {
 
-MetaSession::Options HomeVolume() {
+MetaSession::Options HomeVolume(Duration soft) {
   MetaSession::Options options;
   options.volume = "home";
+  options.soft = soft;
   return options;
 }
 
 }  // namespace
 
-CoreFixture::CoreFixture()
-    : session_({&loop_}, HomeVolume(), files_, locks_, leases_, tasks_), calls_(session_, leases_, nullptr) {
+CoreFixture::CoreFixture(Duration soft)
+    : session_({&loop_}, HomeVolume(soft), files_, locks_, leases_, tasks_), calls_(session_, leases_, nullptr) {
   EXPECT_TRUE(OpenLog("", LogLevel::kError).has_value());
   meta_.SetCluster(2);
   meta_.Start();
@@ -22,7 +23,7 @@ CoreFixture::CoreFixture()
   chunk2_.Start();
   Result<void> opened = Run(session_.Open(loop_.Now() + std::chrono::seconds(10)));
   EXPECT_TRUE(opened.has_value());
-  leases_.cache().Extend(loop_.Now() + std::chrono::hours(1), loop_.Now(), false);
+  leases_.cache().Extend(loop_.Now() + std::chrono::hours(1), loop_.Now(), false, false);
   meta_.ForgetOrder();
 }
 
@@ -59,7 +60,7 @@ void CoreFixture::GrantWrite(Ino ino) {
 }
 
 void CoreFixture::Write(const OpenHandlePtr& handle, std::uint64_t offset, const std::string& bytes, bool append) {
-  ASSERT_EQ(write_back_.TryWrite(&loop_, handle->inode, offset, std::as_bytes(std::span(bytes)), append),
+  ASSERT_EQ(write_back_.TryWrite(&loop_, handle->inode, offset, std::as_bytes(std::span(bytes)), {append}),
             WriteBack::Verdict::kTaken);
 }
 

@@ -22,7 +22,8 @@ class CoreFixture : public testing::Test {
  protected:
   static constexpr std::uint64_t kMemoryBytes = 8 * kMiB;
 
-  CoreFixture();
+  /// `soft`: as the mount option.
+  explicit CoreFixture(Duration soft = Duration(0));
   ~CoreFixture() override;
 
   template <typename T>

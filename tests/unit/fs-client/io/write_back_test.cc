@@ -93,12 +93,12 @@ TEST_F(WriteBackTest, MemoryIsBounded) {
   auto bytes = std::as_bytes(std::span(part));
   std::uint64_t offset = 0;
   constexpr auto kTaken = WriteBack::Verdict::kTaken;
-  while (write_back_.TryWrite(&loop_, handle->inode, offset, bytes, false) == kTaken) offset += kMiB;
+  while (write_back_.TryWrite(&loop_, handle->inode, offset, bytes, {}) == kTaken) offset += kMiB;
   EXPECT_EQ(memory_.used(), kMemoryBytes);
   auto write_all = [](WriteBack& back, ClientLoop* loop, OpenInodePtr inode, std::span<const std::byte> data,
                       std::uint64_t from) -> Task<void> {
     for (std::uint64_t at = from; at < 30 * kMiB; at += kMiB) {
-      while (back.TryWrite(loop, inode, at, data, false) != kTaken) co_await back.AwaitRoom(loop, inode);
+      while (back.TryWrite(loop, inode, at, data, {}) != kTaken) co_await back.AwaitRoom(loop, inode);
     }
   };
   Run(write_all(write_back_, &loop_, handle->inode, bytes, offset));
@@ -207,6 +207,67 @@ TEST_F(WriteBackTest, OldDataIsSentByItself) {
   EXPECT_EQ(Stored(0), "hello");
   EXPECT_EQ(meta_.attr.size(), 5u);
   write_back_.StopAgeing();
+}
+
+TEST_F(WriteBackTest, AFailureThatNobodyWasToldOfIsForWhoeverOpensTheFileNext) {
+  OpenHandlePtr closed = OpenFile(O_RDWR);
+  Write(closed, 0, "hello");
+  files_.Close(closed);
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kNoSpace, 100);
+  Flush(closed);
+  EXPECT_EQ(files_.FindInode(Ino(50)), nullptr);
+  OpenHandlePtr next = OpenFile(O_RDWR);
+  EXPECT_TRUE(WriteBack::TakeErrorForWrite(*next).has_value());
+  EXPECT_EQ(WriteBack::TakeErrorForSync(*next).error().code(), ErrorCode::kNoSpace);
+  files_.Close(next);
+  EXPECT_TRUE(WriteBack::TakeErrorForSync(*OpenFile(O_RDWR)).has_value());
+}
+
+TEST_F(WriteBackTest, WhatIsRemovedWhileNobodyHasItOpenIsNotSent) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  const HandleId there[] = {handle->id};
+  EXPECT_EQ(files_.MarkRemoved(Ino(50), {}), nullptr) << "it is open";
+  files_.Close(handle);
+  OpenInodePtr removed = files_.MarkRemoved(Ino(50), there);
+  ASSERT_NE(removed, nullptr);
+  EXPECT_FALSE(files_.Announce(files_.NextHandle(), Ino(50))) << "what was written to it goes";
+  write_back_.Discard(&loop_, removed);
+  EXPECT_EQ(files_.FindInode(Ino(50)), nullptr);
+  EXPECT_EQ(memory_.used(), 0u);
+  EXPECT_FALSE(write_back_.IsDirty());
+}
+
+TEST_F(WriteBackTest, WhatIsBeingOpenedIsNotDiscarded) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  files_.Close(handle);
+  const HandleId opening = files_.NextHandle();
+  EXPECT_TRUE(files_.Announce(opening, Ino(50)));
+  EXPECT_EQ(files_.MarkRemoved(Ino(50), {}), nullptr) << "it is opened by number";
+  files_.Abandon(opening);
+  const HandleId creating = files_.NextHandle();
+  EXPECT_TRUE(files_.Announce(creating, Ino(51)));
+  EXPECT_EQ(files_.MarkRemoved(Ino(50), std::span(&creating, 1)), nullptr) << "it is opened by name";
+  files_.Abandon(creating);
+  EXPECT_NE(files_.MarkRemoved(Ino(50), std::span(&creating, 1)), nullptr);
+}
+
+class SoftWriteBackTest : public CoreFixture {
+ protected:
+  SoftWriteBackTest() : CoreFixture(std::chrono::seconds(10)) {}
+};
+
+TEST_F(SoftWriteBackTest, WaitingForTheSessionIsGivenUp) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  world_.RunFor(std::chrono::hours(1));  // the session may have lapsed
+  const TimePoint begin = loop_.Now();
+  Flush(handle);
+  EXPECT_GE(loop_.Now() - begin, std::chrono::seconds(10));
+  EXPECT_LE(loop_.Now() - begin, std::chrono::seconds(11));
+  EXPECT_EQ(WriteBack::TakeErrorForSync(*handle).error().code(), ErrorCode::kIo);
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 0u);
 }
 
 TEST_F(WriteBackTest, FlushEverythingEndsAtItsDeadline) {

@@ -56,7 +56,7 @@ class LeaseCacheTest : public testing::Test {
     proto::Recall recall;
     recall.set_ino(ino.value());
     recall.set_number(number);
-    return cache_.Recalled(std::span(&recall, 1));
+    return cache_.RecalledWrite(recall).work;
   }
   std::optional<LeaseCache::Return> RecallWrite(std::uint64_t number) {
     proto::Recall recall;
@@ -134,13 +134,13 @@ TEST_F(LeaseCacheTest, NothingIsUsedWhenTheSessionMayHaveLapsed) {
   EXPECT_EQ(KnownSize(kUntil), std::nullopt);
   EXPECT_EQ(KnownEntry(kUntil), std::nullopt);
   EXPECT_EQ(cache_.AttributesFor(kFile, 101, kUntil), Duration(0));
-  (void)cache_.Extend(kUntil + seconds(9), kUntil, false);  // too late for what was held
+  (void)cache_.Extend(kUntil + seconds(9), kUntil, false, false);  // too late for what was held
   EXPECT_EQ(KnownSize(kUntil), std::nullopt);
 }
 
 TEST_F(LeaseCacheTest, RenewalInTimeKeepsTheLeases) {
   Learn(101, 5);
-  EXPECT_TRUE(cache_.Extend(kUntil + seconds(3), kUntil - seconds(1), false).attributes.empty());
+  EXPECT_TRUE(cache_.Extend(kUntil + seconds(3), kUntil - seconds(1), false, false).attributes.empty());
   EXPECT_EQ(KnownSize(kUntil), 5u);
 }
 
@@ -148,7 +148,7 @@ TEST_F(LeaseCacheTest, TheMetaserverKnowsBetterThanAClockThatStoodStill) {
   Learn(101, 5);
   (void)cache_.AttributesFor(kFile, 101, kNow);
   const proto::LeaseNote before = Note(102);
-  EXPECT_THAT(cache_.Extend(kUntil + seconds(3), kNow, true).attributes, ElementsAre(kFile));
+  EXPECT_THAT(cache_.Extend(kUntil + seconds(3), kNow, true, false).attributes, ElementsAre(kFile));
   EXPECT_EQ(KnownSize(), std::nullopt);
   cache_.Learn(before, Attributes(6), kNow);  // granted before the session lapsed
   EXPECT_EQ(KnownSize(), std::nullopt);
@@ -539,10 +539,66 @@ TEST_F(LeaseCacheTest, ARecallVoidsAWriteLeaseThatArrivesAfterIt) {
   EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
 }
 
+TEST_F(LeaseCacheTest, ADowngradeVoidsAWriteLeaseThatArrivesAfterIt) {
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  Learn(103, 5);  // has overtaken the next
+  proto::CommitWriteRequest commit;
+  commit.set_ino(kFile.value());
+  const auto downgraded = cache_.Downgrade(commit);
+  ASSERT_TRUE(downgraded.has_value());
+  EXPECT_EQ(commit.downgrade(), 103u);
+  cache_.Learn(Note(102), WriteLeased(5), kNow);
+  EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
+  cache_.Returned(kFile, *downgraded);
+  cache_.Learn(Note(103), WriteLeased(5), kNow);
+  EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
+  cache_.Learn(Note(104), WriteLeased(5), kNow);
+  EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
+}
+
+TEST_F(LeaseCacheTest, AWriteLeaseIsNotGivenUpAsAnother) {
+  proto::Recall recall;
+  recall.set_ino(kFile.value());
+  recall.set_number(102);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  EXPECT_FALSE(cache_.RecalledRead(recall).has_value());
+  EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
+  const auto flushing = RecallWrite(102);
+  ASSERT_TRUE(flushing.has_value());
+  EXPECT_FALSE(cache_.RecalledRead(recall).has_value()) << "it is being returned";
+  cache_.Returned(kFile, *flushing);
+  EXPECT_TRUE(cache_.RecalledRead(recall).has_value());
+  EXPECT_FALSE(cache_.IsReturning(kFile));
+}
+
+TEST_F(LeaseCacheTest, WriteLeasesMayOutlastTheOthers) {
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  LearnEntry(102, kFile);
+  cache_.Extend(kUntil + seconds(3), kNow, false, true);
+  EXPECT_EQ(KnownEntry(kUntil - seconds(1)), kFile);
+  EXPECT_EQ(KnownEntry(kUntil), std::nullopt);
+  EXPECT_TRUE(cache_.MayWrite(kFile, kUntil));
+  EXPECT_TRUE(cache_.MayFlush(kFile, kUntil));
+  EXPECT_FALSE(cache_.MayWrite(kFile, kUntil + seconds(3)));
+  cache_.Extend(kUntil + seconds(6), kUntil + seconds(1), false, false);
+  EXPECT_TRUE(cache_.MayWrite(kFile, kUntil + seconds(1)));
+  EXPECT_EQ(KnownEntry(kUntil + seconds(1)), std::nullopt) << "they had lapsed";
+}
+
+TEST_F(LeaseCacheTest, ADowngradedLeaseLapsesWithTheOthers) {
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
+  proto::CommitWriteRequest commit;
+  commit.set_ino(kFile.value());
+  ASSERT_TRUE(cache_.Downgrade(commit).has_value());
+  cache_.Extend(kUntil + seconds(9), kUntil + seconds(1), true, false);
+  EXPECT_EQ(KnownSize(kUntil + seconds(1)), std::nullopt);
+  EXPECT_TRUE(cache_.MayFlush(kFile, kUntil + seconds(1)));
+}
+
 TEST_F(LeaseCacheTest, AWriteLeaseOutlivesALapseAndOthersDoNot) {
   cache_.Learn(Note(101), WriteLeased(5), kNow);
   cache_.LearnEntry(Note(102), kDirectory, "x", kFile, S_IFREG, kNow);
-  cache_.Extend(kUntil + seconds(9), kUntil + seconds(1), true);
+  cache_.Extend(kUntil + seconds(9), kUntil + seconds(1), true, false);
   EXPECT_TRUE(cache_.MayWrite(kFile, kUntil + seconds(1)));
   EXPECT_EQ(KnownEntry(kUntil + seconds(1)), std::nullopt);
 }
