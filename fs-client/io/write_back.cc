@@ -184,7 +184,7 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
   }
   const ChunkCalls::SendLimit may_send_until = [this, loop, ino = inode->ino()] {
     const LeaseCache& leases = parts_.leases.cache();
-    return leases.MayFlush(ino, loop->Now()) ? leases.valid_until() : TimePoint{INT64_MIN};
+    return leases.MayFlush(ino, loop->Now()) ? leases.writes_until() : TimePoint{INT64_MIN};
   };
   const Patience patience = parts_.session.NewPatience(loop);
   for (;;) {

@@ -446,6 +446,11 @@ TimePoint LeaseCache::valid_until() const {
   return valid_until_;
 }
 
+TimePoint LeaseCache::writes_until() const {
+  std::lock_guard lock(mutex_);
+  return writes_until_;
+}
+
 std::size_t LeaseCache::size() const {
   std::lock_guard lock(mutex_);
   return leases_;

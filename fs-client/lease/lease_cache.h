@@ -132,7 +132,10 @@ class LeaseCache {
 
   /// The era of the leases, 0 if there are none.
   std::uint64_t era() const;
+  /// Of read leases.
   TimePoint valid_until() const;
+  /// Of write leases, and of what else the session holds. Not before that of read leases.
+  TimePoint writes_until() const;
   std::size_t size() const;
 
  private:

@@ -75,7 +75,7 @@ Task<Result<void>> FileLocks::Take(ClientLoop* loop, Caller caller, Wanted& want
         co_return co_await GiveUp(loop, wanted, std::move(interrupted));
       }
     }
-    if (loop->Now() >= leases_.valid_until()) {
+    if (loop->Now() >= leases_.writes_until()) {
       // We may have stood still for so long that others have it by now. Once the session is renewed we know.
       co_await loop->env().clock.SleepFor(kSessionCheckInterval);
       continue;

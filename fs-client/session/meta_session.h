@@ -95,7 +95,7 @@ class MetaSession {
 
   SessionStatePtr state() const;
   /// Till then others get nothing that the session holds.
-  TimePoint valid_until() const { return leases_.cache().valid_until(); }
+  TimePoint valid_until() const { return leases_.cache().writes_until(); }
   /// The inode that is the root of the mount. After Open.
   Ino root_ino() const { return root_ino_; }
 

@@ -141,7 +141,7 @@ std::vector<Ino> OpenFiles::WrittenInodes() {
   std::lock_guard lock(inodes_mutex_);
   for (const auto& [ino, inode] : inodes_) {
     std::lock_guard inode_lock(inode->mutex);
-    if (!inode->dirty.empty()) written.push_back(ino);
+    if (!inode->dirty.empty() && !inode->lost) written.push_back(ino);
   }
   std::sort(written.begin(), written.end());
   return written;
