@@ -122,7 +122,7 @@ void BeginLeases(VolumeState& state, SessionId id, proto::OpenSessionReply& repl
   leases.Drop(id);
   leases.ForgetGrants(id);  // what it waits for it asks for again
   reply.mutable_note()->set_era(leases.era());
-  reply.mutable_note()->set_number(leases.last_number());
+  reply.mutable_note()->set_number(leases.TakeNumber());  // of its own: the client says by it what it has heard
   const std::uint64_t number = leases.TakeNumber();
   for (std::uint64_t ino : reply.kept_writes()) leases.Grant(id, Ino(ino), LeaseTable::Mode::kWrite, number, now);
 }

@@ -53,6 +53,7 @@ constexpr Hunt kHunts[] = {
     {"lease.keep_over_resume", "posix", "network", 1},
     {"lease.keep_touched", "posix", "calm", 1},
     {"lease.name_no_writes", "registers", "kill", 1},
+    {"lease.no_fence", "contended", "cut", 520},
     {"lease.no_grace", "posix", "kill", 10},
     {"lease.return_first", "posix", "calm", 8},
     {"lease.return_told_entries", "posix", "calm", 5},

@@ -319,6 +319,34 @@ Task<ErrorCode> StopClientDuringCall(RpcClient& client, Env& env, TestServer& se
   co_return code;
 }
 
+Task<ErrorCode> CallAndHangUp(RpcClient& client, Env& env, TestServer& server, proto::Role role) {
+  TaskGroup tasks;
+  auto hang_up = [](Env& on, TestServer& from, proto::Role whom) -> Task<void> {
+    while (from.waiting == 0) co_await on.clock.SleepFor(std::chrono::milliseconds(1));
+    co_await from->HangUp(whom);
+    co_await on.clock.SleepFor(std::chrono::milliseconds(20));
+    from.release.Set();
+  };
+  tasks.Spawn(env.executor, hang_up(env, server, role));
+  Result<RpcReply> reply = co_await Call(client, env, kNever, "");
+  co_await tasks.Join();
+  co_return CodeOf(reply);
+}
+
+TEST_F(RpcTest, HangUpClosesTheConnectionsOfThoseCallers) {
+  for (const proto::Role role : {proto::ROLE_CHUNKSERVER, proto::ROLE_CLIENT}) {
+    Serve(2);
+    const bool is_meant = role == proto::ROLE_CLIENT;
+    EXPECT_EQ(Run(CallAndHangUp(*client_, env(), *server_, role)),
+              is_meant ? ErrorCode::kConnectionLost : ErrorCode::kOk);
+    EXPECT_EQ(CodeOf(Run(Call(*client_, env(), kEcho, ""))), ErrorCode::kOk);
+    EXPECT_EQ(client_->connection_count(), is_meant ? 2u : 1u);
+    TearDown();
+    client_.reset();
+    server_.reset();
+  }
+}
+
 TEST_F(RpcTest, StopCancelsCalls) {
   Serve();
   EXPECT_EQ(Run(StopClientDuringCall(*client_, env(), *server_)), ErrorCode::kCancelled);

@@ -26,6 +26,8 @@ class SessionOpsTest : public testing::Test {
     request.set_chunk_ids(chunks);
     return bench_.Do(bench_.sessions().DelegateIds(request, bench_.env()));
   }
+  /// They have been silent as well.
+  void LoseServers() { ASSERT_TRUE(bench_.Do(bench_.cluster().ExpireLeases(bench_.env())).has_value()); }
   ErrorCode Renew(std::uint64_t session) {
     proto::RenewSessionRequest request;
     request.set_session_id(session);
@@ -148,6 +150,7 @@ TEST_F(SessionOpsTest, SilenceExpiresASessionAndItsFilesGo) {
   bench_.world().RunFor(bench_.options().session_expiry - bench_.options().session_ttl);
   EXPECT_EQ(Renew(alive.id().value()), ErrorCode::kOk);
   bench_.world().RunFor(bench_.options().session_ttl * 2);
+  LoseServers();
   bench_.RunDuties();
   EXPECT_EQ(CodeOf(silent.GetAttr(file)), ErrorCode::kSessionExpired);
   EXPECT_EQ(Renew(silent.id().value()), ErrorCode::kSessionExpired);
@@ -171,8 +174,44 @@ TEST_F(SessionOpsTest, ASessionThatNeverResumesDoesNotHoldTheGraceForEver) {
   bench_.RunDuties();
   EXPECT_TRUE(alive.GetAttr(file).has_value());
   bench_.world().RunFor(std::chrono::seconds(2));
+  LoseServers();
   bench_.RunDuties();
   EXPECT_EQ(CodeOf(alive.GetAttr(file)), ErrorCode::kStale);
+}
+
+TEST_F(SessionOpsTest, AnEvictionIsCountedAndTold) {
+  MetaClient client(bench_);
+  bench_.world().RunFor(bench_.options().session_ttl);
+  LoseServers();
+  const Result<bool> evicted = bench_.Do(bench_.volume()->Evict(client.id(), bench_.env()));
+  ASSERT_TRUE(evicted.has_value());
+  EXPECT_TRUE(*evicted);
+  bench_.LosePower();
+  const Result<proto::OpenSessionReply> resumed = client.Resume({});
+  ASSERT_TRUE(resumed.has_value());
+  EXPECT_EQ(resumed->evictions(), 1u);
+}
+
+TEST_F(SessionOpsTest, WhoComesBackBeforeTheServersHaveConfirmedIsNotEvicted) {
+  MetaClient client(bench_);
+  bench_.world().RunFor(bench_.options().session_ttl);
+  std::optional<bool> evicted;
+  TaskGroup tasks;
+  auto evict = [](MetaBench& bench, SessionId id, std::optional<bool>& outcome) -> Task<void> {
+    const std::shared_ptr<Volume> volume = bench.volume();
+    Result<bool> result = co_await volume->Evict(id, bench.env());
+    outcome = result.has_value() && *result;
+  };
+  tasks.Spawn(bench_.env().executor, evict(bench_, client.id(), evicted));
+  bench_.world().RunFor(std::chrono::milliseconds(100));
+  EXPECT_FALSE(evicted.has_value());
+  const Result<proto::OpenSessionReply> resumed = client.Resume({});
+  ASSERT_TRUE(resumed.has_value());
+  EXPECT_EQ(resumed->evictions(), 1u) << "what it sent before is refused all the same";
+  bench_.world().RunFor(bench_.options().server_lease);
+  LoseServers();
+  bench_.world().RunFor(std::chrono::milliseconds(100));
+  EXPECT_EQ(evicted, false);
 }
 
 TEST_F(SessionOpsTest, ClosingIsRepeatableAndClosesFiles) {
