@@ -106,6 +106,14 @@ void OpenInode::DoubtVersion() {
   ++foreign_changes;
 }
 
+void OpenInode::NoteLeaseGone() {
+  if (downgrade) {
+    lost_unless_committed = true;
+  } else {
+    LoseDirty();
+  }
+}
+
 void OpenInode::LoseDirty() {
   if (dirty.empty() || std::exchange(lost, true)) return;
   LogError(

@@ -106,7 +106,10 @@ class OpenInode {
   /// The version that is known may be lost, and what the metaserver shows next be older; so may be the places of what
   /// has landed.
   void DoubtVersion();
-  /// The write lease that `dirty` was written under is lost.
+  /// The session does not have the write lease that `dirty` was written under. If the commit under way was to give it
+  /// back, that may be why: its answer tells.
+  void NoteLeaseGone();
+  /// It is lost.
   void LoseDirty();
   /// `dirty` has become less: if it is empty, there is nothing left to be lost.
   void NoteLessDirty() {
@@ -137,6 +140,7 @@ class OpenInode {
   bool exclusive = false;  // writes wait: the file is being cut or punched
   /// The write lease that `dirty` was written under is lost: what is gathered fails, and writes wait until it has.
   bool lost = false;
+  bool lost_unless_committed = false;           // NoteLeaseGone
   bool removed = false;                         // nobody will see `dirty` any more
   std::optional<LeaseCache::Return> downgrade;  // of the write lease, by the commit under way
   unsigned acquiring = 0;                       // writes that have asked for a write lease, and are not taken in yet

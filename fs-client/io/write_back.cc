@@ -285,7 +285,7 @@ Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
   {
     std::lock_guard lock(inode->mutex);
     parts_.memory.Give(inode->dirty.EndCommit());
-    inode->committed = false;
+    inode->committed = inode->lost_unless_committed = false;
     // Of a file that was removed elsewhere nobody will see anything.
     if (inode->downgrade) parts_.leases.cache().Returned(inode->ino(), *std::exchange(inode->downgrade, std::nullopt));
     inode->removed |= inode->handles.empty() && !committed && committed.error().code() == ErrorCode::kStale;
@@ -334,9 +334,10 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
     {
       std::lock_guard lock(inode->mutex);
       const bool alone = inode->EndOwnChange(base, reply ? &reply->attr() : nullptr);
-      if (!reply && reply.error().code() == ErrorCode::kLeaseLost) inode->LoseDirty();
+      const bool lease_lost = !reply && (reply.error().code() == ErrorCode::kLeaseLost || inode->lost_unless_committed);
+      if (lease_lost) inode->LoseDirty();
       if (inode->lost) co_return LostError();
-      is_done = reply && (alone || downgrades || tries >= kMaxCommitTries);
+      is_done = reply && (alone || downgrades || inode->lost_unless_committed || tries >= kMaxCommitTries);
       inode->committed = is_done;
     }
     if (reply) parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());

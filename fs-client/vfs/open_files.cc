@@ -152,7 +152,7 @@ void OpenFiles::LoseWrites(const std::vector<Ino>& inodes) {
     OpenInodePtr inode = FindInode(ino);
     if (inode == nullptr) continue;
     std::lock_guard lock(inode->mutex);
-    inode->LoseDirty();
+    inode->NoteLeaseGone();
   }
 }
 

@@ -18,6 +18,27 @@ class WriteBackTest : public CoreFixture {
   Result<void> Sync(const OpenHandlePtr& handle, bool data_only = false) {
     return Run(write_back_.Sync(&loop_, handle->inode, data_only));
   }
+
+  std::uint64_t ErrorsOfLosingTheLeaseDuringTheLastCommit(ErrorCode answer) {
+    OpenHandlePtr handle = OpenFile(O_RDWR);
+    Write(handle, 0, "hello");
+    OpenInodePtr inode = handle->inode;
+    files_.Close(handle);
+    auto commit = [&](const proto::CommitWriteRequest& request) -> Result<proto::CommitWriteReply> {
+      EXPECT_NE(request.downgrade(), 0u);
+      files_.LoseWrites({inode->ino()});
+      if (answer != ErrorCode::kOk) return Error(answer, "as the test wants");
+      proto::CommitWriteReply reply;
+      meta_.attr.set_data_version(meta_.attr.data_version() + 1);
+      *reply.mutable_attr() = meta_.attr;
+      return reply;
+    };
+    meta_.On<proto::CommitWriteRequest, proto::CommitWriteReply>(proto::METHOD_COMMIT_WRITE, commit);
+    Run(write_back_.FlushAll(&loop_, inode));
+    EXPECT_TRUE(inode->dirty.empty());
+    EXPECT_FALSE(inode->lost) << "nothing is left to be lost";
+    return inode->errors.count;
+  }
 };
 
 TEST_F(WriteBackTest, NothingIsSentBeforeSomebodyAsks) {
@@ -73,6 +94,15 @@ TEST_F(WriteBackTest, CommitTellsWhichChunksWereWritten) {
     EXPECT_EQ(told[index].index(), index);
     EXPECT_EQ(told[index].chunk_id(), meta_.chunks[index].chunk_id());
   }
+}
+
+/// A session that is resumed while the commit is under way does not have the lease any more, if that was done.
+TEST_F(WriteBackTest, WhoGaveItsLeaseBackWithACommitHasLostNothing) {
+  EXPECT_EQ(ErrorsOfLosingTheLeaseDuringTheLastCommit(ErrorCode::kOk), 0u);
+}
+
+TEST_F(WriteBackTest, WhoLostItsLeaseBeforeTheLastCommitHearsOfIt) {
+  EXPECT_EQ(ErrorsOfLosingTheLeaseDuringTheLastCommit(ErrorCode::kLeaseLost), 1u);
 }
 
 TEST_F(WriteBackTest, LargeWritesStreamWithoutAsking) {
