@@ -12,6 +12,9 @@ namespace gabion {
 namespace {
 
 constexpr unsigned kFiles = 2;
+// The file whose size is a register, in units of so many bytes.
+constexpr unsigned kGrowingFile = kFiles;
+constexpr std::uint64_t kSizeUnit = 16;
 constexpr unsigned kWorkersPerClient = 2;
 constexpr const char* kDirectory = "/registers";
 
@@ -80,6 +83,10 @@ Task<void> Registers::Prepare() {
     }
     co_await CloseFile(*handle);
   }
+  std::optional<Handle> growing = co_await OpenFile(0, kGrowingFile, O_RDWR | O_CREAT);
+  if (!growing) co_return;
+  co_await Grow(*growing);
+  co_await CloseFile(*growing);
   co_await SyncAll();
 }
 
@@ -96,14 +103,15 @@ Task<void> Registers::Run(unsigned index) {
   constexpr int kFlags[] = {O_RDWR | O_DIRECT | O_DSYNC, O_RDWR | O_DIRECT, O_RDWR};
   const int flags = kFlags[random.Below(std::size(kFlags))];
   std::vector<Handle> handles;
-  for (unsigned file = 0; file < kFiles; ++file) {
+  for (unsigned file = 0; file <= kGrowingFile; ++file) {
     std::optional<Handle> handle = co_await OpenFile(client, file, flags);
     if (!handle) co_return;
     handles.push_back(*handle);
   }
   for (int i = 0; i < options_.ops && failure().empty(); ++i) {
     co_await Think(random);
-    const Span span = RandomSpan(random);
+    Span span = RandomSpan(random);
+    if (random.Chance(1, 5)) span.file = kGrowingFile;
     Handle& handle = handles[span.file];
     co_await Step(random, handle, span);
     if (!random.Chance(1, 20)) continue;
@@ -117,11 +125,14 @@ Task<void> Registers::Run(unsigned index) {
 
 Task<void> Registers::Step(SimRandom& random, Handle& handle, Span span) {
   const bool may_write = !options_.one_writer_each || span.file % clients_.size() == handle.client;
+  const bool grows = span.file == kGrowingFile;
   if (!may_write || random.Chance(1, 2)) {
-    co_await ReadSpan(handle, span);
+    Task<void> reading = grows ? ReadSize(handle) : ReadSpan(handle, span);
+    co_await std::move(reading);
     co_return;
   }
-  co_await WriteSpan(handle, span);
+  Task<void> writing = grows ? Grow(handle) : WriteSpan(handle, span);
+  co_await std::move(writing);
   const bool gathers = (handle.fd.flags & O_DIRECT) == 0;
   const bool syncs = gathers ? random.Chance(1, 8) : (handle.fd.flags & O_DSYNC) == 0;
   if (syncs) co_await SyncHandle(handle);
@@ -172,16 +183,28 @@ Task<void> Registers::WriteSpan(Handle& handle, Span span) {
   // It may have an effect, at any time.
   const bool is_open = TellsOfLoss(handle, done);
   if (!is_open && !Expect(what, done)) co_return;
-  for (unsigned i = 0; i < span.blocks; ++i) {
-    const std::uint64_t value = ops[i].value;
-    if (!is_open) {
-      ops[i].end = Now();
-      fates_.SetEnd(value, Now());
-      if ((handle.fd.flags & O_DIRECT) != 0) fates_.NoteSent(value);
-      if ((handle.fd.flags & O_DSYNC) != 0) fates_.NoteSynced(value);
-    }
-    ops_[{span.file, span.first_block + i}].push_back(ops[i]);
+  for (unsigned i = 0; i < span.blocks; ++i) NoteWritten(ops[i], handle, span.first_block + i, is_open);
+}
+
+void Registers::NoteWritten(RegisterOp op, const Handle& handle, std::uint64_t block, bool is_open) {
+  if (!is_open) {
+    op.end = Now();
+    fates_.SetEnd(op.value, Now());
+    if ((handle.fd.flags & O_DIRECT) != 0) fates_.NoteSent(op.value);
+    if ((handle.fd.flags & O_DSYNC) != 0) fates_.NoteSynced(op.value);
   }
+  ops_[{handle.file, block}].push_back(op);
+}
+
+/// Of two that grow it at once, the one that began later wins, whichever is done last: as if that had been the order.
+Task<void> Registers::Grow(Handle& handle) {
+  const RegisterOp op{true, ++last_value_, handle.client, Now(), std::nullopt};
+  fates_.Add(op, handle.file);
+  const Result<void> done = co_await clients_[handle.client]->Pwrite(handle.fd, op.value * kSizeUnit - 1, "x");
+  const std::string what = fmt::format("{}: grow to {:x}", clients_[handle.client]->client(), op.value);
+  cluster_.world().Trace(fmt::format("op: {}: {}", what, done ? "OK" : done.error().ToString()));
+  const bool is_open = TellsOfLoss(handle, done);
+  if (is_open || Expect(what, done)) NoteWritten(op, handle, 0, is_open);
 }
 
 Task<void> Registers::SyncHandle(Handle& handle) {
@@ -212,6 +235,20 @@ Task<void> Registers::ReadSpan(const Handle& handle, Span span) {
   }
 }
 
+Task<void> Registers::ReadSize(const Handle& handle) {
+  const TimePoint begin = Now();
+  const std::string what = clients_[handle.client]->client() + ": size";
+  const Result<FileAttr> attr = co_await clients_[handle.client]->Fstat(handle.fd);
+  if (!Expect(what, attr)) co_return;
+  const std::uint64_t value = attr->size / kSizeUnit;
+  cluster_.world().Trace(fmt::format("op: {}: {:x}", what, value));
+  if (attr->size % kSizeUnit == 0 && fates_.Knows(value)) {
+    ops_[{handle.file, 0}].push_back({false, value, handle.client, begin, Now()});
+  } else {
+    Fail(fmt::format("{}: {} bytes are not what any write has left", what, attr->size));
+  }
+}
+
 Task<void> Registers::ReadAll(unsigned client) {
   for (unsigned file = 0; file < kFiles; ++file) {
     const std::optional<Handle> handle = co_await OpenFile(client, file, O_RDONLY);
@@ -221,6 +258,10 @@ Task<void> Registers::ReadAll(unsigned client) {
     }
     co_await CloseFile(*handle);
   }
+  const std::optional<Handle> growing = co_await OpenFile(client, kGrowingFile, O_RDONLY);
+  if (!growing) co_return;
+  co_await ReadSize(*growing);
+  co_await CloseFile(*growing);
 }
 
 Task<void> Registers::Verify() {
@@ -254,7 +295,7 @@ void Registers::CheckHistories() {
 
 /// Everybody has looked at everything, so all that is left is with the servers.
 Task<void> Registers::SyncAll() {
-  for (unsigned file = 0; file < kFiles; ++file) {
+  for (unsigned file = 0; file <= kGrowingFile; ++file) {
     std::optional<Handle> handle = co_await OpenFile(0, file, O_RDWR);
     if (!handle) co_return;
     const TimePoint begin = Now();

@@ -17,7 +17,8 @@ struct RegistersOptions {
 };
 
 /// Blocks of 4 KiB in files that all clients have open, written and read by several workers at once; some sync what
-/// they write. In the end the calls of each block must be linearizable, over all faults.
+/// they write. In the end the calls of each block must be linearizable, over all faults. So must be those of one file's
+/// size: each write there makes it longer than all before.
 ///
 /// What is not promised is left out (WriteFates): what was not synced may go when servers lose power, and what was
 /// gathered if its client was not heard of for longer than a session lives.
@@ -62,8 +63,11 @@ class Registers final : public Workload {
   Task<void> CloseFile(Handle handle);
   Task<void> Step(SimRandom& random, Handle& handle, Span span);
   Task<void> WriteSpan(Handle& handle, Span span);
+  Task<void> Grow(Handle& handle);
+  void NoteWritten(RegisterOp op, const Handle& handle, std::uint64_t block, bool is_open);
   Task<void> SyncHandle(Handle& handle);
   Task<void> ReadSpan(const Handle& handle, Span span);
+  Task<void> ReadSize(const Handle& handle);
   Task<void> ReadAll(unsigned client);
   void CheckHistories();
   /// Whether `result` is an error that tells of what may happen to unsynced writes of the handle's client.
