@@ -191,7 +191,7 @@ void Registers::NoteWritten(RegisterOp op, const Handle& handle, std::uint64_t b
     op.end = Now();
     fates_.SetEnd(op.value, Now());
     if ((handle.fd.flags & O_DIRECT) != 0) fates_.NoteSent(op.value);
-    if ((handle.fd.flags & O_DSYNC) != 0) fates_.NoteSynced(op.value);
+    if ((handle.fd.flags & O_DSYNC) != 0) fates_.NoteSynced(op.value, UnsureUntil(handle));
   }
   ops_[{handle.file, block}].push_back(op);
 }
@@ -213,7 +213,16 @@ Task<void> Registers::SyncHandle(Handle& handle) {
   const Result<void> synced = co_await clients_[handle.client]->Fsync(handle.fd);
   cluster_.world().Trace(fmt::format("op: {}: {}", what, synced ? "OK" : synced.error().ToString()));
   if (TellsOfLoss(handle, synced) || !Expect(what, synced)) co_return;
-  fates_.NoteFileSynced(handle.client, handle.file, begin, handle.told);
+  NoteSynced(handle.client, handle, begin);
+}
+
+void Registers::NoteSynced(std::optional<unsigned> client, const Handle& handle, TimePoint begin) {
+  fates_.NoteFileSynced(client, handle.file, begin, handle.told, UnsureUntil(handle));
+}
+
+/// Of sizes that went with the metaserver's power nobody is told, not even who was syncing them.
+TimePoint Registers::UnsureUntil(const Handle& handle) const {
+  return handle.file == kGrowingFile ? Now() : TimePoint{};
 }
 
 Task<void> Registers::ReadSpan(const Handle& handle, Span span) {
@@ -302,7 +311,7 @@ Task<void> Registers::SyncAll() {
     Result<void> synced = co_await clients_.front()->Fsync(handle->fd);
     // Of what was lost behind handles that are closed nobody was told yet.
     if (TellsOfLoss(*handle, synced)) synced = co_await clients_.front()->Fsync(handle->fd);
-    if (Expect("fsync of " + PathOf(file), synced)) fates_.NoteFileSynced({}, file, begin, handle->told);
+    if (Expect("fsync of " + PathOf(file), synced)) NoteSynced(std::nullopt, *handle, begin);
     co_await CloseFile(*handle);
   }
   const Result<void> synced = co_await clients_.front()->FsyncDir(kDirectory);

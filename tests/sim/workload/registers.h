@@ -30,6 +30,7 @@ class Registers final : public Workload {
   bool expects_synced_only() const override { return true; }
   bool takes_no_space() const override { return true; }
   void PowerLost() override { fates_.PowerLost(Now()); }
+  void OneLostPower() override { fates_.DoubtPower(); }
   void MayLackSpace() override { fates_.no_space().Begin(Now()); }
   void SpaceIsBack() override { fates_.no_space().End(Now()); }
   void MayLapse(const std::string& machine) override;
@@ -67,6 +68,8 @@ class Registers final : public Workload {
   void NoteWritten(RegisterOp op, const Handle& handle, std::uint64_t block, bool is_open);
   Task<void> SyncHandle(Handle& handle);
   Task<void> ReadSpan(const Handle& handle, Span span);
+  void NoteSynced(std::optional<unsigned> client, const Handle& handle, TimePoint begin);
+  TimePoint UnsureUntil(const Handle& handle) const;
   Task<void> ReadSize(const Handle& handle);
   Task<void> ReadAll(unsigned client);
   void CheckHistories();

@@ -29,6 +29,9 @@ class Workload {
   virtual bool takes_no_space() const { return false; }
   /// Servers lose power, so that what was not synced may be gone.
   virtual void PowerLost() {}
+  /// One server of several that have a copy loses power. Nothing is gone, but who syncs may hear that it is not
+  /// certain.
+  virtual void OneLostPower() {}
   /// A disk is full, until SpaceIsBack. What was gathered for it may be lost, which only who syncs it hears for
   /// certain.
   virtual void MayLackSpace() {}

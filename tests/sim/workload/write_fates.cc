@@ -35,12 +35,14 @@ void WriteFates::NoteSent(std::uint64_t value) {
   write.gathered_until = write.op.begin;
 }
 
-void WriteFates::NoteSynced(std::uint64_t value) {
+void WriteFates::NoteSynced(std::uint64_t value, TimePoint unsure_until) {
   Write& write = writes_.at(value);
-  write.gathered_until = write.unsynced_until = write.op.begin;
+  write.gathered_until = write.op.begin;
+  write.unsynced_until = std::max(write.op.begin, unsure_until);
 }
 
-void WriteFates::NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told) {
+void WriteFates::NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told,
+                                TimePoint unsure_until) {
   for (auto& [key, values] : unsynced_) {
     if (key.second != file || key.first != client.value_or(key.first)) continue;
     std::erase_if(values, [&](std::uint64_t value) {
@@ -48,7 +50,7 @@ void WriteFates::NoteFileSynced(std::optional<unsigned> client, unsigned file, T
       if (!write.op.end || *write.op.end > begin) return false;
       const TimePoint until = std::max(told, write.op.begin);
       write.gathered_until = std::min(write.gathered_until, until);
-      write.unsynced_until = std::min(write.unsynced_until, until);
+      write.unsynced_until = std::min(write.unsynced_until, std::max(until, unsure_until));
       return write.unsynced_until == write.op.begin;
     });
   }

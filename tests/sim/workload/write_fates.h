@@ -26,6 +26,8 @@ class WriteFates {
   Spells& away(unsigned client) { return away_.at(client); }
   Spells& no_space() { return no_space_; }
   void PowerLost(TimePoint now) { power_losses_.push_back(now); }
+  /// Clients may be told of a loss by power that is none.
+  void DoubtPower() { power_doubted_ = true; }
 
   void Add(const RegisterOp& write, unsigned file);
   bool Knows(std::uint64_t value) const { return writes_.contains(value); }
@@ -33,13 +35,17 @@ class WriteFates {
   void SetEnd(std::uint64_t value, std::optional<TimePoint> end) { writes_.at(value).op.end = end; }
   /// It is with the servers.
   void NoteSent(std::uint64_t value);
-  void NoteSynced(std::uint64_t value);
+  /// It was synced as it was written. Losses by power up to `unsure_until` may not have been told of.
+  void NoteSynced(std::uint64_t value, TimePoint unsure_until = {});
   /// An fsync of the file by the client (none: after everybody has flushed), begun at `begin`, has succeeded, through a
   /// handle that was told of losses, or opened, at `told`.
-  void NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told);
+  void NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told,
+                      TimePoint unsure_until = {});
 
   /// Whether the client may be told now that something is lost.
-  bool MayHaveLost(unsigned client) const { return !power_losses_.empty() || !Absences(client).empty(); }
+  bool MayHaveLost(unsigned client) const {
+    return power_doubted_ || !power_losses_.empty() || !Absences(client).empty();
+  }
   bool MayHaveLackedSpace() const { return !no_space_.empty(); }
   enum class Fate {
     kKept,
@@ -67,6 +73,7 @@ class WriteFates {
   std::vector<Spells> away_;
   Spells no_space_;
   std::vector<TimePoint> power_losses_;
+  bool power_doubted_ = false;
   std::map<std::uint64_t, Write> writes_;                                         // by value
   std::map<std::pair<unsigned, unsigned>, std::vector<std::uint64_t>> unsynced_;  // by client and file
 };
