@@ -319,7 +319,7 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
         request = MakeCommit(*inode, inode->dirty.committing());
         base = inode->BeginOwnChange();
         // Others who look at what is closed and done need not wait.
-        const bool is_last = inode->handles.empty() && !inode->dirty.HasMore();
+        const bool is_last = (inode->handles.empty() && !inode->dirty.HasMore()) || Mutated("lease.downgrade_early");
         if (is_last && !inode->downgrade) inode->downgrade = parts_.leases.cache().Downgrade(request);
       }
     }

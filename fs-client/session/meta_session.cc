@@ -93,7 +93,7 @@ void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metase
   std::vector<Ino> lost_writes, kept_writes;
   for (std::uint64_t ino : reply.lost_writes()) lost_writes.emplace_back(ino);
   for (std::uint64_t ino : reply.kept_writes()) kept_writes.emplace_back(ino);
-  handles_.LoseWrites(lost_writes);
+  if (!Mutated("lease.keep_lost_writes")) handles_.LoseWrites(lost_writes);
   AdoptMap(reply.map());
 
   SessionState next;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/env/mutate.h"
 
 namespace gabion {
 
@@ -32,7 +33,7 @@ bool LeaseTable::MayGrantWrite(SessionId session, Ino ino, bool awaited, TimePoi
   if (closed_) return false;
   if (!awaited && (wanted_.contains(ino) || contention_.IsContended(ino, now) || size_ >= kMaxLeases)) return false;
   auto holders = holders_.find(ino);
-  if (holders != holders_.end()) {
+  if (holders != holders_.end() && !Mutated("lease.grant_beside_write")) {
     const Holder& holder = holders->second.front();
     if (holders->second.size() > 1 || holder.session != session) return false;
     return awaited || holder.recalled == 0;

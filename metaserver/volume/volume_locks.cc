@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <span>
 
+#include "common/env/mutate.h"
 #include "metaserver/volume/volume.h"
 
 // What becomes of the locks that ops ask for (docs/locks.md), and of sessions that lapse with what others want.
@@ -105,7 +106,7 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
     lapsed = session != nullptr && HasLapsed(id, context.now) && session->must_resume;
     if (!lapsed) return {};
     records::Session record = session->ToRecord();
-    record.set_evicted(true);
+    record.set_evicted(!Mutated("lease.forget_eviction"));
     txn.PutSession(id, record);
     return {};
   };
@@ -119,8 +120,10 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
   if (!lapsed) co_return false;
   Result<void> durable = co_await cluster_.MakeDurable();
   CO_TRY(durable);
-  Result<void> marked = co_await MarkWritten(id, env);
-  CO_TRY(marked);
+  if (!Mutated("lease.no_mark_written")) {
+    Result<void> marked = co_await MarkWritten(id, env);
+    CO_TRY(marked);
+  }
   const std::lock_guard lock(mutex_);
   const Session* session = state_.sessions.Find(id);
   // Otherwise it was resumed since, and told that it still has them.

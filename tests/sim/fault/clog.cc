@@ -20,10 +20,10 @@ class Clog final : public Fault {
       if (wires.back().first == wires.back().second) wires.pop_back();
     }
     SimNetwork& network = scene.cluster().network();
+    std::vector<FaultScene::Lack> lacks;
     for (const auto& [from, to] : wires) {
       scene.Trace("wire " + from + "->" + to + " is clogged");
-      scene.workload().MayLapse(from);
-      scene.workload().MayLapse(to);
+      lacks.push_back(scene.Silence(from, to));
       network.Block(from, to);
       co_await scene.Sleep(seconds(1));
     }

@@ -19,9 +19,9 @@ class Cut final : public Fault {
     if (!hold || others.empty()) co_return false;
     const std::uint64_t ways = scene.random().Below(3);  // there, back, both
     SimNetwork& network = scene.cluster().network();
-    scene.workload().MayLapse(from);
-    for (const std::string& to : others) scene.workload().MayLapse(to);
+    std::vector<FaultScene::Lack> lacks;
     for (const std::string& to : others) {
+      lacks.push_back(scene.Silence(from, to));
       scene.Trace("wire " + from + (ways == 0 ? "->" : ways == 1 ? "<-" : "<->") + to + " is cut");
       if (ways != 1) network.Block(from, to);
       if (ways != 0) network.Block(to, from);

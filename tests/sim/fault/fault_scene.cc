@@ -18,6 +18,27 @@ Task<void> FaultScene::Sleep(Duration longest) {
   return clock().SleepFor(drawn);
 }
 
+FaultScene::Lack FaultScene::Standstill(const std::string& machine) {
+  workload_.MayLapse(machine);
+  return Lack([this, machine] { workload_.IsBack(machine); });
+}
+
+/// Sessions are a matter between clients and the metaserver.
+FaultScene::Lack FaultScene::Silence(const std::string& from, const std::string& to) {
+  const std::vector<std::string>& clients = cluster_.clients();
+  const auto is_client = [&](const std::string& name) {
+    return std::find(clients.begin(), clients.end(), name) != clients.end();
+  };
+  if (from == "meta" && is_client(to)) return Standstill(to);
+  if (to == "meta" && is_client(from)) return Standstill(from);
+  return {};
+}
+
+FaultScene::Lack FaultScene::NoSpace() {
+  workload_.MayLackSpace();
+  return Lack([this] { workload_.SpaceIsBack(); });
+}
+
 FaultScene::Hold FaultScene::TryHold(std::string what) {
   if (held_.contains(kAlone) || !held_.insert(what).second) return {};
   return {this, std::move(what)};

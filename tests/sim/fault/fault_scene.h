@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -52,6 +53,30 @@ class FaultScene {
     FaultScene* scene_ = nullptr;
     std::string what_;
   };
+
+  /// As long as it lives, the workload knows that something is missing.
+  class Lack {
+   public:
+    Lack() = default;
+    explicit Lack(std::function<void()> end) : end_(std::move(end)) {}
+    Lack(Lack&& other) noexcept : end_(std::exchange(other.end_, nullptr)) {}
+    Lack& operator=(Lack&& other) noexcept {
+      std::swap(end_, other.end_);
+      return *this;
+    }
+    ~Lack() {
+      if (end_) end_();
+    }
+
+   private:
+    std::function<void()> end_;
+  };
+  /// For a machine that stands still.
+  [[nodiscard]] Lack Standstill(const std::string& machine);
+  /// For a wire on which nothing passes.
+  [[nodiscard]] Lack Silence(const std::string& from, const std::string& to);
+  /// For a full disk.
+  [[nodiscard]] Lack NoSpace();
 
   /// `what` (a machine, a wire) has one fault at a time.
   Hold TryHold(std::string what);

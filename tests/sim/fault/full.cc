@@ -20,7 +20,7 @@ class Full final : public Fault {
     SimPlatter& platter = scene.cluster().platter(server);
     const std::uint64_t capacity = platter.options().capacity_bytes;
     const std::uint64_t left = scene.random().Below(8 * kMiB);
-    scene.workload().MayLackSpace();
+    const FaultScene::Lack lack = scene.NoSpace();
     scene.Trace(server + ": its disk is full but for " + std::to_string(left) + " bytes");
     platter.FillUp(left);
     co_await scene.Sleep(seconds(10));

@@ -25,7 +25,8 @@ class Halfway final : public Fault {
     // Who was writing may not be there to write it again.
     const std::string client = scene.AnyOf(scene.cluster().clients());
     FaultScene::Hold stall = scene.TryHold(client);
-    if (stall) scene.workload().MayLapse(client);
+    FaultScene::Lack lack;
+    if (stall) lack = scene.Standstill(client);
     if (stall) scene.cluster().machine(client).Pause();
     scene.cluster().Kill(primary);
     co_await scene.Sleep(seconds(8));

@@ -25,6 +25,7 @@ class Power final : public Fault {
     if (!healthy) co_return false;
     const std::string name = scene.AnyChunkserver();
     scene.cluster().LosePower(name);
+    scene.workload().OneLostPower();
     co_await scene.Sleep(seconds(12));
     co_await scene.cluster().StartTask(name);
     co_await scene.AwaitHealthy();

@@ -23,7 +23,7 @@ class Squeeze final : public Fault {
     SimPlatter& platter = scene.cluster().platter(server);
     const std::uint64_t capacity = platter.options().capacity_bytes;
     const TimePoint end = scene.clock().Now() + seconds(1 + scene.random().Below(8));
-    scene.workload().MayLackSpace();
+    const FaultScene::Lack lack = scene.NoSpace();
     scene.Trace(server + ": its disk is full, and it hears little from the metaserver");
     while (scene.clock().Now() < end) {
       network.Block("meta", server);

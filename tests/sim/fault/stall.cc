@@ -15,7 +15,7 @@ class Stall final : public Fault {
     FaultScene::Hold hold = scene.TryHold(name);
     if (!hold) co_return false;
     scene.Trace(name + " stalls");
-    scene.workload().MayLapse(name);
+    const FaultScene::Lack lack = scene.Standstill(name);
     scene.cluster().machine(name).Pause();
     co_await scene.Sleep(kLongest);
     scene.cluster().machine(name).Resume();

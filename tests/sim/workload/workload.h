@@ -29,10 +29,17 @@ class Workload {
   virtual bool takes_no_space() const { return false; }
   /// Servers lose power, so that what was not synced may be gone.
   virtual void PowerLost() {}
-  /// A disk is full. What was gathered for it may be lost, which only who syncs it hears for certain.
+  /// One server of several that have a copy loses power. Nothing is gone, but who syncs may hear that it is not
+  /// certain.
+  virtual void OneLostPower() {}
+  /// A disk is full, until SpaceIsBack. What was gathered for it may be lost, which only who syncs it hears for
+  /// certain.
   virtual void MayLackSpace() {}
-  /// The machine may not be heard of for longer than a session lives; if it is the metaserver, none of the clients.
+  virtual void SpaceIsBack() {}
+  /// The client is not heard of at the metaserver, or does not hear of it, until IsBack: perhaps for longer than a
+  /// session lives. If it is the metaserver, it stands still.
   virtual void MayLapse(const std::string& /*machine*/) {}
+  virtual void IsBack(const std::string& /*machine*/) {}
 
   /// Makes what the work needs, and syncs it. Before anything else, without faults.
   virtual Task<void> Prepare() = 0;
