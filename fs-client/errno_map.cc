@@ -69,6 +69,7 @@ int ToErrno(ErrorCode code) {
     case ErrorCode::kDeadlineExceeded:
     case ErrorCode::kStaleEpoch:
     case ErrorCode::kOverloaded:
+    case ErrorCode::kHeld:
     case ErrorCode::kProtocol:
     case ErrorCode::kVersionMismatch:
     case ErrorCode::kUnknownMethod:
