@@ -155,7 +155,9 @@ Task<void> Client::Impl::FlushAndClose() {
   write_back_.StopAgeing();
   session_.StopWaiting();
   co_await recalls_.Stop();
-  co_await session_.Close(loop->Now() + kCloseLimit);
+  // What was sent, and not answered, must not arrive after others have the file: that is seen to when the session
+  // lapses.
+  if (clean) co_await session_.Close(loop->Now() + kCloseLimit);
 }
 
 Client::Client(std::vector<Env*> loops, ClientOptions options)

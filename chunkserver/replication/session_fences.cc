@@ -35,15 +35,14 @@ void SessionFences::End(Sender sender) {
 bool SessionFences::Fence(Sender fence) {
   std::lock_guard lock(mutex_);
   auto [lowest, is_new] = lowest_.try_emplace(fence.session, 0);
-  if (is_new) {
-    oldest_.push_back(fence.session);
-    if (oldest_.size() > kMaxFences) {
-      lowest_.erase(oldest_.front());
-      oldest_.pop_front();
-    }
-  }
-  if (fence.evictions <= lowest->second) return false;
+  if (!is_new && fence.evictions <= lowest->second) return false;
   lowest->second = fence.evictions;
+  if (!is_new) std::erase(oldest_, fence.session);
+  oldest_.push_back(fence.session);
+  if (oldest_.size() > kMaxFences) {
+    lowest_.erase(oldest_.front());
+    oldest_.pop_front();
+  }
   return true;
 }
 

@@ -45,13 +45,6 @@ Task<void> ChunkCalls::Watch(ClientLoop* loop) {
   loop->StopWatching();
 }
 
-/// What has no lease of its own: a cut is safe at any time, for it has a generation.
-TimePoint ChunkCalls::LimitOf(proto::Method method, const SendLimit* may_send_until) const {
-  if (may_send_until != nullptr) return (*may_send_until)();
-  if (method == proto::METHOD_ZERO_CHUNK) return session_.valid_until();
-  return TimePoint{INT64_MAX};
-}
-
 Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
                                                        const google::protobuf::MessageLite& request,
                                                        proto::ChunkTarget& target, Payload payload,
@@ -66,7 +59,7 @@ Task<Result<ChunkCalls::Answer>> ChunkCalls::ToPrimary(ClientLoop* loop, ChunkPl
     Error failure(ErrorCode::kUnavailable, fmt::format("placement group {} has no primary", place.pg.value()));
     // Before the limit: what the session has lost is refused under the number that it had till then.
     const SessionStatePtr session = session_.state();
-    const TimePoint limit = LimitOf(method, may_send_until);
+    const TimePoint limit = may_send_until == nullptr ? TimePoint{INT64_MAX} : (*may_send_until)();
     if (loop->Now() >= limit) {
       failure = Error(ErrorCode::kLeaseLost, "the session may have lapsed");
     } else if (primary != nullptr) {
@@ -119,13 +112,13 @@ Task<Result<void>> ChunkCalls::Trim(ClientLoop* loop, ChunkPlace place, std::uin
 }
 
 Task<Result<Epoch>> ChunkCalls::Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes,
-                                     std::uint32_t length_bytes) {
+                                     std::uint32_t length_bytes, const SendLimit& may_send_until) {
   proto::ZeroChunkRequest request;
   request.set_offset_bytes(offset_bytes);
   request.set_length_bytes(length_bytes);
   Payload none;
-  Result<Answer> answer =
-      co_await ToPrimary(loop, place, proto::METHOD_ZERO_CHUNK, request, *request.mutable_target(), std::move(none));
+  Result<Answer> answer = co_await ToPrimary(loop, place, proto::METHOD_ZERO_CHUNK, request, *request.mutable_target(),
+                                             std::move(none), &may_send_until);
   co_return EpochOf(answer);
 }
 

@@ -49,8 +49,9 @@ class ChunkCalls {
   /// all members lost power between a change and its sync.
   Task<Result<std::vector<ChunkPlace>>> Sync(ClientLoop* loop, std::vector<UnsyncedChunk> chunks);
   Task<Result<void>> Trim(ClientLoop* loop, ChunkPlace place, std::uint32_t length_bytes, std::uint64_t generation);
-  /// Returns the epoch that it was answered in. Not sent while the session may have lapsed.
-  Task<Result<Epoch>> Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, std::uint32_t length_bytes);
+  /// Returns the epoch that it was answered in. Sent as by Write.
+  Task<Result<Epoch>> Zero(ClientLoop* loop, ChunkPlace place, std::uint32_t offset_bytes, std::uint32_t length_bytes,
+                           const SendLimit& may_send_until);
   Task<Result<proto::StatChunkReply>> Stat(ClientLoop* loop, ChunkPlace place);
 
  private:
@@ -65,7 +66,6 @@ class ChunkCalls {
   ClientLoop::Waiting Wait(ClientLoop* loop);
   Task<void> Watch(ClientLoop* loop);
 
-  TimePoint LimitOf(proto::Method method, const SendLimit* may_send_until) const;
   /// `target` is inside `request`; both are the awaiting caller's. Without a limit kLeaseLost is a pause.
   Task<Result<Answer>> ToPrimary(ClientLoop* loop, ChunkPlace place, proto::Method method,
                                  const google::protobuf::MessageLite& request, proto::ChunkTarget& target,

@@ -69,7 +69,8 @@ void OpenInode::Refresh(const proto::Attr& attr) {
 std::uint64_t OpenInode::BeginOwnChange() {
   CHECK(!own_change);
   own_change = true;
-  return known.data_version;
+  version_before = known.data_version;
+  return version_before;
 }
 
 bool OpenInode::EndOwnChange(std::uint64_t base_version, const proto::Attr* reply) {
@@ -102,12 +103,13 @@ bool OpenInode::MayHavePrivileges() const {
 
 void OpenInode::DoubtVersion() {
   known.data_version = 0;
+  kernel_version = 0;  // as much as it was may have been shown of what nobody knows of any more
   chunks.Clear();
   ++foreign_changes;
 }
 
 void OpenInode::NoteLeaseGone() {
-  if (downgrade) {
+  if (IsGivingBack()) {
     lost_unless_committed = true;
   } else {
     LoseDirty();

@@ -111,6 +111,8 @@ class OpenInode {
   void NoteLeaseGone();
   /// It is lost.
   void LoseDirty();
+  /// Whether the commit under way gives the write lease back.
+  bool IsGivingBack() const { return downgrade && own_change; }
   /// `dirty` has become less: if it is empty, there is nothing left to be lost.
   void NoteLessDirty() {
     if (dirty.empty()) lost = false;
@@ -145,9 +147,10 @@ class OpenInode {
   std::optional<LeaseCache::Return> downgrade;  // of the write lease, by the commit under way
   unsigned acquiring = 0;                       // writes that have asked for a write lease, and are not taken in yet
   bool own_change = false;
-  bool committed = false;  // what `dirty` has in state committing is part of `known`
-  WaitList changed;        // woken by everything that flushes, writers and readers may wait for
-  TimePoint dirty_since;   // while in the DirtyList
+  std::uint64_t version_before = 0;  // of the own change under way
+  bool committed = false;            // what `dirty` has in state committing is part of `known`
+  WaitList changed;                  // woken by everything that flushes, writers and readers may wait for
+  TimePoint dirty_since;             // while in the DirtyList
   bool listed = false;
   bool flushing = false;       // in the background; one at a time
   ClientLoop* home = nullptr;  // where it was written last: background work happens there

@@ -39,8 +39,10 @@ void AddWritten(const OpenInode& inode, const std::vector<WriteFramePtr>& frames
   }
 }
 
-proto::CommitWriteRequest MakeCommit(const OpenInode& inode, const std::vector<WriteFramePtr>& frames) {
+proto::CommitWriteRequest MakeCommit(const OpenInode& inode, const std::vector<WriteFramePtr>& frames,
+                                     const SessionState& session) {
   proto::CommitWriteRequest request;
+  session.NameLease(request);
   request.set_ino(inode.ino().value());
   request.set_mtime_ns(inode.write_time_ns);
   std::uint64_t end = 0;
@@ -50,7 +52,6 @@ proto::CommitWriteRequest MakeCommit(const OpenInode& inode, const std::vector<W
     added += RoundUp(frame->end_bytes(), kBlockBytes) - RoundDown(frame->offset_bytes, kBlockBytes);
   }
   request.set_end_bytes(end);
-  request.set_under_lease(true);
   request.set_added_bytes(added);
   AddWritten(inode, frames, request);
   return request;
@@ -147,6 +148,7 @@ Task<void> WriteBack::Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr f
       if (durability == Durability::kApplied) inode->NoteUnsynced(stored->index, stored->place, stored->epoch);
     } else {
       parts_.memory.Give(inode->dirty.Dropped(frame));
+      inode->removed |= inode->handles.empty() && stored.error().code() == ErrorCode::kStale;
       if (!inode->removed) inode->errors.Add(stored.error());
       inode->NoteLessDirty();
       dirty_list_.Update(inode, loop->Now());
@@ -182,9 +184,11 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
     checksums.insert(checksums.end(), pieces.begin(), pieces.end());
     at += slice.size();
   }
-  const ChunkCalls::SendLimit may_send_until = [this, loop, ino = inode->ino()] {
+  // A lease that the session has got since is not the one that this was written under.
+  const ChunkCalls::SendLimit may_send_until = [this, loop, inode] {
     const LeaseCache& leases = parts_.leases.cache();
-    return leases.MayFlush(ino, loop->Now()) ? leases.writes_until() : TimePoint{INT64_MIN};
+    std::lock_guard lock(inode->mutex);
+    return !inode->lost && leases.MayFlush(inode->ino(), loop->Now()) ? leases.writes_until() : TimePoint{INT64_MIN};
   };
   const Patience patience = parts_.session.NewPatience(loop);
   for (;;) {
@@ -308,6 +312,8 @@ Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
 /// has landed, so that is stored once more.
 Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode) {
   for (unsigned tries = 1;; ++tries) {
+    // Before it is known that nothing is lost: what this names is then what the data was written under.
+    const SessionStatePtr session = parts_.session.state();
     proto::CommitWriteRequest request;
     std::uint64_t base = 0;
     bool outdated = false;
@@ -316,7 +322,7 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
       if (inode->lost) co_return LostError();
       outdated = inode->committing_since < inode->foreign_changes;
       if (!outdated) {
-        request = MakeCommit(*inode, inode->dirty.committing());
+        request = MakeCommit(*inode, inode->dirty.committing(), *session);
         base = inode->BeginOwnChange();
         // Others who look at what is closed and done need not wait.
         const bool is_last = (inode->handles.empty() && !inode->dirty.HasMore()) || Mutated("lease.downgrade_early");
@@ -331,16 +337,23 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
     auto reply = co_await parts_.meta.Mutate<proto::CommitWriteReply>(loop, kOwnWork, proto::METHOD_COMMIT_WRITE,
                                                                       std::move(request));
     bool is_done = false;
+    bool was_resumed = false;
     {
       std::lock_guard lock(inode->mutex);
       const bool alone = inode->EndOwnChange(base, reply ? &reply->attr() : nullptr);
-      const bool lease_lost = !reply && (reply.error().code() == ErrorCode::kLeaseLost || inode->lost_unless_committed);
-      if (lease_lost) inode->LoseDirty();
-      if (inode->lost) co_return LostError();
+      const bool is_refused = !reply && reply.error().code() == ErrorCode::kLeaseLost;
+      // If the session went on with the lease, it is to be named as it is since.
+      was_resumed = is_refused && parts_.session.state() != session && !inode->lost_unless_committed;
+      // What came after a commit that gave the lease back was written under a later one.
+      const bool is_partly_lost = reply && inode->lost_unless_committed && inode->dirty.HasMore();
+      const bool is_all_lost = !reply && (inode->lost_unless_committed || (is_refused && !was_resumed));
+      if (is_partly_lost || is_all_lost) inode->LoseDirty();
+      if (inode->lost && !is_partly_lost) co_return LostError();
       is_done = reply && (alone || downgrades || inode->lost_unless_committed || tries >= kMaxCommitTries);
       inode->committed = is_done;
     }
     if (reply) parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
+    if (was_resumed) continue;
     bool cut_pending = !reply && reply.error().code() == ErrorCode::kBusy;
     if (!reply && !cut_pending) co_return reply.error();
     if (is_done) co_return Result<void>();

@@ -327,7 +327,6 @@ std::optional<LeaseCache::Return> LeaseCache::Downgrade(proto::CommitWriteReques
   found->second.returning.push_back(++last_return_);
   found->second.downgraded = found->second.lease;
   request.set_downgrade(found->second.lease);
-  request.set_downgrade_era(era_);
   return last_return_;
 }
 

@@ -10,7 +10,7 @@ namespace {
 /// Whether it is part of bringing written data home.
 bool IsUrgent(proto::Method method) {
   return method == proto::METHOD_COMMIT_WRITE || method == proto::METHOD_ALLOCATE_CHUNKS ||
-         method == proto::METHOD_GET_CHUNKS || method == proto::METHOD_FINISH_TRIM;
+         method == proto::METHOD_GET_CHUNKS || method == proto::METHOD_FINISH_TRIM || method == proto::METHOD_SYNC_META;
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ Task<Result<void>> MetaSession::OpenAt(ClientLoop* loop, std::size_t metaserver,
   for (proto::OpenHandle& handle : handles_.OpenHandles()) *request.add_reclaim() = std::move(handle);
   for (proto::FileLock& lock : locks_.NameLocks()) *request.add_reclaim_locks() = std::move(lock);
   if (!Mutated("lease.name_no_writes")) {
-    for (Ino ino : handles_.WrittenInodes()) request.add_reclaim_writes(ino.value());
+    for (proto::WrittenFile& file : handles_.WrittenFiles()) *request.add_reclaim_writes() = std::move(file);
   }
   RpcClient& client = loop->UrgentMetaserver(metaserver);
   const TimePoint sent_at = loop->Now();
@@ -101,6 +101,7 @@ void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metase
   next.volume = VolumeId(reply.volume_id());
   next.ttl = std::max<Duration>(std::chrono::milliseconds(reply.ttl_ms()), std::chrono::milliseconds(300));
   next.metaserver = metaserver;
+  next.era = reply.note().era();
   next.resumed_at = reply.note().number();
   next.evictions = reply.evictions();
   const bool is_new_process = reply.note().era() != std::exchange(era_, reply.note().era());
@@ -221,6 +222,9 @@ Task<Result<void>> MetaSession::Recover(ClientLoop* loop, std::uint64_t seen_gen
     }
     if (recovered.error().code() == ErrorCode::kNotFound) {
       LogError("the session cannot be opened again: {}; unmount", recovered.error().message());
+      std::vector<Ino> written;  // nobody will take it any more
+      for (const proto::WrittenFile& file : handles_.WrittenFiles()) written.emplace_back(file.ino());
+      handles_.LoseWrites(written);
       co_return Error(ErrorCode::kStale, recovered.error().message());
     }
     if (patience.IsOver(loop->Now())) co_return patience.GaveUp(recovered.error());
@@ -276,7 +280,7 @@ Task<void> MetaSession::RefreshMap(ClientLoop* loop, std::uint64_t seen_version)
   if (map()->version() > seen_version || stopping()) co_return;
   proto::GetClusterMapRequest request;
   request.set_known_version(map()->version());
-  RpcClient& client = loop->Metaserver(state()->metaserver);
+  RpcClient& client = loop->UrgentMetaserver(state()->metaserver);
   Payload none;
   auto reply = co_await CallTyped<proto::GetClusterMapReply>(client, proto::METHOD_GET_CLUSTER_MAP, request,
                                                              std::move(none), loop->Now() + kMapLimit);
@@ -349,7 +353,7 @@ Task<Result<void>> MetaSession::DelegateOnce(ClientLoop* loop) {
   request.set_volume_id(now->volume.value());
   request.set_inos(ids_.missing_inos());
   request.set_chunk_ids(ids_.missing_chunks());
-  RpcClient& client = loop->Metaserver(now->metaserver);
+  RpcClient& client = loop->UrgentMetaserver(now->metaserver);
   Payload none;
   auto reply = co_await CallTyped<proto::DelegateIdsReply>(client, proto::METHOD_DELEGATE_IDS, request, std::move(none),
                                                            loop->Now() + AttemptLimit::kFirst);

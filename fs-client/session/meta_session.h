@@ -29,8 +29,8 @@ class HandleRegistry {
   /// The metaserver does not know these, of the ones that OpenHandles named last. Those that were open then are lost:
   /// calls on them fail with kStale from now on.
   virtual void MarkLost(const std::vector<HandleId>& handles) = 0;
-  /// The inodes of which there is data that was written under a write lease and is not with the servers.
-  virtual std::vector<Ino> WrittenInodes() = 0;
+  /// Of which there is data that was written under a write lease and is not with the servers.
+  virtual std::vector<proto::WrittenFile> WrittenFiles() = 0;
   /// The metaserver is another process: what the one before has shown may be gone, if its machine lost power.
   virtual void DoubtVersions() = 0;
   /// That data is lost: the session does not have these leases any more.
@@ -55,9 +55,17 @@ struct SessionState {
   Duration ttl{0};
   std::size_t metaserver = 0;      // which of the list
   std::uint64_t generation = 0;    // raised by every opening and resuming
-  std::uint64_t resumed_at = 0;    // the metaserver's number of the last
+  std::uint64_t era = 0;           // of the metaserver's process
+  std::uint64_t resumed_at = 0;    // the metaserver's number of the last opening or resuming
   std::uint32_t evictions = 0;     // OpenSessionReply.evictions
   std::shared_ptr<OpTracker> ops;  // the same object as long as the session is
+
+  /// What is committed was written under a lease that the session has as it is now.
+  void NameLease(proto::CommitWriteRequest& request) const {
+    request.set_under_lease(true);
+    request.set_era(era);
+    request.set_resumed_at(resumed_at);
+  }
 };
 using SessionStatePtr = std::shared_ptr<const SessionState>;
 

@@ -50,6 +50,7 @@ Task<Result<void>> VolumeVfs::Fallocate(Caller caller, Ino, HandleId id, Falloca
 /// In exclusive use of the file. Errors: kLeaseLost (it has to be done again), and others.
 Task<Result<void>> VolumeVfs::Allocate(ClientLoop* loop, Caller caller, OpenInodePtr inode, FallocateMode mode,
                                        std::uint64_t offset, std::uint64_t length) {
+  const SessionStatePtr session = parts_.session.state();  // that has the lease, if it has to
   co_await parts_.write_back.FlushAll(loop, inode);
   CO_TRY(co_await LookAgain(loop, caller, inode));
   std::uint64_t size = 0;
@@ -59,7 +60,7 @@ Task<Result<void>> VolumeVfs::Allocate(ClientLoop* loop, Caller caller, OpenInod
     size = inode->known.size;
   }
   std::uint64_t end = offset + length;
-  if (Zeroes(mode)) CO_TRY(co_await ZeroRange(loop, inode, offset, std::min(end, size)));
+  if (Zeroes(mode)) CO_TRY(co_await ZeroRange(loop, session, inode, offset, std::min(end, size)));
   bool grows = Grows(mode) && end > size;
   if (!grows && !Zeroes(mode)) co_return Result<void>();
 
@@ -68,7 +69,7 @@ Task<Result<void>> VolumeVfs::Allocate(ClientLoop* loop, Caller caller, OpenInod
   request.set_end_bytes(grows ? end : 0);
   request.set_keep_size(!grows);
   request.set_mtime_ns(mtime_ns);
-  request.set_under_lease(Zeroes(mode));
+  if (Zeroes(mode)) session->NameLease(request);
   if (mode == FallocateMode::kAllocate) request.set_added_bytes(end - std::max(offset, size));
   auto reply = co_await ChangeContent<proto::CommitWriteReply>(loop, caller, proto::METHOD_COMMIT_WRITE,
                                                                std::move(request), inode->ino(), inode, std::nullopt);
@@ -76,18 +77,22 @@ Task<Result<void>> VolumeVfs::Allocate(ClientLoop* loop, Caller caller, OpenInod
   co_return Result<void>();
 }
 
-Task<Result<void>> VolumeVfs::ZeroRange(ClientLoop* loop, OpenInodePtr inode, std::uint64_t begin, std::uint64_t end) {
+Task<Result<void>> VolumeVfs::ZeroRange(ClientLoop* loop, SessionStatePtr session, OpenInodePtr inode,
+                                        std::uint64_t begin, std::uint64_t end) {
+  // A lease that the session gets after it was resumed is another.
+  const ChunkCalls::SendLimit may_send_until = [this, loop, session, ino = inode->ino()] {
+    const LeaseCache& leases = parts_.leases.cache();
+    const bool may_send = leases.MayFlush(ino, loop->Now()) && parts_.session.state() == session;
+    return may_send ? leases.writes_until() : TimePoint{INT64_MIN};
+  };
   while (begin < end) {
     std::uint64_t index = begin / kChunkBytes;
     std::uint64_t stop = std::min(end, (index + 1) * kChunkBytes);
     Result<ChunkPlace> place = co_await parts_.places.ForReading(loop, inode, index, true);
     if (!place) co_return place.error();
     if (!place->hole()) {
-      if (!parts_.leases.cache().MayFlush(inode->ino(), loop->Now())) {
-        co_return Error(ErrorCode::kLeaseLost, "the session may have lapsed");
-      }
       Result<Epoch> epoch = co_await parts_.chunks.Zero(loop, *place, static_cast<std::uint32_t>(begin % kChunkBytes),
-                                                        static_cast<std::uint32_t>(stop - begin));
+                                                        static_cast<std::uint32_t>(stop - begin), may_send_until);
       if (!epoch) co_return epoch.error();
       std::lock_guard lock(inode->mutex);
       inode->NoteUnsynced(index, *place, *epoch);

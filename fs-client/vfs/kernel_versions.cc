@@ -28,4 +28,10 @@ std::optional<std::uint64_t> KernelVersions::Take(Ino ino) {
   return version;
 }
 
+void KernelVersions::Clear() {
+  std::lock_guard lock(mutex_);
+  order_.clear();
+  by_ino_.clear();
+}
+
 }  // namespace gabion

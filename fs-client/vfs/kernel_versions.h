@@ -22,6 +22,7 @@ class KernelVersions {
   void Put(Ino ino, std::uint64_t version);
   /// Takes the entry out: an open file's version is kept with the file.
   std::optional<std::uint64_t> Take(Ino ino);
+  void Clear();
 
  private:
   using Order = std::list<std::pair<Ino, std::uint64_t>>;  // newest first

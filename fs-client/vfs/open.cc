@@ -92,7 +92,8 @@ Task<OpenedFile> VolumeVfs::FinishOpen(ClientLoop* loop, HandleId handle, const 
                                        const proto::Attr& attr, std::uint32_t flags, bool fresh) {
   OpenFiles::Opened opened = parts_.files.Finish(handle, attr, flags, fresh);
   // After the file knows its size: with a write lease, an append goes to its end.
-  parts_.leases.cache().Learn(note, attr, loop->Now());
+  const Result<OpenInode::Verdict> seen = co_await Observe(opened.handle->inode, attr);
+  if (seen) parts_.leases.cache().Learn(note, attr, loop->Now());
   if (opened.stale_pages) co_await DropPages(opened.handle->inode);
   OpenedFile file;
   file.handle = handle;

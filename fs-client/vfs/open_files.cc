@@ -129,21 +129,31 @@ void OpenFiles::KeepUntold(const OpenInode& inode) {
 }
 
 void OpenFiles::DoubtVersions() {
+  std::lock_guard handles_lock(handles_mutex_);
+  removed_.clear();
+  removed_order_.clear();
   std::lock_guard lock(inodes_mutex_);
+  closed_.Clear();
   for (const auto& [ino, inode] : inodes_) {
     std::lock_guard inode_lock(inode->mutex);
     inode->DoubtVersion();
   }
 }
 
-std::vector<Ino> OpenFiles::WrittenInodes() {
-  std::vector<Ino> written;
-  std::lock_guard lock(inodes_mutex_);
-  for (const auto& [ino, inode] : inodes_) {
-    std::lock_guard inode_lock(inode->mutex);
-    if (!inode->dirty.empty() && !inode->lost) written.push_back(ino);
+std::vector<proto::WrittenFile> OpenFiles::WrittenFiles() {
+  std::vector<proto::WrittenFile> written;
+  {
+    std::lock_guard lock(inodes_mutex_);
+    for (const auto& [ino, inode] : inodes_) {
+      std::lock_guard inode_lock(inode->mutex);
+      if (inode->dirty.empty() || inode->lost) continue;
+      proto::WrittenFile& file = written.emplace_back();
+      file.set_ino(ino.value());
+      if (inode->IsGivingBack()) file.set_version_before(inode->version_before);
+    }
   }
-  std::sort(written.begin(), written.end());
+  std::sort(written.begin(), written.end(),
+            [](const proto::WrittenFile& a, const proto::WrittenFile& b) { return a.ino() < b.ino(); });
   return written;
 }
 

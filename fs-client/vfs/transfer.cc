@@ -97,10 +97,8 @@ Task<Result<void>> VolumeVfs::AcquireWrite(ClientLoop* loop, Caller caller, Open
   auto reply = co_await parts_.meta.Read<proto::AcquireWriteReply>(loop, caller, proto::METHOD_ACQUIRE_WRITE,
                                                                    std::move(request));
   if (!reply) co_return reply.error();
-  {
-    std::lock_guard lock(inode->mutex);
-    (void)inode->Observe(reply->attr());  // before the lease counts: an append goes to the end that it shows
-  }
+  // Before the lease counts: an append goes to the end that it shows.
+  CO_TRY(co_await Observe(inode, reply->attr()));
   parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
   co_return Result<void>();
 }

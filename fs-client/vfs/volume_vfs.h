@@ -194,7 +194,8 @@ class VolumeVfs final : public Vfs {
 
   Task<Result<void>> Allocate(ClientLoop* loop, Caller caller, OpenInodePtr inode, FallocateMode mode,
                               std::uint64_t offset, std::uint64_t length);
-  Task<Result<void>> ZeroRange(ClientLoop* loop, OpenInodePtr inode, std::uint64_t begin, std::uint64_t end);
+  Task<Result<void>> ZeroRange(ClientLoop* loop, SessionStatePtr session, OpenInodePtr inode, std::uint64_t begin,
+                               std::uint64_t end);
 
   // xattr.cc
 

@@ -72,23 +72,23 @@ Task<void> Duties::WatchLeases() {
     if (const Duration late = env_.clock.Now() - due; late > kStandstill) cluster_.ExtendLeases(late);
     Result<void> expired = co_await cluster_.ExpireLeases(env_);
     if (!expired && !stopping_) LogWarning("watching leases: {}", expired.error().ToString());
-    for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
-      volume->TendLeases(env_.clock.Now());
-      volume->TendLocks(env_.clock.Now());
-    }
     if (stopping_) break;
     due = env_.clock.Now() + kLeaseInterval;
     co_await lease_sleep_.Until(env_, due);
   }
 }
 
-/// It waits for nothing else, and so sees every standstill.
+/// It waits for nothing else, and so sees every standstill, and ends in time what is waited for.
 Task<void> Duties::WatchClock() {
   last_tick_ = env_.clock.Now();
   while (!stopping_) {
     const Duration late = env_.clock.Now() - last_tick_ - kLeaseInterval;
     if (late > kStandstill) {
       for (const std::shared_ptr<Volume>& volume : volumes_.List()) volume->ExtendSessions(late);
+    }
+    for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
+      volume->TendLeases(env_.clock.Now());
+      volume->TendLocks(env_.clock.Now());
     }
     last_tick_ = env_.clock.Now();
     const TimePoint next = last_tick_ + kLeaseInterval;
@@ -100,11 +100,11 @@ Task<Result<void>> Duties::EvictLapsed() {
   for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
     // After a standstill sessions get more time first.
     if (stopping_ || env_.clock.Now() - last_tick_ > kStandstill) co_return Result<void>();
-    // At once: each waits for the chunkservers' word.
+    std::vector<SessionId> lapsed = volume->FindLapsedHolders(env_.clock.Now());
+    // At once, for each waits for the chunkservers' word; the others in the next pass.
+    if (lapsed.size() > kMaxEvictionsPerPass) lapsed.resize(kMaxEvictionsPerPass);
     TaskGroup evictions;
-    for (SessionId holder : volume->FindLapsedHolders(env_.clock.Now())) {
-      evictions.Spawn(env_.executor, EvictFrom(volume, holder));
-    }
+    for (SessionId holder : lapsed) evictions.Spawn(env_.executor, EvictFrom(volume, holder));
     co_await evictions.Join();
     for (SessionId session : volume->FindHeardLosses()) {
       Result<void> forgotten = co_await volume->ForgetLoss(session, env_);

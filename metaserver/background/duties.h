@@ -40,6 +40,7 @@ class Duties {
  private:
   /// Steps that one pass of one duty takes; some ten milliseconds of work.
   static constexpr int kMaxStepsPerPass = 128;
+  static constexpr std::size_t kMaxEvictionsPerPass = 256;
 
   using Pass = Task<Result<void>> (Duties::*)();
 
@@ -50,8 +51,9 @@ class Duties {
   Task<void> TakePasses(std::span<const Pass> passes, CancellableSleep& sleep);
   Task<void> EvictFrom(std::shared_ptr<Volume> volume, SessionId holder);
   void WarnOfSlowReturns(Volume& volume);
-  /// Gives sessions more time when this server has stood still.
+  /// Gives sessions more time when this server has stood still, and ends waits for leases and locks.
   Task<void> WatchClock();
+  Task<void> Expire(std::shared_ptr<Volume> volume, SessionId silent);
   /// Lets the loop do what else there is.
   Task<void> Yield();
   /// Removes some of what a deleted volume left; whether that was all.

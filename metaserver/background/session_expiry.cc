@@ -27,6 +27,25 @@ Task<Result<void>> RemoveEndedSession(std::shared_ptr<Volume> volume, SessionId 
 
 }  // namespace
 
+/// What its client has sent may still be under way: it is evicted first. Failing with one keeps no other waiting.
+Task<void> Duties::Expire(std::shared_ptr<Volume> volume, SessionId id) {
+  Result<bool> evicted = co_await volume->Evict(id, env_);
+  if (evicted && !*evicted) co_return;  // it is back
+  Result<void> expired;
+  if (evicted) {
+    expired = co_await EndSession(volume, id, env_);
+  } else {
+    expired = evicted.error();
+  }
+  if (!expired) {
+    LogWarning("session {} of volume '{}' could not be ended: {}", id.value(), volume->name(),
+               expired.error().ToString());
+    co_return;
+  }
+  LogWarning("session {} of volume '{}' has expired: its client was silent for {} s", id.value(), volume->name(),
+             std::chrono::duration_cast<std::chrono::seconds>(options_.session_expiry).count());
+}
+
 Task<Result<void>> Duties::ExpireSessions() {
   const TimePoint limit = env_.clock.Now() - options_.session_expiry;
   for (const std::shared_ptr<Volume>& volume : volumes_.List()) {
@@ -35,20 +54,13 @@ Task<Result<void>> Duties::ExpireSessions() {
     volume->WithState([&](VolumeState& state) {
       if (state.closed) return;
       silent = state.sessions.HeardBefore(limit);
-      ended.assign(state.ended_sessions.begin(), state.ended_sessions.end());
     });
-    for (SessionId id : silent) {
-      if (stopping_) co_return Result<void>();
-      // What its client has sent may still be under way.
-      Result<bool> evicted = co_await volume->Evict(id, env_);
-      CO_TRY(evicted);
-      if (!*evicted) continue;  // it is back
-      Result<void> expired = co_await EndSession(volume, id, env_);
-      CO_TRY(expired);
-      ended.push_back(id);
-      LogWarning("session {} of volume '{}' has expired: its client was silent for {} s", id.value(), volume->name(),
-                 std::chrono::duration_cast<std::chrono::seconds>(options_.session_expiry).count());
-    }
+    if (silent.size() > kMaxEvictionsPerPass) silent.resize(kMaxEvictionsPerPass);
+    TaskGroup expiring;
+    for (SessionId id : silent) expiring.Spawn(env_.executor, Expire(volume, id));
+    co_await expiring.Join();
+    volume->WithState(
+        [&](VolumeState& state) { ended.assign(state.ended_sessions.begin(), state.ended_sessions.end()); });
     for (SessionId id : ended) {
       if (stopping_) co_return Result<void>();
       Result<void> removed = co_await RemoveEndedSession(volume, id, env_);

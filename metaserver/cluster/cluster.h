@@ -198,6 +198,9 @@ class Cluster {
   std::uint32_t CountDegraded() const;
   std::uint32_t CountGroupsOf(ServerId server) const;
 
+  // cluster_fences.cc
+  bool IsFenced(SessionId session) const;
+
   // cluster_departure.cc, with mutex_ held
   /// The server has no lease any more.
   void Depart(Server& server, records::Event event, Env& env, WriteBatch& batch);

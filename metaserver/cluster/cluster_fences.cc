@@ -17,21 +17,23 @@ Task<Result<void>> Cluster::FenceSession(SessionId session, std::uint32_t evicti
     }
     fencer_.Begin(session, evictions, std::move(alive));
   }
-  for (;;) {
-    {
-      const std::lock_guard lock(mutex_);
-      const std::set<ServerId> awaited = fencer_.Awaited(session);
-      const bool gives_up = env.clock.Now() >= limit || closed_;
-      if (awaited.empty() || gives_up) fencer_.End(session);
-      if (awaited.empty()) co_return Result<void>();
-      if (gives_up) {
-        co_return Error(ErrorCode::kUnavailable,
-                        fmt::format("chunkserver {} has not confirmed that it refuses what session {} has sent",
-                                    awaited.begin()->value(), session.value()));
-      }
-    }
+  while (!IsFenced(session)) {
+    if (env.clock.Now() >= limit) break;
     co_await env.clock.SleepFor(kLook);
   }
+  const std::lock_guard lock(mutex_);
+  const std::set<ServerId> awaited = fencer_.Awaited(session);
+  fencer_.End(session);
+  if (awaited.empty()) co_return Result<void>();
+  co_return Error(ErrorCode::kUnavailable,
+                  fmt::format("chunkserver {} has not confirmed that it refuses what session {} has sent",
+                              awaited.begin()->value(), session.value()));
+}
+
+/// Or nobody waits for it any more.
+bool Cluster::IsFenced(SessionId session) const {
+  const std::lock_guard lock(mutex_);
+  return closed_ || fencer_.IsDone(session);
 }
 
 void Cluster::Close() {

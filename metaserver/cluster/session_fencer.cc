@@ -9,7 +9,8 @@ void SessionFencer::Begin(SessionId session, std::uint32_t evictions, std::set<S
 }
 
 bool SessionFencer::IsDone(SessionId session) const {
-  return Awaited(session).empty();
+  auto fence = fences_.find(session);
+  return fence == fences_.end() || fence->second.awaited.empty();
 }
 
 std::set<ServerId> SessionFencer::Awaited(SessionId session) const {

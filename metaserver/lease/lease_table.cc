@@ -243,6 +243,7 @@ void LeaseTable::Downgrade(SessionId session, Ino ino, std::uint64_t number) {
   Holder* holder = Find(session, ino);
   if (holder == nullptr || holder->granted > number) return;
   holder->mode = Mode::kRead;
+  if (holder->recalled != 0) sessions_.at(session).recalls.at(holder->recalled).mode = Mode::kRead;
   WakeWaiting(ino);
 }
 

@@ -32,19 +32,26 @@ Result<void> MarkWritten(Txn& txn, const proto::CommitWriteRequest& request, rec
   return {};
 }
 
+/// What was written under a lease that was lost since may not be shown, also if the session has got another one.
+Result<void> RequireLease(const proto::CommitWriteRequest& request, const OpContext& context) {
+  if (!request.under_lease() || Mutated("lease.commit_lost")) return {};
+  const Session& session = *context.session;
+  if (session.MayReclaim())
+    return Error(ErrorCode::kUnavailable, "the session has to be resumed first, and name its leases");
+  const bool is_current = request.era() == context.state.leases.era() && request.resumed_at() == session.resumed_at;
+  if (is_current && context.IsWriter(Ino(request.ino()))) return {};
+  return Error(ErrorCode::kLeaseLost, fmt::format("inode {} may have been read or changed since it was written under a "
+                                                  "lease that the session may have lost",
+                                                  request.ino()));
+}
+
 }  // namespace
 
 Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRequest& request, OpContext& context) {
   const Ino ino(request.ino());
   TRY_ASSIGN(records::Inode inode, GetRegular(txn, ino));
   TRY(RequireDataAccess(ino, inode, context, kMayWrite));
-  if (request.under_lease() && !context.IsWriter(ino) && !Mutated("lease.commit_lost")) {
-    if (context.session->MayReclaim())
-      return Error(ErrorCode::kUnavailable, "the session has to be resumed first, and name its leases");
-    return Error(ErrorCode::kLeaseLost, fmt::format("inode {} may have been read or changed since it was written "
-                                                    "under a lease that the session has lost",
-                                                    ino.value()));
-  }
+  TRY(RequireLease(request, context));
   if (request.end_bytes() > kMaxFileBytes) {
     return Error(ErrorCode::kTooLarge,
                  fmt::format("a write up to byte {}; {} is the limit", request.end_bytes(), kMaxFileBytes));
@@ -72,8 +79,7 @@ Result<proto::CommitWriteReply> CommitWrite(Txn& txn, const proto::CommitWriteRe
     TRY(KillCapability(txn, ino, inode));
   }
   txn.PutInode(ino, inode);
-  if (request.downgrade() != 0 && request.downgrade_era() == context.state.leases.era())
-    context.effects.downgraded = OpEffects::Downgrade{ino, request.downgrade()};
+  if (request.downgrade() != 0) context.effects.downgraded = OpEffects::Downgrade{ino, request.downgrade()};
   proto::CommitWriteReply reply;
   *reply.mutable_attr() = MakeAttr(context, ino, inode);
   return reply;

@@ -40,7 +40,7 @@ struct Session {
   /// That is written down (records::Session.evicted), as long as the client may not have heard of it: by when it
   /// resumed the session then, and that it has renewed it since.
   bool loss_recorded = false;
-  std::uint64_t resumed_at = 0;  // OpenSessionReply.note.number
+  std::uint64_t resumed_at = 0;  // or opened: OpenSessionReply.note.number
   bool loss_heard = false;
   /// Until it is durably written down that its client has heard of it, the session gets nothing that a restart of this
   /// server would take for lost.

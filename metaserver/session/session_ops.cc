@@ -96,22 +96,37 @@ void ReclaimLocks(VolumeState& state, const Session& session, const proto::OpenS
   }
 }
 
-/// Which of the write leases that a session's client names it still has: as for locks.
+/// The data versions of the files whose lease the session may have given back with a commit. Errors: those of Txn.
+Result<std::map<Ino, std::uint64_t>> FindVersions(Txn& txn, const proto::OpenSessionRequest& request) {
+  std::map<Ino, std::uint64_t> versions;
+  Result<void> blocked;
+  for (const proto::WrittenFile& file : request.reclaim_writes()) {
+    if (file.version_before() == 0) continue;
+    Result<std::optional<records::Inode>> inode = txn.FindInode(Ino(file.ino()));
+    if (!inode && inode.error().code() != ErrorCode::kWouldBlock) return inode.error();
+    if (!inode) blocked = inode.error();  // go on: one round of loading brings all
+    if (inode && *inode) versions[Ino(file.ino())] = (*inode)->data_version();
+  }
+  TRY(blocked);
+  return versions;
+}
+
+/// Which of the write leases that a session's client names it still has: as for locks. One that it may have given back
+/// with a commit it has if that was not done.
 void ReclaimWrites(const VolumeState& state, const Session& session, const proto::OpenSessionRequest& request,
-                   proto::OpenSessionReply& reply) {
+                   const std::map<Ino, std::uint64_t>& versions, proto::OpenSessionReply& reply) {
   reply.clear_kept_writes();
   reply.clear_lost_writes();
-  for (std::uint64_t number : request.reclaim_writes()) {
-    const Ino ino(number);
+  for (const proto::WrittenFile& file : request.reclaim_writes()) {
+    const Ino ino(file.ino());
+    const auto version = versions.find(ino);
+    const bool is_given_back =
+        file.version_before() != 0 && (version == versions.end() || version->second != file.version_before());
+    const bool is_free = session.MayReclaim() && state.leases.Holders(ino).empty() && !is_given_back;
     const bool has_room = static_cast<std::size_t>(reply.kept_writes_size()) < LeaseTable::kMaxPerSession;
-    const bool kept =
-        !session.evicted && !session.read_only && has_room &&
-        (state.leases.Writer(ino) == session.id || (session.MayReclaim() && state.leases.Holders(ino).empty()));
-    if (kept) {
-      reply.add_kept_writes(number);
-    } else {
-      reply.add_lost_writes(number);
-    }
+    const bool is_kept =
+        !session.evicted && !session.read_only && has_room && (state.leases.Writer(ino) == session.id || is_free);
+    (is_kept ? reply.mutable_kept_writes() : reply.mutable_lost_writes())->Add(file.ino());
   }
 }
 
@@ -181,7 +196,8 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
     SetRange(context.state.next_ino, kFirstDelegation, reply.mutable_inos());
     SetRange(first_chunk_id, kFirstDelegation, reply.mutable_chunk_ids());
     *reply.mutable_lost_locks() = request.reclaim_locks();  // with the session that had them
-    *reply.mutable_lost_writes() = request.reclaim_writes();
+    reply.clear_lost_writes();
+    for (const proto::WrittenFile& file : request.reclaim_writes()) reply.add_lost_writes(file.ino());
     TRY_ASSIGN(reclaimed, ReclaimHandles(txn, request, session, reply));
     reply.set_root_ino(session.root_ino.value());
     records::VolumeState state;
@@ -197,6 +213,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::OpenNew(std::shared_ptr<Volume
     Session& added = *state.sessions.Find(id);
     for (const OpEffects::Opened& opened : reclaimed) state.sessions.OpenHandle(added, opened.handle, opened.ino);
     BeginLeases(state, id, reply, env.clock.Now());
+    added.resumed_at = reply.note().number();
   };
   Result<void> opened = co_await volume->Run(std::move(decide), std::move(publish), env);
   if (!opened && opened.error().code() == ErrorCode::kStale)
@@ -216,9 +233,11 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
   const SessionId id(request.session_id());
   proto::OpenSessionReply reply;
   std::vector<OpEffects::Opened> reclaimed;
+  std::map<Ino, std::uint64_t> versions;
   Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
     const Session* session = context.state.sessions.Find(id);
     if (session == nullptr) return Expired(id.value(), request.volume());
+    TRY_ASSIGN(versions, FindVersions(txn, request));
     TRY_ASSIGN(reclaimed, ReclaimHandles(txn, request, *session, reply));
     return {};
   };
@@ -227,7 +246,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
     Session* session = state.sessions.Find(id);
     for (const OpEffects::Opened& opened : reclaimed) state.sessions.OpenHandle(*session, opened.handle, opened.ino);
     ReclaimLocks(state, *session, request, reply);
-    ReclaimWrites(state, *session, request, reply);
+    ReclaimWrites(state, *session, request, versions, reply);
     session->evicted = session->must_resume = session->loss_heard = false;
     first_time = !session->resumed;
     state.sessions.MarkResumed(*session);
@@ -242,6 +261,10 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
     // A deleted volume's sessions went with it.
     if (resumed.error().code() == ErrorCode::kStale) co_return Expired(id.value(), request.volume());
     co_return resumed.error();
+  }
+  if (reply.evictions() > 0) {  // the count may be of a moment ago: what is sent under it may not be refused later
+    Result<void> durable = co_await cluster_.MakeDurable();
+    CO_TRY(durable);
   }
   reply.set_session_id(id.value());
   if (first_time) {

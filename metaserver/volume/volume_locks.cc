@@ -95,6 +95,11 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
   Result<bool> fenced = co_await FenceLapsed(id, env);
   CO_TRY(fenced);
   if (!*fenced) co_return false;
+  // Nothing of it arrives any more: what has shows from now on, though it may keep its leases yet.
+  if (!Mutated("lease.no_mark_written")) {
+    Result<void> marked = co_await MarkWritten(id, env);
+    CO_TRY(marked);
+  }
   // Before anything is taken from it that is written down: were it forgotten, the session might name what it held to
   // another process, and get it back from those who have it by then. Not before it is fenced: another process would
   // not do it again.
@@ -120,10 +125,6 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
   if (!lapsed) co_return false;
   Result<void> durable = co_await cluster_.MakeDurable();
   CO_TRY(durable);
-  if (!Mutated("lease.no_mark_written")) {
-    Result<void> marked = co_await MarkWritten(id, env);
-    CO_TRY(marked);
-  }
   const std::lock_guard lock(mutex_);
   const Session* session = state_.sessions.Find(id);
   // Otherwise it was resumed since, and told that it still has them.

@@ -118,6 +118,7 @@ Task<Result<void>> TcpConnection::FillHead() {
     asio::error_code failed;
     if (read_failure_) co_return Lost(read_failure_);
     std::size_t got = co_await socket_.async_read_some(room, asio::redirect_error(asio::use_awaitable, failed));
+    if (!failed && !socket_.is_open()) failed = asio::error::operation_aborted;  // closed when this had been read
     read_failure_ = failed;
     if (failed) co_return Lost(failed);
     end_ += got;
@@ -161,6 +162,7 @@ Task<Result<void>> TcpConnection::ReadInto(std::span<std::byte> target) {
                                              asio::mutable_buffer(buffer_.get(), kReadBufferBytes)};
     asio::error_code failed;
     std::size_t got = co_await socket_.async_read_some(room, asio::redirect_error(asio::use_awaitable, failed));
+    if (!failed && !socket_.is_open()) failed = asio::error::operation_aborted;  // closed when this had been read
     read_failure_ = failed;
     if (failed) co_return Lost(failed);
     done += std::min(got, missing);

@@ -223,7 +223,7 @@ Result<proto::OpenSessionReply> MetaClient::Resume(const std::vector<std::pair<s
     open->set_handle_id(handle);
     open->set_ino(ino.value());
   }
-  for (Ino ino : writes) request.add_reclaim_writes(ino.value());
+  for (Ino ino : writes) request.add_reclaim_writes()->set_ino(ino.value());
   bench_.Cool();
   return bench_.Do(bench_.sessions().Open(request, bench_.env()));
 }
