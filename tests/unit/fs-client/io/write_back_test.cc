@@ -137,6 +137,20 @@ TEST_F(WriteBackTest, WhatWasWrittenUnderALaterLeaseThanACommitGaveBackIsLostWit
   EXPECT_TRUE(inode->dirty.empty());
 }
 
+TEST_F(WriteBackTest, WhatTheMetaserverLostWithItsPowerIsToldUnlessItWasSynced) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  Flush(handle);
+  files_.DoubtVersions(false);
+  EXPECT_EQ(SyncErrorOf(handle), ErrorCode::kOk) << "it was only another process";
+  files_.DoubtVersions(true);
+  EXPECT_EQ(SyncErrorOf(handle), ErrorCode::kIo);
+  Write(handle, 0, "hello");
+  ASSERT_TRUE(Sync(handle).has_value());
+  files_.DoubtVersions(true);
+  EXPECT_EQ(SyncErrorOf(handle), ErrorCode::kOk);
+}
+
 TEST_F(WriteBackTest, WhatWasWrittenUnderALostLeaseIsNotSentUnderALaterOne) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
   Write(handle, 0, "hello");
