@@ -31,7 +31,7 @@ class MetaServerDaemon final : public Daemon {
     TRY_ASSIGN(DataDirectory directory, DataDirectory::Open(data_));
     directory_ = std::make_unique<DataDirectory>(std::move(directory));
     TRY_ASSIGN(const std::string store_path, directory_->Subdirectory("meta"));
-    store_options_.boot_id = server_options_.host_id;
+    store_options_.boot_id = server_options_.boot_id = server_options_.host_id;
     TRY_ASSIGN(store_, RocksKv::Open(store_path, store_options_));
     return {};
   }

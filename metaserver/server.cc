@@ -12,7 +12,7 @@ class MetaServer::Impl {
   Impl(std::vector<Env*> loops, KvStore& store, MetaServerOptions options)
       : options_(std::move(options)),
         env_(*loops.front()),
-        cluster_(store, {options_.server_lease, options_.down_out, options_.pgs_per_policy}),
+        cluster_(store, {options_.server_lease, options_.down_out, options_.pgs_per_policy, options_.boot_id}),
         volumes_(store, cluster_, options_.session_ttl),
         sessions_(volumes_, cluster_, options_),
         leases_(volumes_),
@@ -40,6 +40,8 @@ class MetaServer::Impl {
     co_await rpc_.Stop();
     co_await checks_.Stop();
     co_await duties_.Stop();
+    Result<void> ended = co_await cluster_.EndCleanly();
+    if (!ended) LogWarning("the metadata store was not closed cleanly: {}", ended.error().ToString());
   }
 
   Endpoint endpoint() const { return rpc_.endpoint(); }

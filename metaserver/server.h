@@ -12,6 +12,7 @@ namespace gabion {
 struct MetaServerOptions {
   Endpoint listen{"127.0.0.1", 9470};
   std::string host_id;  // boot id; empty in simulation
+  std::string boot_id;  // of the machine that the store is on
   Duration session_ttl = std::chrono::seconds(10);
   Duration session_expiry = std::chrono::minutes(5);  // a lapsed session keeps its open files this long
   Duration server_lease = std::chrono::seconds(3);

@@ -78,6 +78,7 @@ bool OpenInode::EndOwnChange(std::uint64_t base_version, const proto::Attr* repl
   own_change = false;
   WaitList::Wake(changed.TakeAll());
   if (reply == nullptr) return true;
+  ++changes;
   std::uint64_t size_before = known.size;
   std::uint64_t version = reply->data_version();
   bool alone = version <= base_version + 1;
@@ -101,7 +102,10 @@ bool OpenInode::MayHavePrivileges() const {
   return HasPrivileges(known.mode, known.has_no_xattrs) && unprivileged_ctime_ns != known.ctime_ns;
 }
 
-void OpenInode::DoubtVersion() {
+void OpenInode::DoubtVersion(bool lost_power) {
+  if (lost_power && std::exchange(synced_changes, changes) != changes) {
+    errors.Add({ErrorCode::kIo, "the metaserver lost its power before what was written was synced"});
+  }
   known.data_version = 0;
   kernel_version = 0;  // as much as it was may have been shown of what nobody knows of any more
   chunks.Clear();

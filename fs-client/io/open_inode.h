@@ -105,7 +105,7 @@ class OpenInode {
   void DropReadAhead(std::uint64_t begin, std::uint64_t end);
   /// The version that is known may be lost, and what the metaserver shows next be older; so may be the places of what
   /// has landed.
-  void DoubtVersion();
+  void DoubtVersion(bool lost_power);
   /// The session does not have the write lease that `dirty` was written under. If the commit under way was to give it
   /// back, that may be why: its answer tells.
   void NoteLeaseGone();
@@ -134,7 +134,9 @@ class OpenInode {
   ChunkTable chunks;
   std::map<std::uint64_t, UnsyncedChunk> unsynced;  // chunks by index, changed by us and not synced since
   bool foreign_unsynced = true;                     // others, or handles closed before, may have written and not synced
-  bool meta_unsynced = true;  // where the data is, and how much, may not be durable at the metaserver
+  bool meta_unsynced = true;         // where the data is, and how much, may not be durable at the metaserver
+  std::uint64_t changes = 0;         // of ours that the metaserver has answered
+  std::uint64_t synced_changes = 0;  // so many of them are durable
   /// Privileges were taken away, and nothing was changed since when that is the known ctime.
   std::optional<std::int64_t> unprivileged_ctime_ns;
   WriteErrors errors;

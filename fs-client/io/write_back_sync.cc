@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/log.h"
@@ -24,15 +25,23 @@ Task<Result<void>> WriteBack::Sync(ClientLoop* loop, OpenInodePtr inode, bool da
 
 Task<Result<void>> WriteBack::SyncMeta(ClientLoop* loop, OpenInodePtr inode, bool data_only) {
   AsyncMutex::Guard guard = co_await inode->syncing.Lock();
+  std::uint64_t changes = 0;
   {
     std::lock_guard lock(inode->mutex);
     if (!std::exchange(inode->meta_unsynced, false) && data_only) co_return Result<void>();
+    changes = inode->changes;
   }
+  const std::uint64_t names = parts_.session.names().changes();
   proto::SyncMetaRequest request;
   auto reply =
       co_await parts_.meta.Read<proto::SyncMetaReply>(loop, kOwnWork, proto::METHOD_SYNC_META, std::move(request));
-  if (reply) co_return Result<void>();
+  if (reply) parts_.session.names().NoteSynced(names);
   std::lock_guard lock(inode->mutex);
+  if (reply) {
+    // Not before: what is lost with the metaserver's power meanwhile is told as an error of what was written.
+    inode->synced_changes = std::max(inode->synced_changes, changes);
+    co_return Result<void>();
+  }
   inode->meta_unsynced = true;
   co_return reply.error();
 }

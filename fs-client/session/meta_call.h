@@ -42,6 +42,7 @@ class MetaCalls {
     Tries tries;
     Result<RpcReply> raw = co_await Run(loop, caller, method, request, *request.mutable_op(), Kind::kMutation, tries);
     Result<Reply> reply = Parse<Reply>(method, std::move(raw), tries);
+    if (reply) session_.names().NoteChange();
     if (tries.unanswered) {
       // One that was given up may still be waiting at the metaserver for others' leases.
       TimePoint until = reply ? loop->Now() : loop->Now() + kLongestOp;

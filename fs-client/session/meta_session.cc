@@ -105,7 +105,10 @@ void MetaSession::Adopt(const proto::OpenSessionReply& reply, std::size_t metase
   next.resumed_at = reply.note().number();
   next.evictions = reply.evictions();
   const bool is_new_process = reply.note().era() != std::exchange(era_, reply.note().era());
-  if (is_new_process) handles_.DoubtVersions();
+  const bool lost_power = state_ != nullptr && reply.power_losses() != power_losses_;
+  power_losses_ = reply.power_losses();
+  if (is_new_process) handles_.DoubtVersions(lost_power);
+  if (lost_power) names_.NoteLoss();
   leases_.cache().Begin(reply.note(), kept_writes, LeaseEnd(sent_at, next.ttl));
 
   std::lock_guard lock(mutex_);

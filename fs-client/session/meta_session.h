@@ -16,6 +16,7 @@
 #include "fs-client/session/delegated_ids.h"
 #include "fs-client/session/op_tracker.h"
 #include "fs-client/session/retry_limits.h"
+#include "fs-client/session/unsynced_names.h"
 #include "proto/meta.pb.h"
 
 namespace gabion {
@@ -31,8 +32,9 @@ class HandleRegistry {
   virtual void MarkLost(const std::vector<HandleId>& handles) = 0;
   /// Of which there is data that was written under a write lease and is not with the servers.
   virtual std::vector<proto::WrittenFile> WrittenFiles() = 0;
-  /// The metaserver is another process: what the one before has shown may be gone, if its machine lost power.
-  virtual void DoubtVersions() = 0;
+  /// The metaserver is another process: what the one before has shown may be gone, if its machine lost power. If it has
+  /// (`lost_power`), what was committed and not synced is lost.
+  virtual void DoubtVersions(bool lost_power) = 0;
   /// That data is lost: the session does not have these leases any more.
   virtual void LoseWrites(const std::vector<Ino>& inodes) = 0;
 };
@@ -110,6 +112,8 @@ class MetaSession {
   /// The session of `seen_generation` was refused, or its metaserver is gone: resumes or reopens it, whoever comes
   /// first. Errors: kCancelled (stopping), kStale (the volume or subdirectory is gone), kIo (given up).
   Task<Result<void>> Recover(ClientLoop* loop, std::uint64_t seen_generation, Patience patience);
+  /// Whether changes of names were answered that may not be durable. Any thread.
+  UnsyncedNames& names() { return names_; }
   /// For a call that begins now.
   Patience NewPatience(ClientLoop* loop) const { return {options_.soft, loop->Now()}; }
 
@@ -163,7 +167,9 @@ class MetaSession {
   std::atomic<bool> fetching_ahead_ = false;
   DelegatedIds ids_;
   CancellableSleep renew_sleep_;
-  std::uint64_t era_ = 0;  // of the metaserver's process that the session was opened or resumed with
+  std::uint64_t era_ = 0;           // of the metaserver's process that the session was opened or resumed with
+  std::uint64_t power_losses_ = 0;  // as it said then
+  UnsyncedNames names_;
   std::uint64_t resumed_connection_ =
       0;  // of the first loop's connection: which one the metaserver knows our handles by
 };

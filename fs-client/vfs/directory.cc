@@ -142,10 +142,15 @@ Task<Result<std::vector<DirEntryPlus>>> VolumeVfs::ListDots(ClientLoop* loop, Op
 
 Task<Result<void>> VolumeVfs::FsyncDir(Caller caller, Ino) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  UnsyncedNames& names = parts_.session.names();
+  const std::uint64_t changes = names.changes();
   proto::SyncMetaRequest request;
   auto reply =
       co_await parts_.meta.Read<proto::SyncMetaReply>(loop, caller, proto::METHOD_SYNC_META, std::move(request));
   if (!reply) co_return reply.error();
+  names.NoteSynced(changes);
+  if (names.TakeLoss())
+    co_return Error(ErrorCode::kIo, "the metaserver lost its power before changes of names were synced");
   co_return Result<void>();
 }
 

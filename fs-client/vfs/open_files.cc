@@ -128,7 +128,7 @@ void OpenFiles::KeepUntold(const OpenInode& inode) {
   }
 }
 
-void OpenFiles::DoubtVersions() {
+void OpenFiles::DoubtVersions(bool lost_power) {
   std::lock_guard handles_lock(handles_mutex_);
   removed_.clear();
   removed_order_.clear();
@@ -136,7 +136,7 @@ void OpenFiles::DoubtVersions() {
   closed_.Clear();
   for (const auto& [ino, inode] : inodes_) {
     std::lock_guard inode_lock(inode->mutex);
-    inode->DoubtVersion();
+    inode->DoubtVersion(lost_power);
   }
 }
 

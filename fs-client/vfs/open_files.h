@@ -55,7 +55,7 @@ class OpenFiles final : public HandleRegistry {
 
   std::vector<proto::OpenHandle> OpenHandles() override;
   void MarkLost(const std::vector<HandleId>& handles) override;
-  void DoubtVersions() override;
+  void DoubtVersions(bool lost_power) override;
   std::vector<proto::WrittenFile> WrittenFiles() override;
   void LoseWrites(const std::vector<Ino>& inodes) override;
 

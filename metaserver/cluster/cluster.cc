@@ -55,23 +55,41 @@ Task<Result<void>> Cluster::LoadIdentity(Env& env) {
           fmt::format("the metadata store has format {}, this program reads format {}: start the release that wrote it",
                       record.format(), kStoreFormat));
     }
-    cluster_id_ = record.cluster_id();
-    co_return Result<void>();
+    identity_ = std::move(record);
+  } else {
+    identity_.set_cluster_id(NewClusterId(env.random));
+    identity_.set_created_ns(env.clock.WallNowNs());
+    identity_.set_format(kStoreFormat);
+    identity_.set_boot_id(options_.boot_id);
   }
-  records::Cluster record;
-  record.set_cluster_id(NewClusterId(env.random));
-  record.set_created_ns(env.clock.WallNowNs());
-  record.set_format(kStoreFormat);
+  cluster_id_ = identity_.cluster_id();
+  if (identity_.boot_id() != options_.boot_id && !identity_.ended_cleanly()) {
+    identity_.set_power_losses(identity_.power_losses() + 1);
+  }
+  identity_.set_boot_id(options_.boot_id);
+  identity_.set_ended_cleanly(false);
+  Result<void> stored_again = co_await StoreIdentity();
+  CO_TRY(stored_again);
+  if (!bytes) LogInfo("made a new cluster, {}", cluster_id_);
+  co_return Result<void>();
+}
+
+/// Durably.
+Task<Result<void>> Cluster::StoreIdentity() {
   WriteBatch batch;
-  batch.Put(cluster_key, EncodeRecord(record));
+  batch.Put(ClusterKey(), EncodeRecord(identity_));
   CO_TRY_ASSIGN(CommitSeq seq, kv_.Apply(batch));
   Result<void> applied = co_await kv_.WaitApplied(seq);
   CO_TRY(applied);
   Result<void> durable = co_await MakeDurable();
-  CO_TRY(durable);
-  cluster_id_ = record.cluster_id();
-  LogInfo("made a new cluster, {}", cluster_id_);
-  co_return Result<void>();
+  co_return durable;
+}
+
+Task<Result<void>> Cluster::EndCleanly() {
+  if (cluster_id_.empty()) co_return Result<void>();  // it was not loaded
+  identity_.set_ended_cleanly(true);
+  Result<void> stored = co_await StoreIdentity();
+  co_return stored;
 }
 
 Task<Result<void>> Cluster::LoadCounters() {

@@ -39,6 +39,7 @@ class Cluster {
     Duration server_lease;
     Duration down_out;
     std::uint32_t pgs_per_policy = 64;
+    std::string boot_id = {};  // of this machine: what was not synced is lost with another; empty: never
   };
 
   Cluster(KvStore& kv, Options options) : kv_(kv), options_(options) {}
@@ -48,6 +49,10 @@ class Cluster {
   Task<Result<void>> Load(Env& env);
 
   const std::string& cluster_id() const { return cluster_id_; }
+  /// How often the store's machine may have lost what was not synced.
+  std::uint64_t power_losses() const { return identity_.power_losses(); }
+  /// Nothing is applied any more: says in the store that it has lost nothing. Errors: the store's.
+  Task<Result<void>> EndCleanly();
 
   /// The first of `count` new ids. They may leave this process once they are durable (MakeDurable). Errors: kIo.
   Result<std::uint64_t> TakeIds(Counter counter, std::uint64_t count);
@@ -155,6 +160,7 @@ class Cluster {
 
     ServerSpace space() const { return {heard, capacity_bytes, used_bytes}; }
   };
+  Task<Result<void>> StoreIdentity();
   Task<Result<void>> LoadIdentity(Env& env);
   Task<Result<void>> LoadCounters();
   Task<Result<void>> LoadServers(TimePoint now);
@@ -246,6 +252,7 @@ class Cluster {
 
   KvStore& kv_;
   const Options options_;
+  records::Cluster identity_;
   std::string cluster_id_;  // constant after Load
 
   mutable std::mutex mutex_;

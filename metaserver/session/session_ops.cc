@@ -149,6 +149,7 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Complete(const Volume& volume,
   reply.set_ttl_ms(
       static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_ttl).count()));
   reply.set_cluster_id(cluster_.cluster_id());
+  reply.set_power_losses(cluster_.power_losses());
   Result<proto::ClusterMap> map = co_await cluster_.Map();
   CO_TRY_ASSIGN(*reply.mutable_map(), std::move(map));
   co_return reply;

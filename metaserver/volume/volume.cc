@@ -290,6 +290,8 @@ Task<Result<CommitSeq>> Volume::Sync(const proto::OpHeader& header, Env& env) {
   Result<void> live = WithState([&](VolumeState&) -> Result<void> {
     Result<Session*> session = LiveSession(header, env);
     if (!session) return session.error();
+    // Till then its client may not know that what it wants to be synced is lost.
+    if (!(*session)->resumed) return Error(ErrorCode::kUnavailable, "the session has to be resumed first");
     return {};
   });
   CO_TRY(live);

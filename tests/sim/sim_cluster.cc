@@ -114,6 +114,7 @@ std::unique_ptr<SimDaemon> SimCluster::MakeMetaserver() {
   options.session_ttl = options_.session_ttl;
   options.session_expiry = options_.session_expiry;
   SimMachine& machine = *nodes_.at("meta").machine;
+  options.boot_id = fmt::format("boot{}", machine.boot());
   return std::make_unique<MetaDaemon>(machine.envs(), machine.kv(kStore), std::move(options));
 }
 

@@ -42,6 +42,9 @@ class SimMachine {
   /// the monotonic clock and boot_id begin anew.
   void LosePower();
 
+  /// How often it was started: another number is another boot.
+  unsigned boot() const { return boot_; }
+
   /// Stops all its code, as a machine that swaps or a stopped virtual machine; its clock goes on.
   void Pause() { paused_ = true; }
   void Resume() { paused_ = false; }

@@ -47,10 +47,10 @@ OpenHandlePtr CoreFixture::OpenFile(std::uint32_t flags, const proto::Attr& attr
   return files_.Finish(handle, attr, flags, false).handle;
 }
 
-void CoreFixture::GrantWrite(Ino ino) {
+void CoreFixture::GrantWrite(Ino ino, std::uint64_t number) {
   proto::LeaseNote note;
   note.set_era(leases_.cache().era());
-  note.set_number(1'000'000);
+  note.set_number(number);
   note.set_asked(leases_.cache().generation());
   proto::Attr attr;
   attr.set_ino(ino.value());

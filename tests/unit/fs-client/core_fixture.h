@@ -35,7 +35,7 @@ class CoreFixture : public testing::Test {
   /// A handle of the metaserver's file, as after open(2); with a write lease.
   OpenHandlePtr OpenFile(std::uint32_t flags = 0);
   OpenHandlePtr OpenFile(std::uint32_t flags, const proto::Attr& attr);
-  void GrantWrite(Ino ino);
+  void GrantWrite(Ino ino, std::uint64_t number = 1'000'000);
   /// Gathers; the test has made sure that there is room.
   void Write(const OpenHandlePtr& handle, std::uint64_t offset_bytes, const std::string& bytes, bool append = false);
   std::string Read(const OpenHandlePtr& handle, std::uint64_t offset_bytes, std::uint32_t size);

@@ -15,7 +15,8 @@ void MetaBench::Start() {
   MemoryKv& store = kv();
   parts_.emplace();
   parts_->cluster = std::make_unique<Cluster>(
-      store, Cluster::Options{server_options_.server_lease, server_options_.down_out, server_options_.pgs_per_policy});
+      store, Cluster::Options{server_options_.server_lease, server_options_.down_out, server_options_.pgs_per_policy,
+                              std::to_string(machine_.boot())});
   const Duration session_ttl = leases_last_ ? server_options_.session_ttl : Duration(0);
   parts_->volumes = std::make_unique<VolumeTable>(store, *parts_->cluster, session_ttl);
   parts_->sessions = std::make_unique<SessionOps>(*parts_->volumes, *parts_->cluster, server_options_);

@@ -19,6 +19,10 @@ class WriteBackTest : public CoreFixture {
     return Run(write_back_.Sync(&loop_, handle->inode, data_only));
   }
 
+  static ErrorCode SyncErrorOf(const OpenHandlePtr& handle) {
+    const Result<void> told = WriteBack::TakeErrorForSync(*handle);
+    return told ? ErrorCode::kOk : told.error().code();
+  }
   std::uint64_t ErrorsOfLosingTheLeaseDuringTheLastCommit(ErrorCode answer) {
     OpenHandlePtr handle = OpenFile(O_RDWR);
     Write(handle, 0, "hello");
@@ -103,6 +107,62 @@ TEST_F(WriteBackTest, WhoGaveItsLeaseBackWithACommitHasLostNothing) {
 
 TEST_F(WriteBackTest, WhoLostItsLeaseBeforeTheLastCommitHearsOfIt) {
   EXPECT_EQ(ErrorsOfLosingTheLeaseDuringTheLastCommit(ErrorCode::kLeaseLost), 1u);
+}
+
+/// A file that is opened and written again while its last commit is under way.
+TEST_F(WriteBackTest, WhatWasWrittenUnderALaterLeaseThanACommitGaveBackIsLostWithThatOne) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  OpenInodePtr inode = handle->inode;
+  files_.Close(handle);
+  OpenHandlePtr again;
+  auto commit = [&](const proto::CommitWriteRequest& request) -> Result<proto::CommitWriteReply> {
+    EXPECT_NE(request.downgrade(), 0u);
+    const HandleId id = files_.NextHandle();
+    EXPECT_TRUE(files_.Announce(id, inode->ino()));
+    again = files_.Finish(id, meta_.attr, O_RDWR, false).handle;
+    GrantWrite(inode->ino(), 1'000'001);
+    Write(again, 5, " there");
+    files_.LoseWrites({inode->ino()});
+    proto::CommitWriteReply reply;
+    meta_.attr.set_data_version(meta_.attr.data_version() + 1);
+    *reply.mutable_attr() = meta_.attr;
+    return reply;
+  };
+  meta_.On<proto::CommitWriteRequest, proto::CommitWriteReply>(proto::METHOD_COMMIT_WRITE, commit);
+  Run(write_back_.FlushAll(&loop_, inode));
+  Flush(again);
+  EXPECT_EQ(SyncErrorOf(again), ErrorCode::kIo);
+  EXPECT_EQ(meta_.calls(proto::METHOD_COMMIT_WRITE), 1u);
+  EXPECT_TRUE(inode->dirty.empty());
+}
+
+TEST_F(WriteBackTest, WhatTheMetaserverLostWithItsPowerIsToldUnlessItWasSynced) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  Flush(handle);
+  files_.DoubtVersions(false);
+  EXPECT_EQ(SyncErrorOf(handle), ErrorCode::kOk) << "it was only another process";
+  files_.DoubtVersions(true);
+  EXPECT_EQ(SyncErrorOf(handle), ErrorCode::kIo);
+  Write(handle, 0, "hello");
+  ASSERT_TRUE(Sync(handle).has_value());
+  files_.DoubtVersions(true);
+  EXPECT_EQ(SyncErrorOf(handle), ErrorCode::kOk);
+}
+
+TEST_F(WriteBackTest, WhatWasWrittenUnderALostLeaseIsNotSentUnderALaterOne) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  chunk1_.FailNext(proto::METHOD_WRITE_CHUNK, ErrorCode::kUnavailable, 1);
+  tasks_.Spawn(loop_.env().executor, write_back_.FlushAll(&loop_, handle->inode));
+  world_.RunFor(std::chrono::milliseconds(10));
+  ASSERT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 1u);
+  files_.LoseWrites({handle->inode->ino()});
+  GrantWrite(handle->inode->ino(), 1'000'001);
+  world_.RunFor(std::chrono::seconds(10));
+  EXPECT_EQ(chunk1_.calls(proto::METHOD_WRITE_CHUNK), 1u);
+  EXPECT_EQ(SyncErrorOf(handle), ErrorCode::kIo);
 }
 
 TEST_F(WriteBackTest, LargeWritesStreamWithoutAsking) {

@@ -207,6 +207,15 @@ TEST_F(WriteLeaseTest, ItsReturnTakesAsLongAsItTakes) {
   EXPECT_EQ(leases_.OldestRecall()->session, kOne);
 }
 
+TEST_F(WriteLeaseTest, OnceDowngradedItIsReturnedAsFastAsAReadLease) {
+  GrantWrite(kOne, kFile);
+  const std::uint64_t granted = leases_.last_number();
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
+  EXPECT_FALSE(leases_.IsOverdue(kOne, kNow));
+  leases_.Downgrade(kOne, kFile, granted);
+  EXPECT_TRUE(leases_.IsOverdue(kOne, kNow));
+}
+
 TEST_F(WriteLeaseTest, WhoWaitsForItsReturnWaitsNoLongerThanItWants) {
   GrantWrite(kOne, kFile);
   leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);

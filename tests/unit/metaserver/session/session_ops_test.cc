@@ -179,6 +179,25 @@ TEST_F(SessionOpsTest, ASessionThatNeverResumesDoesNotHoldTheGraceForEver) {
   EXPECT_EQ(CodeOf(alive.GetAttr(file)), ErrorCode::kStale);
 }
 
+TEST_F(SessionOpsTest, WhoComesBackIsToldWhetherUnsyncedChangesMayBeLost) {
+  MetaClient client(bench_);
+  const auto losses = [&] {
+    const Result<proto::OpenSessionReply> resumed = client.Resume({});
+    EXPECT_TRUE(resumed.has_value());
+    return resumed ? resumed->power_losses() : 0;
+  };
+  const std::uint64_t before = losses();
+  bench_.Restart();
+  EXPECT_EQ(losses(), before);
+  bench_.LosePower();
+  EXPECT_EQ(losses(), before + 1);
+  ASSERT_TRUE(bench_.Do(bench_.cluster().EndCleanly()).has_value());
+  bench_.LosePower();
+  EXPECT_EQ(losses(), before + 1);
+  bench_.LosePower();
+  EXPECT_EQ(losses(), before + 2);
+}
+
 TEST_F(SessionOpsTest, AnEvictionIsCountedAndTold) {
   MetaClient client(bench_);
   bench_.world().RunFor(bench_.options().session_ttl);

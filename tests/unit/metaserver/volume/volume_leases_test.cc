@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include <utility>
+
 #include "metaserver/volume/volume.h"
 #include "tests/unit/metaserver/meta_bench.h"
 
@@ -32,6 +34,32 @@ class VolumeLeasesTest : public testing::Test {
   void LetLapse() {
     bench_.world().RunFor(bench_.options().session_ttl);
     EXPECT_TRUE(bench_.Do(bench_.cluster().ExpireLeases(bench_.env())).has_value());
+  }
+  ErrorCode CommitUnderLease(std::uint64_t era, std::uint64_t resumed_at) {
+    proto::CommitWriteRequest request;
+    request.set_ino(file_.value());
+    request.set_end_bytes(100);
+    request.set_under_lease(true);
+    request.set_era(era);
+    request.set_resumed_at(resumed_at);
+    return CodeOf(writer_.Call<OpKind::kMutation>(&op::CommitWrite, request));
+  }
+  /// Of the session as it is now.
+  std::pair<std::uint64_t, std::uint64_t> EraAndNumber() {
+    return bench_.volume()->WithState([&](VolumeState& state) {
+      return std::pair(state.leases.era(), state.sessions.Find(writer_.id())->resumed_at);
+    });
+  }
+  bool IsKept(std::uint64_t version_before) {
+    proto::OpenSessionRequest request;
+    request.set_session_id(writer_.id().value());
+    request.set_volume("home");
+    proto::WrittenFile* file = request.add_reclaim_writes();
+    file->set_ino(file_.value());
+    file->set_version_before(version_before);
+    const Result<proto::OpenSessionReply> reply = bench_.Do(bench_.sessions().Open(request, bench_.env()));
+    EXPECT_TRUE(reply.has_value());
+    return reply && reply->kept_writes_size() == 1;
   }
   bool IsGrantedAtOpen(MetaClient& client) {
     proto::OpenRequest request;
@@ -117,6 +145,26 @@ TEST_F(VolumeLeasesTest, WhoDoesNotReturnAReadLeaseLosesNoneOfItsWriteLeases) {
   EXPECT_TRUE(lapsed) << "its read leases have";
   EXPECT_TRUE(other_.Chmod(read, 0600).has_value());
   EXPECT_EQ(WriterOf(file_), writer_.id());
+}
+
+TEST_F(VolumeLeasesTest, ACommitFromBeforeTheSessionWasResumedIsRefused) {
+  const auto [era, number] = EraAndNumber();
+  EXPECT_EQ(CommitUnderLease(era, number), ErrorCode::kOk);
+  EXPECT_EQ(CommitUnderLease(era + 1, number), ErrorCode::kLeaseLost);
+  ASSERT_TRUE(writer_.Resume({}, {file_}).has_value());
+  EXPECT_EQ(WriterOf(file_), writer_.id());
+  EXPECT_EQ(CommitUnderLease(era, number), ErrorCode::kLeaseLost) << "it may have lost the lease, and got another";
+  EXPECT_EQ(CommitUnderLease(era, EraAndNumber().second), ErrorCode::kOk);
+}
+
+TEST_F(VolumeLeasesTest, ALeaseThatACommitWasGivingBackIsKeptIfThatWasNotDone) {
+  const std::uint64_t version = writer_.AttrOf(file_).data_version();
+  bench_.Restart();
+  EXPECT_TRUE(IsKept(version));
+  ASSERT_TRUE(writer_.CommitWrite(file_, 100).has_value());
+  bench_.Restart();
+  EXPECT_FALSE(IsKept(version)) << "another may have it by now";
+  EXPECT_EQ(WriterOf(file_), SessionId());
 }
 
 TEST_F(VolumeLeasesTest, InGraceAWriterThatHasClaimedItsLeaseGoesOn) {
