@@ -64,6 +64,7 @@ int ToErrno(ErrorCode code) {
     // The cluster could not do it and the Vfs gave up waiting, or an invariant of ours is broken: programs know EIO.
     case ErrorCode::kIo:
     case ErrorCode::kLeaseLost:
+    case ErrorCode::kResumed:
     case ErrorCode::kUnavailable:
     case ErrorCode::kConnectionLost:
     case ErrorCode::kDeadlineExceeded:

@@ -34,6 +34,7 @@ enum class ErrorCode : std::uint16_t {
   kDeadlock = 23,
   kNoLocks = 24,
   kLeaseLost = 25,
+  kResumed = 26,
   kUnavailable = 40,
   kConnectionLost = 41,
   kDeadlineExceeded = 42,

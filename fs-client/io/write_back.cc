@@ -341,25 +341,45 @@ Task<Result<void>> WriteBack::CommitLanded(ClientLoop* loop, OpenInodePtr inode)
     {
       std::lock_guard lock(inode->mutex);
       const bool alone = inode->EndOwnChange(base, reply ? &reply->attr() : nullptr);
-      const bool is_refused = !reply && reply.error().code() == ErrorCode::kLeaseLost;
-      // If the session went on with the lease, it is to be named as it is since.
-      was_resumed = is_refused && parts_.session.state() != session && !inode->lost_unless_committed;
+      was_resumed = !reply && reply.error().code() == ErrorCode::kResumed && !inode->lost_unless_committed;
       // What came after a commit that gave the lease back was written under a later one.
       const bool is_partly_lost = reply && inode->lost_unless_committed && inode->dirty.HasMore();
-      const bool is_all_lost = !reply && (inode->lost_unless_committed || (is_refused && !was_resumed));
+      const bool is_refused = !reply && reply.error().code() == ErrorCode::kLeaseLost;
+      const bool is_all_lost = is_refused || (!reply && inode->lost_unless_committed);
       if (is_partly_lost || is_all_lost) inode->LoseDirty();
       if (inode->lost && !is_partly_lost) co_return LostError();
       is_done = reply && (alone || downgrades || inode->lost_unless_committed || tries >= kMaxCommitTries);
       inode->committed = is_done;
     }
     if (reply) parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
-    if (was_resumed) continue;
+    if (was_resumed) {
+      CO_TRY(co_await AwaitResumed(loop, inode, session));
+      continue;
+    }
     bool cut_pending = !reply && reply.error().code() == ErrorCode::kBusy;
     if (!reply && !cut_pending) co_return reply.error();
     if (is_done) co_return Result<void>();
     if (cut_pending) CO_TRY(co_await parts_.places.FinishForeignTrim(loop, inode->ino(), inode));
     CO_TRY(co_await StoreAgain(loop, inode));
   }
+}
+
+/// The metaserver has resumed the session since: when that is known here, it is known what it still has. A lease that
+/// was to be given back it has again. Errors: as AwaitLease.
+Task<Result<void>> WriteBack::AwaitResumed(ClientLoop* loop, OpenInodePtr inode, SessionStatePtr before) {
+  constexpr Duration kLook = std::chrono::milliseconds(5);
+  const Patience patience = parts_.session.NewPatience(loop);
+  while (parts_.session.state() == before) {
+    if (parts_.session.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
+    if (patience.IsOver(loop->Now())) {
+      const Error last(ErrorCode::kUnavailable, "the metaserver does not answer");
+      co_return patience.GaveUp(last);
+    }
+    co_await loop->env().clock.SleepFor(kLook);
+  }
+  std::lock_guard lock(inode->mutex);
+  if (inode->downgrade) parts_.leases.cache().Returned(inode->ino(), *std::exchange(inode->downgrade, std::nullopt));
+  co_return Result<void>();
 }
 
 Task<Result<void>> WriteBack::StoreAgain(ClientLoop* loop, OpenInodePtr inode) {

@@ -101,6 +101,7 @@ class WriteBack {
   Task<void> Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr frame, Durability durability);
   Task<Result<void>> AwaitLease(ClientLoop* loop, OpenInodePtr inode, Patience patience);
   void NoteFailure(ClientLoop* loop, ErrorCode code);
+  Task<Result<void>> AwaitResumed(ClientLoop* loop, OpenInodePtr inode, SessionStatePtr before);
   void RetireIfClean(const OpenInodePtr& inode);
   Task<Result<Stored>> Store(ClientLoop* loop, OpenInodePtr inode, std::uint64_t offset_bytes, Payload payload,
                              Durability durability);

@@ -42,12 +42,14 @@ Task<Result<void>> VolumeVfs::Fallocate(Caller caller, Ino, HandleId id, Falloca
     // Zeroes go to the chunkservers at once: nobody else may be writing there.
     if (Zeroes(mode)) CO_TRY(co_await AcquireExclusive(loop, caller, inode));
     Result<void> allocated = co_await Allocate(loop, caller, inode, mode, offset, length);
-    if (allocated || allocated.error().code() != ErrorCode::kLeaseLost) co_return allocated;
+    const bool is_again = !allocated && (allocated.error().code() == ErrorCode::kLeaseLost ||
+                                         allocated.error().code() == ErrorCode::kResumed);
+    if (!is_again) co_return allocated;
     CO_TRY(co_await StillWanted());
   }
 }
 
-/// In exclusive use of the file. Errors: kLeaseLost (it has to be done again), and others.
+/// In exclusive use of the file. Errors: kLeaseLost, kResumed (it has to be done again), and others.
 Task<Result<void>> VolumeVfs::Allocate(ClientLoop* loop, Caller caller, OpenInodePtr inode, FallocateMode mode,
                                        std::uint64_t offset, std::uint64_t length) {
   const SessionStatePtr session = parts_.session.state();  // that has the lease, if it has to

@@ -38,10 +38,12 @@ Result<void> RequireLease(const proto::CommitWriteRequest& request, const OpCont
   const Session& session = *context.session;
   if (session.MayReclaim())
     return Error(ErrorCode::kUnavailable, "the session has to be resumed first, and name its leases");
-  const bool is_current = request.era() == context.state.leases.era() && request.resumed_at() == session.resumed_at;
-  if (is_current && context.IsWriter(Ino(request.ino()))) return {};
+  if (request.era() != context.state.leases.era() || request.resumed_at() != session.resumed_at)
+    return Error(ErrorCode::kResumed,
+                 "made before the session was resumed, which may have lost the lease, and got another");
+  if (context.IsWriter(Ino(request.ino()))) return {};
   return Error(ErrorCode::kLeaseLost, fmt::format("inode {} may have been read or changed since it was written under a "
-                                                  "lease that the session may have lost",
+                                                  "lease that the session has lost",
                                                   request.ino()));
 }
 

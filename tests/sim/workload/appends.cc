@@ -46,8 +46,7 @@ Task<void> Appends::Prepare() {
     const Result<void> written = co_await client.WriteFileDurably(file->path, std::string());
     Expect("making " + file->path, written);
   }
-  const Result<void> synced = co_await client.FsyncDir(kAppendDirectory);
-  Expect("fsync of the directory", synced);
+  co_await SyncDirectory(client, kAppendDirectory);
 }
 
 std::vector<Task<void>> Appends::Streams() {

@@ -40,8 +40,7 @@ Task<void> PosixWorkload::SyncAll() {
       co_await SyncFile(client, worker->base() + path);
     }
   }
-  const Result<void> synced = co_await clients_.front()->FsyncDir("/");
-  Expect("fsync of the root", synced);
+  co_await SyncDirectory(*clients_.front(), "/");
 }
 
 Task<void> PosixWorkload::Verify() {

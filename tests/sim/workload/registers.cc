@@ -191,7 +191,7 @@ void Registers::NoteWritten(RegisterOp op, const Handle& handle, std::uint64_t b
     op.end = Now();
     fates_.SetEnd(op.value, Now());
     if ((handle.fd.flags & O_DIRECT) != 0) fates_.NoteSent(op.value);
-    if ((handle.fd.flags & O_DSYNC) != 0) fates_.NoteSynced(op.value, UnsureUntil(handle));
+    if ((handle.fd.flags & O_DSYNC) != 0) fates_.NoteSynced(op.value);
   }
   ops_[{handle.file, block}].push_back(op);
 }
@@ -217,12 +217,7 @@ Task<void> Registers::SyncHandle(Handle& handle) {
 }
 
 void Registers::NoteSynced(std::optional<unsigned> client, const Handle& handle, TimePoint begin) {
-  fates_.NoteFileSynced(client, handle.file, begin, handle.told, UnsureUntil(handle));
-}
-
-/// Of sizes that went with the metaserver's power nobody is told, not even who was syncing them.
-TimePoint Registers::UnsureUntil(const Handle& handle) const {
-  return handle.file == kGrowingFile ? Now() : TimePoint{};
+  fates_.NoteFileSynced(client, handle.file, begin, handle.told);
 }
 
 Task<void> Registers::ReadSpan(const Handle& handle, Span span) {
@@ -314,8 +309,7 @@ Task<void> Registers::SyncAll() {
     if (Expect("fsync of " + PathOf(file), synced)) NoteSynced(std::nullopt, *handle, begin);
     co_await CloseFile(*handle);
   }
-  const Result<void> synced = co_await clients_.front()->FsyncDir(kDirectory);
-  Expect("fsync of the directory", synced);
+  co_await SyncDirectory(*clients_.front(), kDirectory);
 }
 
 Task<void> Registers::Remove() {

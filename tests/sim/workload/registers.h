@@ -69,7 +69,6 @@ class Registers final : public Workload {
   Task<void> SyncHandle(Handle& handle);
   Task<void> ReadSpan(const Handle& handle, Span span);
   void NoteSynced(std::optional<unsigned> client, const Handle& handle, TimePoint begin);
-  TimePoint UnsureUntil(const Handle& handle) const;
   Task<void> ReadSize(const Handle& handle);
   Task<void> ReadAll(unsigned client);
   void CheckHistories();

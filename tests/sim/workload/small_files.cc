@@ -28,8 +28,7 @@ std::string SmallContent(SimRandom& random, const std::string& path) {
 Task<void> SmallFiles::Prepare() {
   const Result<void> made = co_await clients_.front()->Mkdir(kSmallDirectory);
   Expect("mkdir", made);
-  const Result<void> synced = co_await clients_.front()->FsyncDir("/");
-  Expect("fsync of the root", synced);
+  co_await SyncDirectory(*clients_.front(), "/");
 }
 
 std::vector<Task<void>> SmallFiles::Streams() {
@@ -130,8 +129,7 @@ Task<void> SmallFiles::SyncAll() {
       co_await std::move(syncing);
     }
   }
-  const Result<void> synced = co_await clients_.front()->FsyncDir(kSmallDirectory);
-  Expect("fsync of the directory", synced);
+  co_await SyncDirectory(*clients_.front(), kSmallDirectory);
 }
 
 Task<void> SmallFiles::Remove() {

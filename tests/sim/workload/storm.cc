@@ -44,8 +44,7 @@ Task<void> Storm::Prepare() {
     const Result<void> below = co_await client.Mkdir(directory);
     Expect("mkdir " + directory, below);
   }
-  const Result<void> synced = co_await client.FsyncDir(kBase);
-  Expect("fsync of the directory", synced);
+  co_await SyncDirectory(client, kBase);
 }
 
 std::vector<Task<void>> Storm::Streams() {
@@ -188,8 +187,7 @@ Task<void> Storm::SyncAll() {
     Task<void> syncing = SyncFile(*clients_.back(), path);
     co_await std::move(syncing);
   }
-  const Result<void> synced = co_await clients_.front()->FsyncDir(kBase);
-  Expect("fsync of the directory", synced);
+  co_await SyncDirectory(*clients_.front(), kBase);
 }
 
 Task<void> Storm::Remove() {

@@ -43,8 +43,7 @@ Task<void> Turns::Prepare() {
         co_await client.WriteFileDurably(fmt::format("{}/counters{}", kTurnsDirectory, i), zeros);
     Workload::Expect("making the counters", written);
   }
-  const Result<void> synced = co_await client.FsyncDir(kTurnsDirectory);
-  Workload::Expect("fsync of the directory", synced);
+  co_await SyncDirectory(client, kTurnsDirectory);
 }
 
 std::vector<Task<void>> Turns::Streams() {

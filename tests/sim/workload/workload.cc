@@ -31,6 +31,12 @@ Task<void> Workload::SyncFile(PosixCalls& client, std::string path) {
   Expect("close " + path, closed);
 }
 
+Task<void> Workload::SyncDirectory(PosixCalls& client, std::string path) {
+  Result<void> synced = co_await client.FsyncDir(path);
+  if (!synced && synced.error().code() == ErrorCode::kIo) synced = co_await client.FsyncDir(path);
+  Expect("fsync of " + path, synced);
+}
+
 Task<void> Workload::RemoveDirectory(PosixCalls& client, std::string path) {
   const Result<std::vector<DirectoryItem>> items = co_await client.List(path);
   if (!Expect("list " + path, items)) co_return;

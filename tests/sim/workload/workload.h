@@ -66,6 +66,8 @@ class Workload {
   std::uint64_t seed() const { return cluster_.options().seed; }
   /// Mostly nothing, sometimes a pause, for what happens only in time.
   Task<void> Think(SimRandom& random);
+  /// What was lost with the metaserver's power is told once; after that all there is is synced.
+  Task<void> SyncDirectory(PosixCalls& client, std::string path);
   Task<void> SyncFile(PosixCalls& client, std::string path);
   /// Unlinks what is in the directory, then removes it.
   Task<void> RemoveDirectory(PosixCalls& client, std::string path);

@@ -35,14 +35,12 @@ void WriteFates::NoteSent(std::uint64_t value) {
   write.gathered_until = write.op.begin;
 }
 
-void WriteFates::NoteSynced(std::uint64_t value, TimePoint unsure_until) {
+void WriteFates::NoteSynced(std::uint64_t value) {
   Write& write = writes_.at(value);
-  write.gathered_until = write.op.begin;
-  write.unsynced_until = std::max(write.op.begin, unsure_until);
+  write.gathered_until = write.unsynced_until = write.op.begin;
 }
 
-void WriteFates::NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told,
-                                TimePoint unsure_until) {
+void WriteFates::NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told) {
   for (auto& [key, values] : unsynced_) {
     if (key.second != file || key.first != client.value_or(key.first)) continue;
     std::erase_if(values, [&](std::uint64_t value) {
@@ -50,7 +48,7 @@ void WriteFates::NoteFileSynced(std::optional<unsigned> client, unsigned file, T
       if (!write.op.end || *write.op.end > begin) return false;
       const TimePoint until = std::max(told, write.op.begin);
       write.gathered_until = std::min(write.gathered_until, until);
-      write.unsynced_until = std::min(write.unsynced_until, std::max(until, unsure_until));
+      write.unsynced_until = std::min(write.unsynced_until, until);
       return write.unsynced_until == write.op.begin;
     });
   }

@@ -35,12 +35,11 @@ class WriteFates {
   void SetEnd(std::uint64_t value, std::optional<TimePoint> end) { writes_.at(value).op.end = end; }
   /// It is with the servers.
   void NoteSent(std::uint64_t value);
-  /// It was synced as it was written. Losses by power up to `unsure_until` may not have been told of.
-  void NoteSynced(std::uint64_t value, TimePoint unsure_until = {});
+  /// It was synced as it was written.
+  void NoteSynced(std::uint64_t value);
   /// An fsync of the file by the client (none: after everybody has flushed), begun at `begin`, has succeeded, through a
   /// handle that was told of losses, or opened, at `told`.
-  void NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told,
-                      TimePoint unsure_until = {});
+  void NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told);
 
   /// Whether the client may be told now that something is lost.
   bool MayHaveLost(unsigned client) const {

@@ -83,6 +83,7 @@ void FakeMetaserver::AnswerSessions() {
         proto::OpenSessionReply reply;
         reply.set_session_id(session_id);
         reply.set_evictions(evictions);
+        reply.mutable_note()->set_number(++openings_);
         reply.set_volume_id(3);
         reply.set_root_ino(1);
         reply.set_ttl_ms(10'000);

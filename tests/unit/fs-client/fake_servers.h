@@ -88,6 +88,7 @@ class FakeMetaserver : public FakeServer {
   void AnswerFile();
 
   proto::ClusterMap map_;
+  std::uint64_t openings_ = 0;
   std::uint64_t next_id_ = 1000;
 };
 

@@ -137,6 +137,33 @@ TEST_F(WriteBackTest, WhatWasWrittenUnderALaterLeaseThanACommitGaveBackIsLostWit
   EXPECT_TRUE(inode->dirty.empty());
 }
 
+/// The metaserver may hear that the session goes on, and answer so, before its client knows what it still has.
+TEST_F(WriteBackTest, ACommitFromBeforeTheSessionWasResumedIsMadeAnew) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  auto resume = [](MetaSession& session, ClientLoop* loop) -> Task<void> {
+    const std::uint64_t generation = session.state()->generation;
+    (void)co_await session.Recover(loop, generation, Patience::Endless());
+  };
+  std::vector<std::uint64_t> numbers;
+  auto commit = [&](const proto::CommitWriteRequest& request) -> Result<proto::CommitWriteReply> {
+    numbers.push_back(request.resumed_at());
+    if (numbers.size() == 1) {
+      tasks_.Spawn(loop_.env().executor, resume(session_, &loop_));
+      return Error(ErrorCode::kResumed, "as the test wants");
+    }
+    proto::CommitWriteReply reply;
+    meta_.attr.set_data_version(meta_.attr.data_version() + 1);
+    *reply.mutable_attr() = meta_.attr;
+    return reply;
+  };
+  meta_.On<proto::CommitWriteRequest, proto::CommitWriteReply>(proto::METHOD_COMMIT_WRITE, commit);
+  Flush(handle);
+  ASSERT_EQ(numbers.size(), 2u);
+  EXPECT_NE(numbers[0], numbers[1]);
+  EXPECT_EQ(SyncErrorOf(handle), ErrorCode::kOk);
+}
+
 TEST_F(WriteBackTest, WhatTheMetaserverLostWithItsPowerIsToldUnlessItWasSynced) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
   Write(handle, 0, "hello");
