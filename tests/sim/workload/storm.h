@@ -24,7 +24,7 @@ class Storm final : public Workload {
   Task<void> Remove() override;
 
  private:
-  bool MayBeLost(const Result<void>& done) const;
+  bool MayBeLost(const Result<void>& done) const override;
   /// What a client sees of the whole tree.
   struct Seen {
     std::int64_t names = 0;

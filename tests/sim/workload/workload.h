@@ -56,6 +56,8 @@ class Workload {
   const std::string& failure() const { return failure_; }
 
  protected:
+  /// Whether it is an error that tells of writes that may be lost, once.
+  virtual bool MayBeLost(const Result<void>&) const { return false; }
   void Fail(std::string what);
   /// Fails if `result` is an error; whether it is none.
   template <typename T>
