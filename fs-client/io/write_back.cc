@@ -16,6 +16,9 @@ namespace {
 // two write the same file without agreeing on anything.
 constexpr unsigned kMaxCommitTries = 4;
 
+// Before what a chunkserver has refused is sent again.
+constexpr Duration kRefusedPause = std::chrono::milliseconds(20);
+
 Error LostError() {
   return Error(ErrorCode::kIo, "what was written is lost, with the lease that it was written under");
 }
@@ -198,7 +201,10 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
     Result<Epoch> written =
         co_await parts_.chunks.Write(loop, stored.place, in_chunk, std::move(copy), std::move(their_checksums),
                                      durability == Durability::kDurable, may_send_until);
-    if (!written && written.error().code() == ErrorCode::kLeaseLost) continue;  // for the moment, or for good
+    if (!written && written.error().code() == ErrorCode::kLeaseLost) {  // for the moment, or for good
+      co_await loop->env().clock.SleepFor(kRefusedPause);
+      continue;
+    }
     CO_TRY_ASSIGN(stored.epoch, std::move(written));
     co_return stored;
   }
