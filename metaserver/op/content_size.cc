@@ -77,6 +77,7 @@ Result<void> SetContentSize(Txn& txn, OpContext& context, Ino ino, records::Inod
     return Error(ErrorCode::kBusy, fmt::format("inode {} was cut: its chunk {} is to be trimmed before the file grows",
                                                ino.value(), inode.trim().chunk_index()));
   }
+  // Also if the size stays what it was: with the version that it has a client would take another's change for its own.
   if (size_bytes < inode.size()) {
     TRY(CutTo(txn, context, ino, inode, size_bytes));
     CountUsed(context, inode, std::min(inode.used_bytes(), RoundUp(size_bytes, kBlockBytes)));

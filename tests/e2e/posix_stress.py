@@ -12,7 +12,6 @@
 #   STRESS_STRICT=1  a write is complete when write(2) returns, and appends of several mounts do not overwrite each other.
 #                    Without it each write is followed by fsync or close, and may be seen before that has returned
 #   STRESS_STALE=0   no call may answer ESTALE. Else it may if it has no effect: two_mounts_faults.py tells when it does
-#   STRESS_LOOK=0    no fstat before each pread and ftruncate of an open file, without which both are wrong (two_mounts_faults.py)
 #   STRESS_TELL=1    shows the bursts for which calls had to be taken apart (posix_model.py)
 # It takes threads that get a CPU within 100 ms (docs/leases.md): on a machine with far too much to do a name may be stale.
 # mounts: 4
@@ -109,10 +108,6 @@ class Actor:
         if not self.chosen.strict:
             os.fsync(descriptor)
 
-    def look(self, slot):
-        if self.chosen.look:
-            os.fstat(self.fd(slot))
-
     def open(self, slot, path, flags):
         bits = os.O_RDWR | os.O_NOFOLLOW
         for letter in flags:
@@ -130,7 +125,6 @@ class Actor:
         os.close(self.slots.pop(slot)[0])
 
     def pread(self, slot, offset, size):
-        self.look(slot)
         return os.pread(self.fd(slot), size, offset)
 
     def pwrite(self, slot, offset, data):
@@ -144,7 +138,6 @@ class Actor:
         return written
 
     def ftruncate(self, slot, size):
-        self.look(slot)
         os.ftruncate(self.fd(slot), size)
 
     def fchmod(self, slot, mode):
@@ -412,7 +405,7 @@ def run_lane(_, name, chosen):
 
 
 def main():
-    chosen = options(15, lanes=2, calls=5, strict=False, stale=True, look=True, only="", tell=False)
+    chosen = options(15, lanes=2, calls=5, strict=False, stale=True, only="", tell=False)
     lanes = [Worker(f"lane{number}", run_lane, f"lane{number}", chosen) for number in range(chosen.lanes)]
     explained, calls = collections.Counter(), collections.Counter()
     for lane_explained, lane_calls in results(lanes, chosen.seconds + 2 * ANSWER_S):
