@@ -133,6 +133,7 @@ Task<void> Client::Impl::Open(Result<void>& opened) {
   session_.StartRenewing();
   recalls_.SetWrites(recalled_writes_);
   tasks_.Spawn(loop->env().executor, recalls_.ListenUntilStopped(loop));
+  tasks_.Spawn(loop->env().executor, recalls_.WatchTime(loop));
   tasks_.Spawn(loop->env().executor, write_back_.AgeUntilStopped(loop));
 }
 

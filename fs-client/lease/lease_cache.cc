@@ -393,7 +393,7 @@ Duration LeaseCache::AttributesBesideEntry(Ino ino, std::uint64_t number, Beside
   if (left <= Duration(0)) return left;
   record.attributes_told = true;
   // Also if it had some before: it may have dropped the inode since, and would make it anew from this answer.
-  Tell(record, now + kKernelSlack);
+  Tell(record, running_.At(now) + kKernelSlack);
   return left;
 }
 
@@ -415,7 +415,7 @@ Duration LeaseCache::EntryFor(Ino directory, const std::string& name, Ino ino, T
   const std::optional<KnownNames::Entry> known = record.names.Find(name);
   if (!known || known->ino != ino) return Duration(0);
   const Duration validity = std::min(kEntryValidity, valid_until_ - now);
-  Tell(record, now + validity + kKernelSlack);
+  Tell(record, running_.At(now) + validity + kKernelSlack);
   return validity;
 }
 
@@ -425,7 +425,7 @@ TimePoint LeaseCache::Moved(Ino from, Ino to, TimePoint now) {
   for (Ino directory : {from, to}) {
     if (auto found = records_.find(directory); found != records_.end()) told = std::max(told, found->second.told_until);
   }
-  if (told <= now) return TimePoint();
+  if (told <= running_.At(now)) return TimePoint();
   bool both_leased = true;
   for (Ino directory : {from, to}) {
     auto found = records_.find(directory);
@@ -434,6 +434,11 @@ TimePoint LeaseCache::Moved(Ino from, Ino to, TimePoint now) {
     both_leased = both_leased && leased;
   }
   return both_leased ? TimePoint() : told;
+}
+
+TimePoint LeaseCache::Running(TimePoint now) {
+  std::lock_guard lock(mutex_);
+  return running_.At(now);
 }
 
 std::uint64_t LeaseCache::era() const {

@@ -12,6 +12,7 @@
 #include "common/base/ids.h"
 #include "common/env/clock.h"
 #include "fs-client/lease/known_names.h"
+#include "fs-client/lease/running_time.h"
 #include "proto/meta.pb.h"
 
 namespace gabion {
@@ -45,7 +46,8 @@ class LeaseCache {
 
   /// What the kernel was told, and must not use any more.
   struct KernelWork {
-    TimePoint wait_until;         // till then it uses entries, or takes in answers that invalidations do not reach
+    TimePoint
+        wait_until;  // of Running(): till then it uses entries, or takes in answers that invalidations do not reach
     std::vector<Ino> attributes;  // to be invalidated after that
   };
   /// A write lease that is given up, from its recall or downgrade to its return.
@@ -126,9 +128,11 @@ class LeaseCache {
   Duration AttributesBesideEntry(Ino ino, std::uint64_t number, Beside beside, TimePoint now);
   /// For how long the kernel may use the entry, or (no `ino`) that there is none of that name; 0: not at all.
   Duration EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now);
-  /// The kernel has moved an entry, and uses it as long under its new name. Until when nobody may know of that: later
-  /// a recall of either directory waits for it.
+  /// The kernel has moved an entry, and uses it as long under its new name. Until when (of Running()) nobody may know
+  /// of that: later a recall of either directory waits for it.
   TimePoint Moved(Ino from, Ino to, TimePoint now);
+  /// What the times that the kernel is waited for are of. To be called every RunningTime::kTick.
+  TimePoint Running(TimePoint now);
 
   /// The era of the leases, 0 if there are none.
   std::uint64_t era() const;
@@ -150,8 +154,8 @@ class LeaseCache {
     std::optional<Known> known;  // under a lease, as the names
     KnownNames names;
     bool attributes_told = false;  // to the kernel, which may use them while the session is good
-    TimePoint told_until;          // the kernel uses entries, or takes in answers that show these attributes
-    TimePoint quiet_until;         // of a directory: nothing of it is for the kernel before that
+    TimePoint told_until;   // of running_: the kernel uses entries, or takes in answers that show these attributes
+    TimePoint quiet_until;  // of a directory: nothing of it is for the kernel before that
   };
 
   /// Whether it belongs to this session as it is now, so that its grants count.
@@ -186,7 +190,8 @@ class LeaseCache {
   TimePoint valid_until_;
   TimePoint writes_until_;  // of write leases, not before the others'
   TimePoint quiet_until_;
-  TimePoint told_until_;  // the latest of all, recalled ones included
+  RunningTime running_;
+  TimePoint told_until_;  // of running_; the latest of all, recalled ones included
   std::size_t leases_ = 0;
   std::size_t names_ = 0;
   std::unordered_map<Ino, Record> records_;

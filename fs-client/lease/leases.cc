@@ -15,10 +15,19 @@ Task<void> SleepUntilSurely(Env& env, TimePoint until) {
 
 }  // namespace
 
+Task<void> Leases::AwaitKernel(Env& env, TimePoint until) {
+  for (;;) {
+    const TimePoint now = env.clock.Now();
+    const Duration left = until - cache_.Running(now);
+    if (left <= Duration(0)) co_return;
+    co_await SleepUntilSurely(env, now + left);
+  }
+}
+
 Task<void> Leases::End(Env& env) {
   const TimePoint valid_until = cache_.valid_until();
   LeaseCache::KernelWork work = cache_.End();
-  co_await SleepUntilSurely(env, work.wait_until);
+  co_await AwaitKernel(env, work.wait_until);
   // Behind what recalls have under way, even if there is nothing to be forgotten.
   bool forgotten = co_await kernel_.DropAttributes(std::move(work.attributes));
   if (!forgotten) co_await SleepUntilSurely(env, valid_until);  // then the kernel does not use it either
@@ -41,11 +50,11 @@ Task<void> Leases::Unsure(Env& env, TimePoint until) {
 
 Task<void> Leases::Moved(Env& env, Ino from, Ino to) {
   if (from == to) co_return;
-  co_await SleepUntilSurely(env, cache_.Moved(from, to, env.clock.Now()));
+  co_await AwaitKernel(env, cache_.Moved(from, to, env.clock.Now()));
 }
 
 Task<bool> Leases::Forget(Env& env, LeaseCache::KernelWork work) {
-  if (!Mutated("lease.return_told_entries")) co_await SleepUntilSurely(env, work.wait_until);
+  if (!Mutated("lease.return_told_entries")) co_await AwaitKernel(env, work.wait_until);
   if (work.attributes.empty()) co_return true;
   co_return co_await kernel_.DropAttributes(std::move(work.attributes));
 }

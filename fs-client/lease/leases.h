@@ -32,6 +32,9 @@ class Leases {
   Task<bool> Forget(Env& env, LeaseCache::KernelWork work);
 
  private:
+  /// `until`: of LeaseCache::Running.
+  Task<void> AwaitKernel(Env& env, TimePoint until);
+
   KernelCaches& kernel_;
   LeaseCache cache_;
 };

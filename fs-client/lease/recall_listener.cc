@@ -32,6 +32,13 @@ Task<void> RecallListener::ListenUntilStopped(ClientLoop* loop) {
   }
 }
 
+Task<void> RecallListener::WatchTime(ClientLoop* loop) {
+  while (!session_.stopping()) {
+    (void)leases_.cache().Running(loop->Now());
+    co_await loop->env().clock.SleepFor(RunningTime::kTick);
+  }
+}
+
 Task<void> RecallListener::Stop() {
   for (auto& [metaserver, connection] : connections_) co_await connection->Stop();
 }
@@ -66,7 +73,7 @@ Task<Result<void>> RecallListener::Listen(ClientLoop* loop) {
 
 /// What the kernel may still use is returned after the rest.
 Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply told) {
-  const TimePoint now = loop->Now();
+  const TimePoint now = leases_.cache().Running(loop->Now());
   Recalls at_once, later;
   for (const proto::Recall& recall : told.recalls()) {
     std::optional<LeaseCache::KernelWork> work;

@@ -34,6 +34,8 @@ class RecallListener {
   /// Before ListenUntilStopped; outlives it.
   void SetWrites(LeasedWrites& writes) { writes_ = &writes; }
   Task<void> ListenUntilStopped(ClientLoop* loop);
+  /// Lets the leases know when this machine stood still (RunningTime), until the session stops.
+  Task<void> WatchTime(ClientLoop* loop);
   /// Ends the call that waits, after MetaSession::StopWaiting.
   Task<void> Stop();
 

@@ -477,6 +477,7 @@ TEST_F(LeaseCacheTest, AMovedEntryIsWaitedForInBothDirectories) {
   cache_.LearnEntry(Note(102), other, "y", Ino(77), S_IFREG, kNow);
   EXPECT_EQ(cache_.Moved(kDirectory, other, kNow), TimePoint());
   EXPECT_EQ(Recall(other, 103).wait_until, until);
+  for (TimePoint now = kNow; now < until; now = now + RunningTime::kTick) (void)cache_.Running(now);
   EXPECT_EQ(cache_.Moved(kDirectory, other, until), TimePoint()) << "it is over";
 }
 
