@@ -7,7 +7,7 @@
 #include "fs-client/lease/recall_listener.h"
 #include "fs-client/lock/file_locks.h"
 #include "fs-client/session/group_source.h"
-#include "fs-client/vfs/recalled_writes.h"
+#include "fs-client/vfs/open_file_uses.h"
 #include "fs-client/vfs/volume_vfs.h"
 
 namespace gabion {
@@ -61,7 +61,9 @@ class Client::Impl {
   MemoryBudget memory_;
   Reader reader_;
   WriteBack write_back_;
-  RecalledWrites recalled_writes_;
+  ReleaseQueue releases_;
+  HandleNaming naming_;
+  OpenFileUses file_uses_;
   VolumeVfs vfs_;
   bool started_ = false;
 };
@@ -85,9 +87,11 @@ Client::Impl::Impl(std::vector<Env*> envs, ClientOptions options)
       reader_(chunks_, places_, memory_, tasks_),
       write_back_({meta_, session_, chunks_, places_, memory_, kernel_, tasks_, leases_,
                    [this](const OpenInodePtr& inode) { files_.Retire(inode); }}),
-      recalled_writes_(files_, write_back_, leases_.cache()),
-      vfs_({loop_pointers_, session_, meta_, leases_, locks_, chunks_, places_, reader_, write_back_, files_, kernel_,
-            root_, tasks_}) {}
+      releases_(meta_, session_, tasks_),
+      naming_(files_, meta_, session_, releases_),
+      file_uses_(files_, write_back_, naming_, leases_.cache()),
+      vfs_({loop_pointers_, session_, meta_, leases_, locks_, chunks_, places_, reader_, write_back_, files_, naming_,
+            releases_, kernel_, root_, tasks_}) {}
 
 std::vector<std::unique_ptr<ClientLoop>> Client::Impl::MakeLoops(const std::vector<Env*>& envs,
                                                                  const ClientOptions& options) {
@@ -131,10 +135,11 @@ Task<void> Client::Impl::Open(Result<void>& opened) {
   started_ = true;
   root_ = RootMap(session_.root_ino());
   session_.StartRenewing();
-  recalls_.SetWrites(recalled_writes_);
+  recalls_.SetUses(file_uses_);
   tasks_.Spawn(loop->env().executor, recalls_.ListenUntilStopped(loop));
   tasks_.Spawn(loop->env().executor, recalls_.WatchTime(loop));
   tasks_.Spawn(loop->env().executor, write_back_.AgeUntilStopped(loop));
+  tasks_.Spawn(loop->env().executor, naming_.NameOldUntilStopped(loop));
 }
 
 Task<void> Client::Impl::Stop() {
@@ -155,6 +160,7 @@ Task<void> Client::Impl::FlushAndClose() {
   if (!clean) LogError("data that was written and not synced is lost: the servers did not take it in time");
   write_back_.StopAgeing();
   session_.StopWaiting();
+  naming_.Stop();
   co_await recalls_.Stop();
   // What was sent, and not answered, must not arrive after others have the file: that is seen to when the session
   // lapses.

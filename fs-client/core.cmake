@@ -9,6 +9,6 @@ gabion_library(gabion_fs_core
     session/client_loop.cc session/cluster_view.cc session/delegated_ids.cc session/group_source.cc
     session/hedge_delay.cc session/id_pool.cc session/meta_call.cc session/meta_session.cc session/op_tracker.cc
     session/outage_log.cc
-    vfs/allocate.cc vfs/attr.cc vfs/directory.cc vfs/kernel_versions.cc vfs/locks.cc vfs/names.cc vfs/open.cc vfs/open_directory.cc
-    vfs/open_files.cc vfs/recalled_writes.cc vfs/release_queue.cc vfs/seek.cc vfs/transfer.cc vfs/volume_vfs.cc vfs/xattr.cc
+    vfs/allocate.cc vfs/attr.cc vfs/directory.cc vfs/handle_naming.cc vfs/kernel_versions.cc vfs/locks.cc vfs/names.cc vfs/open.cc vfs/open_directory.cc
+    vfs/open_files.cc vfs/open_file_uses.cc vfs/own_opens.cc vfs/release_queue.cc vfs/seek.cc vfs/transfer.cc vfs/volume_vfs.cc vfs/xattr.cc
   DEPENDS gabion_lock gabion_rpc gabion_env gabion_coro gabion_base gabion_proto gabion_asio fmt::fmt)

@@ -65,6 +65,7 @@ int ToErrno(ErrorCode code) {
     case ErrorCode::kIo:
     case ErrorCode::kLeaseLost:
     case ErrorCode::kResumed:
+    case ErrorCode::kNameChanged:
     case ErrorCode::kUnavailable:
     case ErrorCode::kConnectionLost:
     case ErrorCode::kDeadlineExceeded:

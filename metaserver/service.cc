@@ -43,6 +43,7 @@ void RegisterOps(RpcServer& server, VolumeTable& volumes) {
   HandleOp<OpKind::kRead>(server, proto::METHOD_READ_LINK, volumes, &op::ReadLink);
   HandleOp<OpKind::kRead>(server, proto::METHOD_READ_DIR, volumes, &op::ReadDir);
   HandleOp<OpKind::kHandle>(server, proto::METHOD_OPEN, volumes, &op::Open);
+  HandleOp<OpKind::kHandle>(server, proto::METHOD_NAME_HANDLES, volumes, &op::NameHandles);
   HandleOp<OpKind::kHandle>(server, proto::METHOD_RELEASE, volumes, &op::Release);
   HandleOp<OpKind::kWriteLease>(server, proto::METHOD_ACQUIRE_WRITE, volumes, &op::AcquireWrite);
   HandleOp<OpKind::kMutation>(server, proto::METHOD_SET_XATTR, volumes, &op::SetXattr);

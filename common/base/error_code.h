@@ -35,6 +35,7 @@ enum class ErrorCode : std::uint16_t {
   kNoLocks = 24,
   kLeaseLost = 25,
   kResumed = 26,
+  kNameChanged = 27,
   kUnavailable = 40,
   kConnectionLost = 41,
   kDeadlineExceeded = 42,

@@ -14,7 +14,7 @@ namespace {
 // Longer than the metaserver lets a call wait (LeaseOps::kLongestWait).
 constexpr Duration kWaitLimit = std::chrono::seconds(8);
 constexpr Duration kReturnLimit = std::chrono::seconds(2);
-constexpr Duration kForgetAgain = std::chrono::milliseconds(100);
+constexpr Duration kEndAgain = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -104,22 +104,36 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
 Task<void> RecallListener::GiveBackWrite(ClientLoop* loop, std::uint64_t era, proto::Recall recall) {
   const Ino ino(recall.ino());
   Recalls recalls;
-  LeaseCache::WriteRecall recalled = co_await writes_->TakeBack(loop, era, recall);
+  LeaseCache::WriteRecall recalled = co_await uses_->TakeBack(loop, era, recall);
   recalls.work = std::move(recalled.work);
-  if (!Mutated("lease.return_unflushed")) co_await writes_->Flush(loop, ino);
+  if (!Mutated("lease.return_unflushed")) co_await uses_->Flush(loop, ino);
   recalls.leases.push_back(std::move(recall));
   co_await Return(loop, era, std::move(recalls));
   if (recalled.flushing) leases_.cache().Returned(ino, *recalled.flushing);
 }
 
+Task<bool> RecallListener::EndUses(ClientLoop* loop, std::uint64_t era, const Recalls& recalls) {
+  bool forgotten = false;
+  std::size_t named = 0;
+  for (;;) {
+    if (!forgotten) forgotten = co_await leases_.Forget(loop->env(), recalls.work);
+    while (named < recalls.leases.size()) {
+      const Ino ino(recalls.leases[named].ino());
+      Result<void> all_named = co_await uses_->NameHandles(loop, ino);
+      if (!all_named) break;
+      ++named;
+    }
+    if (forgotten && named == recalls.leases.size()) co_return true;
+    if (session_.stopping() || leases_.cache().era() != era) co_return false;
+    co_await loop->env().clock.SleepFor(kEndAgain);
+  }
+}
+
 /// Until it is done, or leases of another era are in use. What the kernel does not forget is not given back: the
 /// metaserver then lets the session lapse.
 Task<void> RecallListener::Return(ClientLoop* loop, std::uint64_t era, Recalls recalls) {
-  bool forgotten = co_await leases_.Forget(loop->env(), recalls.work);
-  while (!forgotten && !session_.stopping() && leases_.cache().era() == era) {
-    co_await loop->env().clock.SleepFor(kForgetAgain);
-    forgotten = co_await leases_.Forget(loop->env(), recalls.work);
-  }
+  const bool ended = co_await EndUses(loop, era, recalls);
+  if (!ended) co_return;
   if (loop->env().Buggified("client.slow_return")) co_await loop->env().clock.SleepFor(std::chrono::milliseconds(200));
   proto::ReturnLeasesRequest request;
   request.set_era(era);

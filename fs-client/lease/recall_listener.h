@@ -11,15 +11,17 @@
 
 namespace gabion {
 
-/// What was written under leases that are recalled.
-class LeasedWrites {
+/// What was done under leases that are recalled.
+class LeaseUses {
  public:
-  virtual ~LeasedWrites() = default;
+  virtual ~LeaseUses() = default;
   /// Gives up the write lease (LeaseCache::RecalledWrite): when those who have asked for it have used it, or soon, and
   /// nobody needs it to last any more. Not when leases of another era are in use by then.
   virtual Task<LeaseCache::WriteRecall> TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) = 0;
   /// Returns when what was written to the inode is with the servers, or is lost.
   virtual Task<void> Flush(ClientLoop* loop, Ino ino) = 0;
+  /// Returns when the metaserver knows what was opened without it of an inode. Errors: it may not know all.
+  virtual Task<Result<void>> NameHandles(ClientLoop* loop, Ino ino) = 0;
 };
 
 /// Keeps a call waiting at the metaserver for recalled leases, and returns them when nothing uses them any more
@@ -32,7 +34,7 @@ class RecallListener {
       : session_(session), leases_(leases), locks_(locks), tasks_(tasks) {}
 
   /// Before ListenUntilStopped; outlives it.
-  void SetWrites(LeasedWrites& writes) { writes_ = &writes; }
+  void SetUses(LeaseUses& uses) { uses_ = &uses; }
   Task<void> ListenUntilStopped(ClientLoop* loop);
   /// Lets the leases know when this machine stood still (RunningTime), until the session stops.
   Task<void> WatchTime(ClientLoop* loop);
@@ -49,13 +51,15 @@ class RecallListener {
   Task<void> GiveBack(ClientLoop* loop, proto::WaitRecallsReply told);
   Task<void> GiveBackWrite(ClientLoop* loop, std::uint64_t era, proto::Recall recall);
   Task<void> Return(ClientLoop* loop, std::uint64_t era, Recalls recalls);
+  /// Whether nothing is used any more that others could not know of; else leases of another era are in use.
+  Task<bool> EndUses(ClientLoop* loop, std::uint64_t era, const Recalls& recalls);
   RpcClient& Connection(ClientLoop* loop, std::size_t metaserver);
 
   MetaSession& session_;
   Leases& leases_;
   HeldLocks& locks_;
   TaskGroup& tasks_;
-  LeasedWrites* writes_ = nullptr;
+  LeaseUses* uses_ = nullptr;
   std::map<std::size_t, std::unique_ptr<RpcClient>> connections_;  // by metaserver
   std::uint64_t era_ = 0;                                          // of `last_`
   std::uint64_t last_ = 0;  // the number of the last recall or grant that arrived

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/env/mutate.h"
 #include "fs-client/vfs/volume_vfs.h"
 
 // Names: looking them up, making, moving and removing them. Each is one request to the metaserver.
@@ -145,13 +146,31 @@ Task<Result<Entry>> VolumeVfs::Link(Caller caller, Ino ino, Ino new_parent, std:
   co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
 }
 
+template <typename Reply, typename Request>
+Task<Result<Reply>> VolumeVfs::Remove(ClientLoop* loop, Caller caller, proto::Method method, Request request,
+                                      Ino parent, std::string name) {
+  std::optional<Ino> expected = parts_.leases.cache().FindEntry(ToServer(parent), name, loop->Now());
+  for (;;) {
+    OwnOpens::Removal removal(parts_.files.own(), expected);
+    if (!Mutated("lease.remove_unnamed")) {
+      CO_TRY(co_await parts_.naming.Name(loop, expected));
+    }
+    Request copy = request;  // every try is an op of its own, for the metaserver remembers that it said no
+    if (expected) copy.set_expected_ino(expected->value());
+    auto reply = co_await parts_.meta.Mutate<Reply>(loop, caller, method, std::move(copy));
+    if (reply || reply.error().code() != ErrorCode::kNameChanged) co_return reply;
+    expected.reset();
+  }
+}
+
 Task<Result<void>> VolumeVfs::Unlink(Caller caller, Ino parent, std::string name) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   CO_TRY(CheckEntryName(name));
   proto::UnlinkRequest request;
   request.set_parent(ToServer(parent).value());
-  request.set_name(std::move(name));
-  auto reply = co_await parts_.meta.Mutate<proto::UnlinkReply>(loop, caller, proto::METHOD_UNLINK, std::move(request));
+  request.set_name(name);
+  auto reply = co_await Remove<proto::UnlinkReply>(loop, caller, proto::METHOD_UNLINK, std::move(request), parent,
+                                                   std::move(name));
   if (!reply) co_return reply.error();
   if (reply->unused()) DiscardRemoved(loop, Ino(reply->ino()), reply->open_handles());
   co_return Result<void>();
@@ -216,10 +235,14 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
   request.set_parent(ToServer(parent).value());
   request.set_name(std::move(name));
   request.set_new_parent(ToServer(new_parent).value());
-  request.set_new_name(std::move(new_name));
+  request.set_new_name(new_name);
   request.set_no_replace(flags == kRenameNoReplace);
   request.set_exchange(flags == kRenameExchange);
-  auto reply = co_await parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request));
+  Task<Result<proto::RenameReply>> renaming =
+      flags == 0 ? Remove<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request), new_parent,
+                                              std::move(new_name))
+                 : parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request));
+  Result<proto::RenameReply> reply = co_await std::move(renaming);
   if (!reply) co_return reply.error();
   if (reply->replaced_unused()) DiscardRemoved(loop, Ino(reply->replaced_ino()), reply->replaced_handles());
   co_await parts_.leases.Moved(loop->env(), ToServer(parent), ToServer(new_parent));

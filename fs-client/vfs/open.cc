@@ -11,7 +11,21 @@ namespace gabion {
 namespace {
 
 // What the metaserver has to know of open(2)'s flags; the last is the kernel's own mark of an open for execve(2).
-constexpr std::uint32_t kFlagsForServer = O_ACCMODE | O_TRUNC | 040;
+constexpr std::uint32_t kForExec = 040;
+constexpr std::uint32_t kFlagsForServer = O_ACCMODE | O_TRUNC | kForExec;
+
+/// Whether the mode lets the caller open the file for reading, whatever groups he is in besides his own. The kernel has
+/// looked as well (default_permissions); the metaserver, which trusts no kernel, is asked if this is not enough.
+bool MayOpenForReading(const proto::Attr& attr, const Caller& caller, std::uint32_t flags) {
+  const bool for_exec = (flags & kForExec) != 0;
+  const std::uint32_t bit = for_exec ? S_IXOTH : S_IROTH;
+  const std::uint32_t mode = attr.mode();
+  if (caller.uid == 0) return !for_exec || (mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
+  if (caller.uid == attr.uid()) return (mode & (bit << 6u)) != 0;
+  const bool group_may = (mode & (bit << 3u)) != 0;
+  if (caller.gid == attr.gid()) return group_may;
+  return group_may && (mode & bit) != 0;
+}
 
 }  // namespace
 
@@ -45,7 +59,7 @@ Task<Result<CreatedFile>> VolumeVfs::MakeOpen(ClientLoop* loop, Caller caller, p
   auto reply = co_await Make(loop, caller, std::move(request));
   if (!reply) {
     parts_.files.Abandon(handle);
-    if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
+    if (reply.error().code() == ErrorCode::kCancelled) parts_.releases.Add(loop, handle);  // it may be open there
     co_return reply.error();
   }
   CreatedFile created;
@@ -54,8 +68,29 @@ Task<Result<CreatedFile>> VolumeVfs::MakeOpen(ClientLoop* loop, Caller caller, p
   co_return created;
 }
 
+Task<std::optional<OpenedFile>> VolumeVfs::OpenHere(ClientLoop* loop, Caller caller, Ino ino, std::uint32_t flags) {
+  if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) co_return std::nullopt;
+  LeaseCache& cache = parts_.leases.cache();
+  if (!cache.Find(ino, loop->Now())) co_return std::nullopt;
+  HandleId handle = parts_.files.NextHandle();
+  OwnOpens& own = parts_.files.own();
+  if (!own.Add(handle, ino, loop->Now())) co_return std::nullopt;
+  if (parts_.files.Announce(handle, ino)) {
+    // Not before: whoever returns the lease names what is there then.
+    std::optional<LeaseCache::Known> known = cache.Find(ino, loop->Now());
+    if (known && known->attr.nlink() > 0 && MayOpenForReading(known->attr, caller, flags)) {
+      co_return co_await FinishOpen(loop, handle, proto::LeaseNote(), known->attr, flags, false);
+    }
+    parts_.files.Abandon(handle);
+  }
+  if (own.Remove(handle, ino)) parts_.releases.Add(loop, handle);
+  co_return std::nullopt;
+}
+
 Task<Result<OpenedFile>> VolumeVfs::Open(Caller caller, Ino ino, std::uint32_t flags) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
+  std::optional<OpenedFile> opened = co_await OpenHere(loop, caller, ToServer(ino), flags);
+  if (opened) co_return *opened;
   HandleId handle = parts_.files.NextHandle();
   proto::OpenRequest request;
   request.set_ino(ToServer(ino).value());
@@ -68,7 +103,7 @@ Task<Result<OpenedFile>> VolumeVfs::Open(Caller caller, Ino ino, std::uint32_t f
   Result<proto::OpenReply> reply = co_await std::move(opening);
   if (!reply) {
     parts_.files.Abandon(handle);
-    if (reply.error().code() == ErrorCode::kCancelled) releases_.Add(loop, handle);  // it may be open there
+    if (reply.error().code() == ErrorCode::kCancelled) parts_.releases.Add(loop, handle);  // it may be open there
     co_return reply.error();
   }
   co_return co_await FinishOpen(loop, handle, reply->note(), reply->attr(), flags, false);
@@ -114,7 +149,7 @@ Task<void> VolumeVfs::Release(Ino ino, HandleId id) {
     parts_.locks.EndRelease(ToServer(ino));
   }
   parts_.files.Close(handle);
-  releases_.Add(loop, id);
+  if (parts_.files.own().Remove(id, handle->inode->ino())) parts_.releases.Add(loop, id);
 }
 
 }  // namespace gabion

@@ -168,6 +168,7 @@ void OpenFiles::LoseWrites(const std::vector<Ino>& inodes) {
 
 std::vector<proto::OpenHandle> OpenFiles::OpenHandles() {
   std::vector<proto::OpenHandle> all;
+  own_.NoteNamed();
   {
     std::lock_guard lock(handles_mutex_);
     all.reserve(handles_.size());
@@ -188,16 +189,27 @@ void OpenFiles::MarkLockLost(HandleId id) {
 }
 
 void OpenFiles::MarkLost(const std::vector<HandleId>& handles) {
-  std::size_t lost = 0;
-  std::lock_guard lock(handles_mutex_);
-  for (HandleId id : handles) {
-    auto found = handles_.find(id);
-    // One that was still being opened when it was named learns its fate from the answer to that, be it here by now.
-    if (found == handles_.end() || !found->second.named_open) continue;
-    found->second.handle->lost = true;
-    ++lost;
+  std::vector<HandleId> gone;
+  {
+    std::lock_guard lock(handles_mutex_);
+    for (HandleId id : handles) {
+      auto found = handles_.find(id);
+      // One that was still being opened when it was named learns its fate from the answer to that, be it here by now.
+      if (found != handles_.end() && found->second.named_open) gone.push_back(id);
+    }
   }
-  if (lost > 0) LogWarning("{} open files are gone from the volume; calls on them fail with ESTALE", lost);
+  MarkGone(gone);
+}
+
+void OpenFiles::MarkGone(const std::vector<HandleId>& handles) {
+  std::size_t gone = 0;
+  for (HandleId id : handles) {
+    OpenHandlePtr handle = Find(id);
+    if (handle == nullptr) continue;
+    handle->lost = true;
+    ++gone;
+  }
+  if (gone > 0) LogWarning("{} open files are gone from the volume; calls on them fail with ESTALE", gone);
 }
 
 }  // namespace gabion

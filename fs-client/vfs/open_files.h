@@ -12,6 +12,7 @@
 #include "fs-client/io/open_inode.h"
 #include "fs-client/session/meta_session.h"
 #include "fs-client/vfs/kernel_versions.h"
+#include "fs-client/vfs/own_opens.h"
 
 namespace gabion {
 
@@ -38,6 +39,9 @@ class OpenFiles final : public HandleRegistry {
   Opened Finish(HandleId handle, const proto::Attr& attr, std::uint32_t flags, bool fresh);
   void Abandon(HandleId handle);
 
+  /// Those of the handles that the metaserver does not know.
+  OwnOpens& own() { return own_; }
+
   /// Null if there is no such handle.
   OpenHandlePtr Find(HandleId handle) const;
   OpenInodePtr FindInode(Ino ino) const;
@@ -50,6 +54,8 @@ class OpenFiles final : public HandleRegistry {
   /// Takes a closed file of which nothing is left to be written out of the tables.
   void Retire(const OpenInodePtr& inode);
 
+  /// Calls on those that are open fail with kStale from now on.
+  void MarkGone(const std::vector<HandleId>& handles);
   /// Calls on the handle fail with kIo from now on.
   void MarkLockLost(HandleId handle);
 
@@ -71,6 +77,7 @@ class OpenFiles final : public HandleRegistry {
 
   std::atomic<std::uint64_t> next_handle_ = 1;
   KernelVersions closed_;
+  OwnOpens own_;
 
   mutable std::mutex handles_mutex_;
   std::unordered_map<HandleId, Slot> handles_;

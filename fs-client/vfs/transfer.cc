@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "fs-client/session/interruption.h"
-#include "fs-client/vfs/recalled_writes.h"
+#include "fs-client/vfs/open_file_uses.h"
 #include "fs-client/vfs/volume_vfs.h"
 
 // Moving bytes, and making them visible and durable.
@@ -107,7 +107,7 @@ Task<Result<void>> VolumeVfs::AcquireExclusive(ClientLoop* loop, Caller caller, 
   const AcquiringWrite acquiring(inode);
   for (;;) {
     {
-      // As recalls do: what is here now stays (RecalledWrites::TakeBack).
+      // As recalls do: what is here now stays (OpenFileUses::TakeBack).
       std::lock_guard lock(inode->mutex);
       if (parts_.leases.cache().MayWrite(inode->ino(), loop->Now())) co_return Result<void>();
     }

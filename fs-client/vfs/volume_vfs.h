@@ -15,6 +15,7 @@
 #include "fs-client/lease/leases.h"
 #include "fs-client/lock/file_locks.h"
 #include "fs-client/session/meta_call.h"
+#include "fs-client/vfs/handle_naming.h"
 #include "fs-client/vfs/open_directory.h"
 #include "fs-client/vfs/open_files.h"
 #include "fs-client/vfs/release_queue.h"
@@ -43,13 +44,15 @@ class VolumeVfs final : public Vfs {
     Reader& reader;
     WriteBack& write_back;
     OpenFiles& files;
+    HandleNaming& naming;
+    ReleaseQueue& releases;
     KernelCaches& kernel;
     const RootMap& root;
     TaskGroup& tasks;
   };
 
   /// What `parts` refers to outlives it.
-  explicit VolumeVfs(Parts parts) : parts_(std::move(parts)), releases_(parts_.meta, parts_.session, parts_.tasks) {}
+  explicit VolumeVfs(Parts parts) : parts_(std::move(parts)) {}
 
   Task<Result<Entry>> Lookup(Caller caller, Ino parent, std::string name) override;
   Task<Result<Attributes>> GetAttr(Caller caller, Ino ino, std::optional<HandleId> handle) override;
@@ -149,6 +152,11 @@ class VolumeVfs final : public Vfs {
   /// What a lookup answers if both the entry and the attributes of what it leads to are known under leases.
   std::optional<Result<Entry>> FindKnownEntry(ClientLoop* loop, Ino parent, const std::string& name);
 
+  /// Sends a request that may take the last name of what `name` leads to: what is open here of that, the metaserver
+  /// knows before. Errors: those of Mutate.
+  template <typename Reply, typename Request>
+  Task<Result<Reply>> Remove(ClientLoop* loop, Caller caller, proto::Method method, Request request, Ino parent,
+                             std::string name);
   /// `open_there`: the handles under which the metaserver knows it to be open here.
   void DiscardRemoved(ClientLoop* loop, Ino ino, const google::protobuf::RepeatedField<std::uint64_t>& open_there);
 
@@ -162,6 +170,8 @@ class VolumeVfs final : public Vfs {
 
   // open.cc
 
+  /// Under a lease, without the metaserver; none if that may not be.
+  Task<std::optional<OpenedFile>> OpenHere(ClientLoop* loop, Caller caller, Ino ino, std::uint32_t flags);
   Task<Result<CreatedFile>> MakeOpen(ClientLoop* loop, Caller caller, proto::CreateRequest request,
                                      std::uint32_t flags);
   Task<Result<proto::OpenReply>> SendOpen(ClientLoop* loop, Caller caller, proto::OpenRequest request);
@@ -211,7 +221,6 @@ class VolumeVfs final : public Vfs {
   std::optional<Entry> EntryOf(ClientLoop* loop, Ino directory, const proto::DirEntry& found, bool just_loaded);
 
   const Parts parts_;
-  ReleaseQueue releases_;
   OpenDirectories directories_;
 };
 

@@ -19,6 +19,8 @@ namespace {
 constexpr std::uint32_t kOpenForExec = 040;
 // Files that one Release removes; the background (orphan_reclaim.cc) finds the others.
 constexpr std::size_t kMaxRemovals = 64;
+// More than a client names at once (OwnOpens::kMaxNamed).
+constexpr int kMaxNamedHandles = 4096;
 
 }  // namespace
 
@@ -91,6 +93,22 @@ Result<proto::OpenReply> Open(Txn& txn, const proto::OpenRequest& request, OpCon
   proto::OpenReply reply;
   *reply.mutable_attr() =
       request.want_write_lease() ? MakeWriterAttr(context, ino, inode) : MakeAttr(context, ino, inode);
+  return reply;
+}
+
+/// A file that lost its last name while the lease was gone is still the client's, as long as it is there.
+Result<proto::NameHandlesReply> NameHandles(Txn& txn, const proto::NameHandlesRequest& request, OpContext& context) {
+  if (request.handles_size() > kMaxNamedHandles)
+    return Error(ErrorCode::kInvalidArgument, fmt::format("{} handles at once", request.handles_size()));
+  proto::NameHandlesReply reply;
+  for (const proto::OpenHandle& open : request.handles()) {
+    TRY_ASSIGN(const std::optional<records::Inode> inode, txn.FindInode(Ino(open.ino())));
+    if (inode) {
+      TRY(StageHandle(context, HandleId(open.handle_id()), Ino(open.ino())));
+    } else {
+      reply.add_lost_handles(open.handle_id());
+    }
+  }
   return reply;
 }
 

@@ -24,12 +24,12 @@ Result<proto::CreateReply> Create(Txn& txn, const proto::CreateRequest& request,
 /// link.cc. Errors: kStale, kNotFound, kNotDirectory, kExists, kNotPermitted (a directory), kPermissionDenied,
 /// kTooManyLinks.
 Result<proto::LinkReply> Link(Txn& txn, const proto::LinkRequest& request, OpContext& context);
-/// unlink.cc. Errors: kNotFound, kNotDirectory, kIsDirectory, kPermissionDenied, kNotPermitted (sticky).
+/// unlink.cc. Errors: kNotFound, kNotDirectory, kIsDirectory, kPermissionDenied, kNotPermitted (sticky), kNameChanged.
 Result<proto::UnlinkReply> Unlink(Txn& txn, const proto::UnlinkRequest& request, OpContext& context);
 /// rmdir.cc. Errors: as Unlink; kNotEmpty.
 Result<proto::RmdirReply> Rmdir(Txn& txn, const proto::RmdirRequest& request, OpContext& context);
 /// rename.cc. Errors: kNotFound, kNotDirectory, kIsDirectory, kNotEmpty, kExists (no_replace), kPermissionDenied,
-/// kNotPermitted, kInvalidArgument (into itself), kTooManyLinks.
+/// kNotPermitted, kInvalidArgument (into itself), kTooManyLinks, kNameChanged.
 Result<proto::RenameReply> Rename(Txn& txn, const proto::RenameRequest& request, OpContext& context);
 /// readlink.cc. Errors: kStale, kInvalidArgument.
 Result<proto::ReadLinkReply> ReadLink(Txn& txn, const proto::ReadLinkRequest& request, OpContext& context);
@@ -37,6 +37,8 @@ Result<proto::ReadLinkReply> ReadLink(Txn& txn, const proto::ReadLinkRequest& re
 Result<proto::ReadDirReply> ReadDir(Txn& txn, const proto::ReadDirRequest& request, OpContext& context);
 /// open.cc. Errors: kStale, kPermissionDenied, kIsDirectory, kInvalidArgument (a handle in use for another file).
 Result<proto::OpenReply> Open(Txn& txn, const proto::OpenRequest& request, OpContext& context);
+/// open.cc. Errors: kInvalidArgument (a handle in use for another file; too many), kOverloaded.
+Result<proto::NameHandlesReply> NameHandles(Txn& txn, const proto::NameHandlesRequest& request, OpContext& context);
 /// open.cc. Errors: kStale, kIsDirectory, kInvalidArgument. An answer without the lease: ask again.
 Result<proto::AcquireWriteReply> AcquireWrite(Txn& txn, const proto::AcquireWriteRequest& request, OpContext& context);
 /// open.cc. Unknown handles are ignored, so that it can be repeated.

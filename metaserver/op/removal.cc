@@ -1,5 +1,7 @@
 #include "metaserver/op/removal.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "common/env/mutate.h"
@@ -68,6 +70,12 @@ Result<void> DropLink(Txn& txn, OpContext& context, Ino ino, records::Inode& ino
 
 void AddHandles(const std::vector<HandleId>& handles, google::protobuf::RepeatedField<std::uint64_t>& field) {
   for (HandleId handle : handles) field.Add(handle.value());
+}
+
+Result<void> RequireLeadsTo(const std::string& name, Ino ino, Ino expected) {
+  if (ino == expected) return {};
+  return Error(ErrorCode::kNameChanged,
+               fmt::format("'{}' leads to inode {}, not to {}", name, ino.value(), expected.value()));
 }
 
 Result<void> ReclaimStep(Txn& txn, OpContext& context, Ino ino, std::size_t max_records) {

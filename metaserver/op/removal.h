@@ -25,6 +25,9 @@ Result<void> DropLink(Txn& txn, OpContext& context, Ino ino, records::Inode& ino
 /// Errors: those of Txn.
 Result<void> ReclaimStep(Txn& txn, OpContext& context, Ino ino, std::size_t max_records);
 
+/// That a name leads where the client expects it to, which has named the handles of that file. Errors: kNameChanged.
+Result<void> RequireLeadsTo(const std::string& name, Ino ino, Ino expected);
+
 /// For UnlinkReply and RenameReply: by which handles the session has open what lost its last name.
 void AddHandles(const std::vector<HandleId>& handles, google::protobuf::RepeatedField<std::uint64_t>& field);
 

@@ -171,6 +171,8 @@ Result<proto::RenameReply> Rename(Txn& txn, const proto::RenameRequest& request,
   TRY(LoadPlace(txn, source));
   TRY(LoadPlace(txn, target));
   if (!source.dentry) return Error(ErrorCode::kNotFound, fmt::format("no '{}'", source.name));
+  if (target.dentry && request.has_expected_ino())
+    TRY(RequireLeadsTo(target.name, target.ino(), Ino(request.expected_ino())));
   if (target.dentry && request.no_replace()) return Error(ErrorCode::kExists, fmt::format("'{}' exists", target.name));
   TRY(RequireAccess(from, context.caller, kMayWrite));
   TRY(RequireAccess(to, context.caller, kMayWrite));

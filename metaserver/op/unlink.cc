@@ -16,6 +16,7 @@ Result<proto::UnlinkReply> Unlink(Txn& txn, const proto::UnlinkRequest& request,
   if (!dentry) return Error(ErrorCode::kNotFound, fmt::format("no '{}'", request.name()));
   TRY(RequireAccess(directory, context.caller, kMayWrite));
   const Ino ino(dentry->ino());
+  if (request.has_expected_ino()) TRY(RequireLeadsTo(request.name(), ino, Ino(request.expected_ino())));
   TRY_ASSIGN(records::Inode inode, GetNamedInode(txn, *dentry));
   TRY(RequireMayRemove(directory, inode, context.caller));
   if (IsDirectory(inode)) return Error(ErrorCode::kIsDirectory, fmt::format("'{}' is a directory", request.name()));

@@ -60,12 +60,13 @@ Task<void> PosixWorker::StepOnHandle() {
   if (handles_.empty()) co_return;
   const HandleList::iterator handle = RandomHandle();
   const std::uint64_t drawn = random_.Below(100);
-  Task<void> running = drawn < 35   ? WriteHandle(*handle)
-                       : drawn < 65 ? ReadHandle(*handle)
-                       : drawn < 72 ? CutHandle(*handle)
-                       : drawn < 80 ? SyncHandle(*handle)
-                       : drawn < 88 ? StatHandle(*handle)
-                                    : CloseHandle(handle);
+  const bool may_write = (handle->fd.flags & O_ACCMODE) != O_RDONLY;
+  Task<void> running = drawn < 35 && may_write                    ? WriteHandle(*handle)
+                       : drawn < 65 || (drawn < 72 && !may_write) ? ReadHandle(*handle)
+                       : drawn < 72                               ? CutHandle(*handle)
+                       : drawn < 80                               ? SyncHandle(*handle)
+                       : drawn < 88                               ? StatHandle(*handle)
+                                                                  : CloseHandle(handle);
   co_await std::move(running);
 }
 
@@ -175,6 +176,11 @@ Task<void> PosixWorker::OpenHandle() {
   if (handles_.size() >= kMaxHandles) co_return;
   PosixCalls& client = RandomClient();
   const std::string path = RandomPath();
+  if (random_.Chance(1, 3)) {
+    Task<void> opening = OpenToRead(client, path);
+    co_await std::move(opening);
+    co_return;
+  }
   int flags = O_RDWR | O_CREAT;
   if (random_.Chance(1, 4)) flags |= O_APPEND;
   if (random_.Chance(1, 8)) flags |= O_EXCL;
@@ -185,6 +191,13 @@ Task<void> PosixWorker::OpenHandle() {
   if (!Agree(what, fd, wanted)) co_return;
   if ((flags & O_TRUNC) != 0) (*wanted)->content.Resize(0);
   handles_.push_back(Handle{*fd, &client, *wanted});
+}
+
+Task<void> PosixWorker::OpenToRead(PosixCalls& client, std::string path) {
+  const Result<ModelNodePtr> wanted = model_.Open(path);
+  const std::string what = fmt::format("{}: open {} to read", client.client(), Full(path));
+  const Result<Fd> fd = co_await client.Open(Full(path), O_RDONLY);
+  if (Agree(what, fd, wanted)) handles_.push_back(Handle{*fd, &client, *wanted});
 }
 
 Task<void> PosixWorker::CloseHandle(HandleList::iterator handle) {

@@ -40,6 +40,7 @@ class PosixWorker {
   Task<void> Stat();
   Task<void> List();
   Task<void> OpenHandle();
+  Task<void> OpenToRead(PosixCalls& client, std::string path);
   Task<void> CloseHandle(HandleList::iterator handle);
   Task<void> WriteHandle(Handle& handle);
   Task<void> ReadHandle(Handle& handle);

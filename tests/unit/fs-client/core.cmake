@@ -8,5 +8,5 @@ gabion_test(fs_client_core_test LABEL unit
     lock/held_locks_test.cc
     session/cluster_view_test.cc session/group_source_test.cc session/hedge_delay_test.cc session/id_pool_test.cc
     session/meta_call_test.cc session/meta_session_test.cc session/op_tracker_test.cc session/unsynced_names_test.cc
-    vfs/kernel_versions_test.cc vfs/open_directory_test.cc vfs/open_files_test.cc vfs/volume_vfs_test.cc
+    vfs/kernel_versions_test.cc vfs/open_directory_test.cc vfs/open_files_test.cc vfs/open_here_test.cc vfs/own_opens_test.cc vfs/volume_vfs_test.cc
   DEPENDS gabion_fs_core gabion_sim_env gabion_rpc)

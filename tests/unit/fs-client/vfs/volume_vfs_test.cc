@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
-#include "fs-client/vfs/recalled_writes.h"
+#include "fs-client/vfs/open_file_uses.h"
 #include "tests/unit/fs-client/core_fixture.h"
 
 namespace gabion {
@@ -83,7 +83,9 @@ class VolumeVfsTest : public CoreFixture {
 
   std::uint64_t last_number_ = 2'000'000;
   FileLocks file_locks_{calls_, leases_.cache(), locks_};
-  RecalledWrites recalled_{files_, write_back_, leases_.cache()};
+  ReleaseQueue releases_{calls_, session_, tasks_};
+  HandleNaming naming_{files_, calls_, session_, releases_};
+  OpenFileUses recalled_{files_, write_back_, naming_, leases_.cache()};
   VolumeVfs vfs_{{{&loop_},
                   session_,
                   calls_,
@@ -94,6 +96,8 @@ class VolumeVfsTest : public CoreFixture {
                   reader_,
                   write_back_,
                   files_,
+                  naming_,
+                  releases_,
                   kernel_,
                   root_,
                   tasks_}};

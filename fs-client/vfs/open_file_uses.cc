@@ -1,6 +1,8 @@
-#include "fs-client/vfs/recalled_writes.h"
+#include "fs-client/vfs/open_file_uses.h"
 
 #include <utility>
+
+#include "common/env/mutate.h"
 
 namespace gabion {
 namespace {
@@ -14,7 +16,7 @@ constexpr Duration kLook = std::chrono::milliseconds(1);
 /// It may be recalled in the very moment in which it is granted: whoever asked for it comes first, or would get
 /// nowhere. Exclusive use of the file goes on to its end, for it may change what is at the chunkservers; while the
 /// lease is here its requests wait for nobody else.
-Task<LeaseCache::WriteRecall> RecalledWrites::TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) {
+Task<LeaseCache::WriteRecall> OpenFileUses::TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) {
   const Ino ino(recall.ino());
   const TimePoint limit = loop->Now() + kWritersLimit;
   for (;;) {
@@ -40,10 +42,15 @@ Task<LeaseCache::WriteRecall> RecalledWrites::TakeBack(ClientLoop* loop, std::ui
   }
 }
 
-Task<void> RecalledWrites::Flush(ClientLoop* loop, Ino ino) {
+Task<void> OpenFileUses::Flush(ClientLoop* loop, Ino ino) {
   OpenInodePtr inode = files_.FindInode(ino);
   if (inode == nullptr) co_return;
   co_await write_back_.FlushAll(loop, std::move(inode));
+}
+
+Task<Result<void>> OpenFileUses::NameHandles(ClientLoop* loop, Ino ino) {
+  if (Mutated("lease.return_unnamed")) co_return Result<void>();
+  co_return co_await naming_.Name(loop, ino);
 }
 
 AcquiringWrite::AcquiringWrite(OpenInodePtr inode) : inode_(std::move(inode)) {

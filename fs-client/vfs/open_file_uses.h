@@ -2,23 +2,26 @@
 
 #include "fs-client/io/write_back.h"
 #include "fs-client/lease/recall_listener.h"
+#include "fs-client/vfs/handle_naming.h"
 #include "fs-client/vfs/open_files.h"
 
 namespace gabion {
 
-/// What of open files, and of those that were closed a moment ago, was written under leases. Any loop.
-class RecalledWrites final : public LeasedWrites {
+/// What is done under leases with open files, and with those that were closed a moment ago. Any loop.
+class OpenFileUses final : public LeaseUses {
  public:
   /// All outlive it.
-  RecalledWrites(OpenFiles& files, WriteBack& write_back, LeaseCache& leases)
-      : files_(files), write_back_(write_back), leases_(leases) {}
+  OpenFileUses(OpenFiles& files, WriteBack& write_back, HandleNaming& naming, LeaseCache& leases)
+      : files_(files), write_back_(write_back), naming_(naming), leases_(leases) {}
 
   Task<LeaseCache::WriteRecall> TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) override;
   Task<void> Flush(ClientLoop* loop, Ino ino) override;
+  Task<Result<void>> NameHandles(ClientLoop* loop, Ino ino) override;
 
  private:
   OpenFiles& files_;
   WriteBack& write_back_;
+  HandleNaming& naming_;
   LeaseCache& leases_;
 };
 
