@@ -82,7 +82,10 @@ void LeaseCache::Learn(const proto::LeaseNote& note, const proto::Attr& attr, Ti
   // Whatever an op of our own may still do to the file, nobody else does anything to it.
   if (attr.write_leased() && IsCurrent(note)) {
     Record* record = GrantedAt(note, Ino(attr.ino()));
-    if (record != nullptr && note.number() > record->downgraded) record->write = true;
+    if (record != nullptr && note.number() > record->downgraded) {
+      record->only_locker = attr.only_locker() || (record->write && record->only_locker);
+      record->write = true;
+    }
   }
   if (Accepts(note, now)) LearnAttr(note, attr);
 }
@@ -299,6 +302,12 @@ bool LeaseCache::MayWrite(Ino ino, TimePoint now) const {
   std::lock_guard lock(mutex_);
   const Record* record = FindValid(ino, now, writes_until_);
   return record != nullptr && record->write;
+}
+
+bool LeaseCache::MayLock(Ino ino, TimePoint now) const {
+  std::lock_guard lock(mutex_);
+  const Record* record = FindValid(ino, now, writes_until_);
+  return record != nullptr && record->write && record->only_locker;
 }
 
 bool LeaseCache::IsWriting(Ino ino) const {

@@ -106,6 +106,8 @@ class LeaseCache {
   std::optional<Known> Find(Ino ino, TimePoint now) const;
   /// Whether the file may be written without telling anybody.
   bool MayWrite(Ino ino, TimePoint now) const;
+  /// Whether locks of the file may be given out without telling anybody.
+  bool MayLock(Ino ino, TimePoint now) const;
   /// Whether there is a write lease that is not being returned, be it out of date.
   bool IsWriting(Ino ino) const;
   /// Whether a write lease was recalled that is not returned yet: until then nobody asks for it again.
@@ -150,6 +152,7 @@ class LeaseCache {
     std::uint64_t downgraded = 0;  // those up to it are no write leases
     std::uint64_t changed = 0;     // what was shown before it is old
     bool write = false;            // it is a write lease
+    bool only_locker = false;      // and nobody else had locks when it was granted
     std::vector<Return> returning;
     std::optional<Known> known;  // under a lease, as the names
     KnownNames names;

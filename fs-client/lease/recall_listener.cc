@@ -138,6 +138,14 @@ Task<void> RecallListener::Return(ClientLoop* loop, std::uint64_t era, Recalls r
   proto::ReturnLeasesRequest request;
   request.set_era(era);
   request.mutable_leases()->Add(recalls.leases.begin(), recalls.leases.end());
+  std::vector<Ino> naming;
+  for (const proto::Recall& recall : recalls.leases) {
+    if (Mutated("lock.return_unnamed")) break;
+    const std::vector<proto::FileLock> locks = locks_.BeginNamingHere(Ino(recall.ino()));
+    request.mutable_locks()->Add(locks.begin(), locks.end());
+    if (!locks.empty()) naming.emplace_back(recall.ino());
+  }
+  bool returned = false;
   Backoff backoff = MakeRetryBackoff();
   while (!session_.stopping() && leases_.cache().era() == era) {
     SessionStatePtr state = session_.state();
@@ -145,11 +153,14 @@ Task<void> RecallListener::Return(ClientLoop* loop, std::uint64_t era, Recalls r
     request.set_volume_id(state->volume.value());
     RpcClient& client = Connection(loop, state->metaserver);
     Payload none;
-    auto returned = co_await CallTyped<proto::ReturnLeasesReply>(client, proto::METHOD_RETURN_LEASES, request,
-                                                                 std::move(none), loop->Now() + kReturnLimit);
-    if (returned || !IsRetryable(returned.error().code())) break;
+    auto reply = co_await CallTyped<proto::ReturnLeasesReply>(client, proto::METHOD_RETURN_LEASES, request,
+                                                              std::move(none), loop->Now() + kReturnLimit);
+    if (reply) locks_.NoteLost(reply->message.lost_locks());
+    returned = reply.has_value();
+    if (returned || !IsRetryable(reply.error().code())) break;
     co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
   }
+  for (Ino ino : naming) locks_.EndNamingHere(ino, returned);
 }
 
 RpcClient& RecallListener::Connection(ClientLoop* loop, std::size_t metaserver) {

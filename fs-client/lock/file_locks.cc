@@ -43,6 +43,7 @@ Task<Result<void>> FileLocks::Set(ClientLoop* loop, Caller caller, Ino ino, Hand
 
 Task<Result<void>> FileLocks::Take(ClientLoop* loop, Caller caller, Wanted& wanted) {
   int asked_again = 0;
+  std::optional<HeldLocks::Asking> asking;
   for (;;) {
     std::shared_ptr<AsyncEvent> released = held_.Releasing(wanted.ino);
     bool undisturbed = co_await Await(caller, std::move(released));
@@ -53,8 +54,15 @@ Task<Result<void>> FileLocks::Take(ClientLoop* loop, Caller caller, Wanted& want
       co_return co_await GiveUp(loop, wanted, std::move(interrupted));
     }
     const std::uint64_t named = held_.times_named();
-    if (wanted.wait != nullptr) held_.AskAgain(wanted.wait);
-    Result<Verdict> verdict = co_await Ask(loop, caller, wanted);
+    const HeldLocks::Here here = held_.TakeHere(wanted.ino, wanted.handle, wanted.lock, leases_, loop->Now());
+    if (here == HeldLocks::Here::kTaken) co_return Result<void>();
+    Result<Verdict> verdict = Verdict::kRefusedByOwn;
+    if (here == HeldLocks::Here::kNotHere || wanted.wait != nullptr) {
+      if (!asking) asking.emplace(held_, wanted.ino);
+      CO_TRY(co_await NameHere(loop, wanted.ino));
+      if (wanted.wait != nullptr) held_.AskAgain(wanted.wait);
+      verdict = co_await Ask(loop, caller, wanted);
+    }
     if (!verdict) {
       Error failed = verdict.error();
       co_return co_await GiveUp(loop, wanted, std::move(failed));
@@ -82,6 +90,29 @@ Task<Result<void>> FileLocks::Take(ClientLoop* loop, Caller caller, Wanted& want
     }
     if (held_.Add(wanted.ino, wanted.handle, wanted.lock, named)) co_return Result<void>();
   }
+}
+
+Task<Result<void>> FileLocks::NameHere(ClientLoop* loop, Ino ino) {
+  const std::vector<proto::FileLock> locks = held_.BeginNamingHere(ino);
+  if (locks.empty()) co_return Result<void>();
+  Result<void> named;
+  for (const proto::FileLock& lock : locks) {
+    proto::SetLockRequest request;
+    *request.mutable_lock() = lock;
+    auto reply = co_await meta_.Mutate<proto::SetLockReply>(loop, kOwnWork, proto::METHOD_SET_LOCK, std::move(request));
+    if (!reply) {
+      named = reply.error();
+      break;
+    }
+  }
+  held_.EndNamingHere(ino, named.has_value());
+  // While that was under way the session may have been told that it has lost them.
+  for (const proto::FileLock& lock : locks) {
+    if (held_.Covers(lock)) continue;
+    CO_TRY_ASSIGN(const RangeLock lost, FromMessage(SessionId(), lock));
+    CO_TRY(co_await Unlock(loop, ino, lost.owner, lost.begin, lost.last));
+  }
+  co_return named;
 }
 
 Task<Result<FileLocks::Verdict>> FileLocks::Ask(ClientLoop* loop, Caller caller, Wanted& wanted) {
@@ -119,7 +150,9 @@ Task<Result<void>> FileLocks::Clear(ClientLoop* loop, Ino ino, HandleId handle, 
   std::shared_ptr<AsyncEvent> named = held_.Naming();
   (void)co_await Await(kOwnWork, std::move(named));
   // Not held here from now on: a session that goes on meanwhile does not name it.
-  if (!held_.Remove(ino, range.owner, range.begin, range.last)) co_return Result<void>();
+  const HeldLocks::Asking asking(held_, ino);
+  const HeldLocks::Removed removed = held_.Remove(ino, range.owner, range.begin, range.last);
+  if (removed != HeldLocks::Removed::kAtMetaserver) co_return Result<void>();
   Result<void> unlocked = co_await Unlock(loop, ino, range.owner, range.begin, range.last);
   if (!unlocked) held_.NoteUnsure(ino, handle, range.owner);
   co_return unlocked;
@@ -140,11 +173,14 @@ Task<Result<std::optional<RangeLock>>> FileLocks::Test(ClientLoop* loop, Caller 
   std::shared_ptr<AsyncEvent> released = held_.Releasing(ino);
   const bool undisturbed = co_await Await(caller, std::move(released));
   if (!undisturbed) co_return Error(ErrorCode::kCancelled, "the caller does not wait any more");
+  std::optional<RangeLock> conflict;
+  const HeldLocks::Here here = held_.TestHere(ino, lock, leases_, loop->Now(), conflict);
+  if (here != HeldLocks::Here::kNotHere) co_return conflict;
+  CO_TRY(co_await NameHere(loop, ino));
   proto::TestLockRequest request;
   *request.mutable_lock() = ToMessage(ino, lock);
   auto reply = co_await meta_.Read<proto::TestLockReply>(loop, caller, proto::METHOD_TEST_LOCK, std::move(request));
   if (!reply) co_return reply.error();
-  std::optional<RangeLock> conflict;
   if (reply->has_conflict()) {
     CO_TRY_ASSIGN(conflict, FromMessage(SessionId(), reply->conflict()));
   }
@@ -154,7 +190,9 @@ Task<Result<std::optional<RangeLock>>> FileLocks::Test(ClientLoop* loop, Caller 
 Task<void> FileLocks::ReleaseOwner(ClientLoop* loop, Ino ino, LockOwner owner) {
   std::shared_ptr<AsyncEvent> named = held_.Naming();
   (void)co_await Await(kOwnWork, std::move(named));
-  if (!held_.Remove(ino, owner, 0, RangeLock::kLastByte)) co_return;
+  const HeldLocks::Asking asking(held_, ino);
+  const HeldLocks::Removed removed = held_.Remove(ino, owner, 0, RangeLock::kLastByte);
+  if (removed != HeldLocks::Removed::kAtMetaserver) co_return;
   Result<void> unlocked = co_await Unlock(loop, ino, owner, 0, RangeLock::kLastByte);
   if (!unlocked && unlocked.error().code() != ErrorCode::kCancelled) {
     LogWarning("a lock on inode {} that was closed could not be given up: {}", ino.value(),

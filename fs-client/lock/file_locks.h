@@ -7,7 +7,7 @@
 
 namespace gabion {
 
-/// fcntl(2)'s and flock(2)'s locks, at the metaserver (docs/locks.md). Owners and inode numbers as HeldLocks has them.
+/// fcntl(2)'s and flock(2)'s locks, at the metaserver, or here while nobody else wants any (docs/locks.md). Owners and inode numbers as HeldLocks has them.
 /// Any loop.
 class FileLocks {
  public:
@@ -30,6 +30,8 @@ class FileLocks {
   Task<void> ReleaseHandle(ClientLoop* loop, Ino ino, HandleId handle);
   /// Whether the owner may have locks of the file.
   bool HasLocks(Ino ino, const LockOwner& owner) const { return held_.Has(ino, owner); }
+  /// Whether the file's locks were given out without the metaserver: nobody else has or wants any.
+  bool AreHere(Ino ino) const { return held_.IsHere(ino); }
   /// Whether any lock may have been taken through the handle.
   bool HasLocks(Ino ino, HandleId handle) const { return !held_.OwnersBy(ino, handle).empty(); }
 
@@ -44,6 +46,8 @@ class FileLocks {
   };
   /// What the metaserver says.
   enum class Verdict { kGranted, kQueued, kRefused, kRefusedByOwn };
+  /// Has the metaserver know what was given out here.
+  Task<Result<void>> NameHere(ClientLoop* loop, Ino ino);
   Task<Result<Verdict>> Ask(ClientLoop* loop, Caller caller, Wanted& wanted);
   Task<Result<void>> Take(ClientLoop* loop, Caller caller, Wanted& wanted);
   Task<Result<void>> GiveUp(ClientLoop* loop, Wanted& wanted, Error why);

@@ -13,23 +13,65 @@ std::uint64_t HeldLocks::times_named() const {
 
 bool HeldLocks::Add(Ino ino, HandleId handle, const RangeLock& granted, std::uint64_t named) {
   std::lock_guard lock(mutex_);
-  if ((named != times_named_ || naming_) && !Mutated("lock.add_unnamed")) return false;
+  if ((named != times_named_ || naming_ > 0) && !Mutated("lock.add_unnamed")) return false;
   File& file = held_[ino];
   file.locks.Set(granted);
   file.owners[granted.owner].handles.insert(handle);
   return true;
 }
 
-bool HeldLocks::Remove(Ino ino, const LockOwner& owner, std::uint64_t begin, std::uint64_t last) {
+bool HeldLocks::MayBeHere(Ino ino, const LeaseCache& leases, TimePoint now) const {
+  if (naming_ > 0 || asking_.contains(ino)) return false;
+  auto file = held_.find(ino);
+  if (file != held_.end() && !file->second.here) return false;
+  // In this order: whoever returns the lease has given it up before it names what is here.
+  return leases.MayLock(ino, now);
+}
+
+HeldLocks::Here HeldLocks::TakeHere(Ino ino, HandleId handle, const RangeLock& wanted, const LeaseCache& leases,
+                                    TimePoint now) {
+  std::lock_guard lock(mutex_);
+  if (!MayBeHere(ino, leases, now)) return Here::kNotHere;
+  auto found = held_.find(ino);
+  if (found != held_.end()) {
+    if (found->second.locks.FindConflict(wanted) != nullptr) return Here::kConflict;
+    if (found->second.locks.all().size() >= kMaxHere) return Here::kNotHere;
+  }
+  File& file = held_[ino];
+  file.here = true;
+  file.locks.Set(wanted);
+  file.owners[wanted.owner].handles.insert(handle);
+  return Here::kTaken;
+}
+
+HeldLocks::Here HeldLocks::TestHere(Ino ino, const RangeLock& wanted, const LeaseCache& leases, TimePoint now,
+                                    std::optional<RangeLock>& conflict) const {
+  std::lock_guard lock(mutex_);
+  if (!MayBeHere(ino, leases, now)) return Here::kNotHere;
+  auto file = held_.find(ino);
+  const RangeLock* found = file == held_.end() ? nullptr : file->second.locks.FindConflict(wanted);
+  if (found == nullptr) return Here::kTaken;
+  conflict = *found;
+  return Here::kConflict;
+}
+
+bool HeldLocks::IsHere(Ino ino) const {
   std::lock_guard lock(mutex_);
   auto file = held_.find(ino);
-  if (file == held_.end() || !file->second.owners.contains(owner)) return false;
+  return file != held_.end() && file->second.here;
+}
+
+HeldLocks::Removed HeldLocks::Remove(Ino ino, const LockOwner& owner, std::uint64_t begin, std::uint64_t last) {
+  std::lock_guard lock(mutex_);
+  auto file = held_.find(ino);
+  if (file == held_.end() || !file->second.owners.contains(owner)) return Removed::kNothing;
+  const Removed removed = file->second.here ? Removed::kHere : Removed::kAtMetaserver;
   file->second.locks.Clear(owner, begin, last);
   const bool is_whole = begin == 0 && last == RangeLock::kLastByte;
   const bool is_gone = file->second.locks.CountOf(owner) == 0 && (is_whole || !file->second.owners[owner].unsure);
   if (is_gone) file->second.owners.erase(owner);
   if (file->second.owners.empty()) held_.erase(file);
-  return true;
+  return removed;
 }
 
 void HeldLocks::NoteUnsure(Ino ino, HandleId handle, const LockOwner& owner) {
@@ -58,7 +100,51 @@ std::vector<LockOwner> HeldLocks::OwnersBy(Ino ino, HandleId handle) const {
 
 std::shared_ptr<AsyncEvent> HeldLocks::Naming() {
   std::lock_guard lock(mutex_);
-  return naming_ ? named_.Add() : nullptr;
+  return naming_ > 0 ? named_.Add() : nullptr;
+}
+
+std::vector<proto::FileLock> HeldLocks::BeginNamingHere(Ino ino) {
+  std::vector<proto::FileLock> named;
+  std::lock_guard lock(mutex_);
+  auto file = held_.find(ino);
+  if (file == held_.end() || !file->second.here || file->second.locks.empty()) return named;
+  ++naming_;
+  for (const RangeLock& held : file->second.locks.all()) named.push_back(ToMessage(ino, held));
+  return named;
+}
+
+void HeldLocks::EndNamingHere(Ino ino, bool named) {
+  std::lock_guard lock(mutex_);
+  auto file = held_.find(ino);
+  if (named && file != held_.end()) file->second.here = false;
+  EndNaming();
+}
+
+void HeldLocks::EndNaming() {
+  if (--naming_ == 0) WaitList::Wake(named_.TakeAll());
+}
+
+void HeldLocks::NoteLost(const google::protobuf::RepeatedPtrField<proto::FileLock>& lost) {
+  std::lock_guard lock(mutex_);
+  for (const proto::FileLock& one : lost) MarkLost(one);
+}
+
+bool HeldLocks::Covers(const proto::FileLock& message) const {
+  const Result<RangeLock> wanted = FromMessage(SessionId(), message);
+  std::lock_guard lock(mutex_);
+  auto file = held_.find(Ino(message.ino()));
+  return wanted && file != held_.end() && file->second.locks.Covers(*wanted);
+}
+
+HeldLocks::Asking::Asking(HeldLocks& locks, Ino ino) : locks_(locks), ino_(ino) {
+  std::lock_guard lock(locks_.mutex_);
+  ++locks_.asking_[ino_];
+}
+
+HeldLocks::Asking::~Asking() {
+  std::lock_guard lock(locks_.mutex_);
+  auto found = locks_.asking_.find(ino_);
+  if (--found->second == 0) locks_.asking_.erase(found);
 }
 
 std::shared_ptr<AsyncEvent> HeldLocks::Releasing(Ino ino) {
@@ -120,7 +206,7 @@ std::vector<proto::FileLock> HeldLocks::NameLocks() {
   std::vector<proto::FileLock> named;
   std::lock_guard lock(mutex_);
   ++times_named_;
-  naming_ = true;
+  ++naming_;
   if (Mutated("lock.name_nothing")) return named;
   for (const auto& [ino, file] : held_) {
     for (const RangeLock& held : file.locks.all()) named.push_back(ToMessage(ino, held));
@@ -131,6 +217,7 @@ std::vector<proto::FileLock> HeldLocks::NameLocks() {
 void HeldLocks::Named(const proto::OpenSessionReply* reply) {
   std::lock_guard lock(mutex_);
   if (reply != nullptr) {
+    for (auto& [ino, file] : held_) file.here = false;
     for (const proto::FileLock& lost : reply->lost_locks()) MarkLost(lost);
     granted_above_ = reply->note().number();
     for (auto& [number, wait] : waits_) {
@@ -138,8 +225,7 @@ void HeldLocks::Named(const proto::OpenSessionReply* reply) {
       wait->woken->Set();
     }
   }
-  naming_ = false;
-  WaitList::Wake(named_.TakeAll());
+  EndNaming();
 }
 
 void HeldLocks::MarkLost(const proto::FileLock& message) {

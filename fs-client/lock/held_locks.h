@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -10,15 +11,20 @@
 #include "common/coro/async_event.h"
 #include "common/lock/range_locks.h"
 #include "fs-client/io/wait_list.h"
+#include "fs-client/lease/lease_cache.h"
 #include "fs-client/vfs/open_files.h"
 
 namespace gabion {
 
-/// The locks that programs of this host hold and wait for at the metaserver (docs/locks.md). It knows them too, so that
-/// a session that goes on can name them, and that closing a file asks only if there is something to unlock. Owners are
+/// The locks that programs of this host hold and wait for (docs/locks.md). Those of a file are all at the metaserver, or
+/// all given out *here*, which it does not know: then this is the writer of the file, and nobody else has any. A session
+/// that goes on names both; closing a file asks only if there is something to unlock. Owners are
 /// the kernel's numbers, without a session; inode numbers are the metaserver's. Any loop.
 class HeldLocks final : public LockRegistry {
  public:
+  /// So many of a file are given out here; as many as the metaserver lets one client have.
+  static constexpr std::size_t kMaxHere = 4096;
+
   /// `max_waits_per_loop`: those that wait take a place each in their loop's queue of requests, which others need too.
   explicit HeldLocks(OpenFiles& files, std::size_t max_waits_per_loop = 32)
       : files_(files), max_waits_per_loop_(max_waits_per_loop) {}
@@ -30,8 +36,19 @@ class HeldLocks final : public LockRegistry {
   /// The metaserver has granted it, by a request that was sent when times_named() was `named`. False if the locks were
   /// named since: this one was not among them, and has to be asked for again.
   bool Add(Ino ino, HandleId handle, const RangeLock& lock, std::uint64_t named);
-  /// Whether the owner may have had anything of the file; it is taken out, before it is unlocked.
-  bool Remove(Ino ino, const LockOwner& owner, std::uint64_t begin, std::uint64_t last);
+  /// Gives it out here, if nobody has asked the metaserver about the file's locks, and `leases` has it that nobody
+  /// else can.
+  enum class Here { kTaken, kConflict, kNotHere };
+  Here TakeHere(Ino ino, HandleId handle, const RangeLock& lock, const LeaseCache& leases, TimePoint now);
+  /// A lock that is in the way of what would be given out here; kNotHere: the metaserver has to be asked.
+  Here TestHere(Ino ino, const RangeLock& lock, const LeaseCache& leases, TimePoint now,
+                std::optional<RangeLock>& conflict) const;
+  /// Whether the file has locks that were given out here.
+  bool IsHere(Ino ino) const;
+  /// Whether the metaserver has to hear of it too.
+  enum class Removed { kNothing, kHere, kAtMetaserver };
+  /// What the owner may have had of the file is taken out, before it is unlocked.
+  Removed Remove(Ino ino, const LockOwner& owner, std::uint64_t begin, std::uint64_t last);
   /// A request about a lock was given up: nobody knows what the owner has.
   void NoteUnsure(Ino ino, HandleId handle, const LockOwner& owner);
   /// Whether the owner may have locks of the file.
@@ -43,6 +60,26 @@ class HeldLocks final : public LockRegistry {
 
   /// The locks are being named.
   std::shared_ptr<AsyncEvent> Naming();
+  /// Those of one file that were given out here are about to be named: the metaserver does not know them, and has to.
+  std::vector<proto::FileLock> BeginNamingHere(Ino ino);
+  /// They were (`named`), or may have been.
+  void EndNamingHere(Ino ino, bool named);
+  /// These of them it did not take.
+  void NoteLost(const google::protobuf::RepeatedPtrField<proto::FileLock>& lost);
+  /// Whether it is held.
+  bool Covers(const proto::FileLock& lock) const;
+  /// While it lives, the metaserver is being asked about the file's locks, and nothing is given out here.
+  class [[nodiscard]] Asking {
+   public:
+    Asking(HeldLocks& locks, Ino ino);
+    Asking(const Asking&) = delete;
+    Asking& operator=(const Asking&) = delete;
+    ~Asking();
+
+   private:
+    HeldLocks& locks_;
+    const Ino ino_;
+  };
   /// Somebody who closes the file is giving up locks: whoever sees it closed expects to get them.
   std::shared_ptr<AsyncEvent> Releasing(Ino ino);
   void BeginRelease(Ino ino);
@@ -78,13 +115,17 @@ class HeldLocks final : public LockRegistry {
   struct File {
     RangeLocks locks;
     std::map<LockOwner, Owner> owners;
+    bool here = false;
   };
   struct Release {
     std::size_t count = 0;
     WaitList ended;
   };
 
-  /// Under mutex_.
+  // Under mutex_.
+
+  bool MayBeHere(Ino ino, const LeaseCache& leases, TimePoint now) const;
+  void EndNaming();
   void MarkLost(const proto::FileLock& lock);
 
   OpenFiles& files_;
@@ -92,7 +133,8 @@ class HeldLocks final : public LockRegistry {
   mutable std::mutex mutex_;
   std::unordered_map<Ino, File> held_;
   std::unordered_map<Ino, Release> releases_;
-  bool naming_ = false;
+  std::unordered_map<Ino, std::size_t> asking_;
+  std::size_t naming_ = 0;
   WaitList named_;
   std::uint64_t times_named_ = 0;
   std::uint64_t granted_above_ = 0;  // what was granted up to it is asked for again

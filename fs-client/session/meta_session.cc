@@ -67,6 +67,7 @@ Task<Result<void>> MetaSession::OpenAt(ClientLoop* loop, std::size_t metaserver,
   request.set_software(SoftwareVersion());
   request.set_read_only(options_.read_only);
   request.set_mountpoint(options_.mountpoint);
+  if (const SessionStatePtr before = state()) request.set_resumed_at(before->resumed_at);
 
   // Once the metaserver has answered, others may change what we hold leases on.
   if (!Mutated("lease.keep_over_resume")) co_await leases_.End(loop->env());

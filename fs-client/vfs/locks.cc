@@ -1,7 +1,7 @@
 #include "fs-client/vfs/volume_vfs.h"
 
-// fcntl(2)'s and flock(2)'s locks. Whoever gets a lock after us sees what was written under it, so it is sent before
-// the lock is given up.
+// fcntl(2)'s and flock(2)'s locks. What was written under a lock that others may want is sent before the lock is given
+// up: it outlives this client.
 
 namespace gabion {
 
@@ -9,13 +9,14 @@ Task<Result<void>> VolumeVfs::SetLock(Caller caller, Ino ino, HandleId id, Range
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   Result<OpenHandlePtr> handle = FindHandle(id);
   if (!handle) co_return handle.error();
-  if (!lock.exclusive) co_await FlushIfDirty(loop, (*handle)->inode);  // it may take the place of an exclusive one
+  const bool may_unlock = !lock.exclusive && !parts_.locks.AreHere(ToServer(ino));  // it may take an exclusive one's place
+  if (may_unlock) co_await FlushIfDirty(loop, (*handle)->inode);
   co_return co_await parts_.locks.Set(loop, caller, ToServer(ino), id, lock, wait);
 }
 
 Task<Result<void>> VolumeVfs::Unlock(Caller, Ino ino, HandleId id, RangeLock range) {
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
-  OpenInodePtr inode = parts_.files.FindInode(ToServer(ino));
+  OpenInodePtr inode = parts_.locks.AreHere(ToServer(ino)) ? nullptr : parts_.files.FindInode(ToServer(ino));
   if (inode != nullptr) co_await FlushIfDirty(loop, std::move(inode));
   co_return co_await parts_.locks.Clear(loop, ToServer(ino), id, range);
 }

@@ -143,7 +143,7 @@ Task<void> VolumeVfs::Release(Ino ino, HandleId id) {
   if (handle == nullptr) co_return;
   const bool has_locks = parts_.locks.HasLocks(ToServer(ino), id);
   if (has_locks) parts_.locks.BeginRelease(ToServer(ino));
-  if (has_locks) co_await parts_.write_back.FlushAll(loop, handle->inode);  // as in Flush
+  if (has_locks && !parts_.locks.AreHere(ToServer(ino))) co_await parts_.write_back.FlushAll(loop, handle->inode);
   if (has_locks) {
     co_await parts_.locks.ReleaseHandle(loop, ToServer(ino), id);
     parts_.locks.EndRelease(ToServer(ino));

@@ -160,11 +160,12 @@ Task<Result<void>> VolumeVfs::Flush(Caller, Ino ino, HandleId id, std::uint64_t 
     flushed = handle.error();
   } else if (((*handle)->flags & O_ACCMODE) != O_RDONLY) {
     const bool leased = parts_.leases.cache().MayWrite(file, loop->Now());
-    if (!leased || has_locks || parts_.write_back.SpaceIsShort(loop))
+    const bool is_shared = has_locks && !parts_.locks.AreHere(file);
+    if (!leased || is_shared || parts_.write_back.SpaceIsShort(loop))
       co_await parts_.write_back.FlushAll(loop, (*handle)->inode);
     flushed = WriteBack::TakeErrorForSync(**handle);
   }
-  if (has_locks) {  // whoever gets them next sees what was written under them
+  if (has_locks) {
     co_await parts_.locks.ReleaseOwner(loop, file, owner);
     parts_.locks.EndRelease(file);
   }

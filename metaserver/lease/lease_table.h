@@ -88,6 +88,8 @@ class LeaseTable {
   /// What was recalled first of all that has not been returned.
   std::optional<Outstanding> OldestRecall() const;
 
+  /// Whether that recall is of a write lease that the session still holds.
+  bool IsReturningWrite(SessionId session, Ino ino, std::uint64_t number);
   /// The session no longer holds what it was granted before that recall.
   void Return(SessionId session, Ino ino, std::uint64_t number);
   /// What it was granted up to that number is no write lease any more.

@@ -22,6 +22,16 @@ bool LockTable::Covers(Ino ino, const RangeLock& lock) const {
   return file != files_.end() && file->second.held.Covers(lock);
 }
 
+bool LockTable::IsOnlyOf(SessionId session, Ino ino) const {
+  auto file = files_.find(ino);
+  if (file == files_.end()) return true;
+  const auto is_own = [session](const LockOwner& owner) { return owner.session == session.value(); };
+  const std::vector<RangeLock>& held = file->second.held.all();
+  const std::list<Waiter>& waiters = file->second.waiters;
+  return std::all_of(held.begin(), held.end(), [&](const RangeLock& lock) { return is_own(lock.owner); }) &&
+         std::all_of(waiters.begin(), waiters.end(), [&](const Waiter& waiter) { return is_own(waiter.wanted.owner); });
+}
+
 bool LockTable::HasToQueue(Ino ino, const RangeLock& wanted) const {
   auto file = files_.find(ino);
   if (file == files_.end() || HoldsAny(wanted)) return false;

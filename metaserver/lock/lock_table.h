@@ -44,6 +44,9 @@ class LockTable {
   /// Whether the owner has all of this, as strong or stronger.
   bool Covers(Ino ino, const RangeLock& lock) const;
 
+  /// Whether no other session holds or waits for one of the file.
+  bool IsOnlyOf(SessionId session, Ino ino) const;
+
   /// Takes the lock, which conflicts with none.
   void Set(Ino ino, const RangeLock& lock);
   void Clear(Ino ino, const LockOwner& owner, std::uint64_t begin, std::uint64_t last);

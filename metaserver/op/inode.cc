@@ -49,6 +49,8 @@ proto::Attr MakeWriterAttr(OpContext& context, Ino ino, const records::Inode& in
   if (!IsRegular(inode) || !context.LeaseWrite(ino, awaited)) return attr;
   attr.set_leased(true);
   attr.set_write_leased(true);
+  attr.set_only_locker(!context.state.sessions.awaiting_holders() &&
+                       context.state.locks.IsOnlyOf(context.session->id, ino));
   return attr;
 }
 

@@ -12,6 +12,11 @@ namespace {
 
 constexpr const char* kInGrace = "locks are given when all clients of before have named theirs";
 
+/// The file's writer may have given out locks of its own: they are named when it returns its lease.
+void AwaitWriter(OpContext& context, Ino ino) {
+  if (!Mutated("lock.ask_no_writer")) context.shown.push_back(ino);
+}
+
 }  // namespace
 
 Result<proto::SetLockReply> SetLock(Txn&, const proto::SetLockRequest& request, OpContext& context) {
@@ -33,6 +38,7 @@ Result<proto::SetLockReply> SetLock(Txn&, const proto::SetLockRequest& request, 
   if (context.state.sessions.awaiting_holders() && !Mutated("lock.no_grace")) {
     return Error(ErrorCode::kUnavailable, kInGrace);
   }
+  AwaitWriter(context, ino);
   const RangeLock* conflict = locks.FindConflict(ino, wanted);
 
   if (request.wait() == 0) {
@@ -58,6 +64,7 @@ Result<proto::TestLockReply> TestLock(Txn&, const proto::TestLockRequest& reques
   TRY_ASSIGN(const RangeLock wanted, FromMessage(context.session->id, request.lock()));
   const Ino ino(request.lock().ino());
   proto::TestLockReply reply;
+  AwaitWriter(context, ino);
   const RangeLock* conflict = context.state.locks.FindConflict(ino, wanted);
   if (conflict == nullptr) {
     if (context.state.sessions.awaiting_holders()) return Error(ErrorCode::kUnavailable, kInGrace);

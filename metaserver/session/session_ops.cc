@@ -81,15 +81,19 @@ Result<std::vector<OpEffects::Opened>> ReclaimHandles(Txn& txn, const proto::Ope
   return opened;
 }
 
-/// What of the locks that a session's client names it still has. This process knows them if it has given them; those of
-/// before are the session's again, for nobody else gets any before it is written down that it has lost them.
+/// What of the locks that a session's client names it still has. This process knows them if it was asked for them; those
+/// of before are the session's again, for nobody else gets any before it is written down that it has lost them.
 void ReclaimLocks(VolumeState& state, const Session& session, const proto::OpenSessionRequest& request,
                   proto::OpenSessionReply& reply) {
   reply.clear_lost_locks();
+  // What the client has given out itself, as the file's writer, was nobody else's as long as it was not evicted. Not by
+  // a request that was answered, or overtaken, before.
+  const bool is_writers = !session.evicted && !session.barred && request.resumed_at() == session.resumed_at;
+  const bool may_have_more = session.MayReclaim() || is_writers;
   for (const proto::FileLock& message : request.reclaim_locks()) {
     const Ino ino(message.ino());
     const Result<RangeLock> lock = FromMessage(session.id, message);
-    const bool is_free = lock && session.MayReclaim() && state.locks.HasRoom(session.id) &&
+    const bool is_free = lock && may_have_more && state.locks.HasRoom(session.id) &&
                          state.locks.FindConflict(ino, *lock) == nullptr;
     if (is_free) state.locks.Set(ino, *lock);
     if (!lock || !state.locks.Covers(ino, *lock)) *reply.add_lost_locks() = message;

@@ -39,8 +39,8 @@ TEST_F(HeldLocksTest, ASessionThatGoesOnNamesWhatIsHeld) {
   ASSERT_EQ(named.size(), 1u);
   EXPECT_EQ(named[0].ino(), kLockedFile.value());
   EXPECT_EQ(named[0].mode(), proto::LOCK_MODE_EXCLUSIVE);
-  EXPECT_TRUE(held_.Remove(kLockedFile, kProcess, 0, RangeLock::kLastByte));
-  EXPECT_FALSE(held_.Remove(kLockedFile, kProcess, 0, RangeLock::kLastByte)) << "nothing to unlock";
+  EXPECT_EQ(held_.Remove(kLockedFile, kProcess, 0, RangeLock::kLastByte), HeldLocks::Removed::kAtMetaserver);
+  EXPECT_EQ(held_.Remove(kLockedFile, kProcess, 0, RangeLock::kLastByte), HeldLocks::Removed::kNothing) << "nothing to unlock";
   EXPECT_THAT(held_.NameLocks(), IsEmpty());
   held_.Named(nullptr);
 }
@@ -65,7 +65,7 @@ TEST_F(HeldLocksTest, ALostLockIsNotHeldAnyMore) {
 
 TEST_F(HeldLocksTest, WhatWasGivenUpMeanwhileCannotBeLost) {
   ASSERT_TRUE(Add(Whole()));
-  ASSERT_TRUE(held_.Remove(kLockedFile, kProcess, 0, 9));
+  ASSERT_EQ(held_.Remove(kLockedFile, kProcess, 0, 9), HeldLocks::Removed::kAtMetaserver);
   Resume(5, {Whole()});
   EXPECT_EQ(held_.NameLocks().size(), 1u) << "of the rest nobody said that it is lost";
   held_.Named(nullptr);
@@ -103,10 +103,10 @@ TEST_F(HeldLocksTest, OnEachLoopOnlySoManyWait) {
 TEST_F(HeldLocksTest, OfAnUnsureOwnerAPartMayBeUnlocked) {
   held_.NoteUnsure(kLockedFile, kOtherHandle, kProcess);
   EXPECT_TRUE(held_.Has(kLockedFile, kProcess));
-  EXPECT_TRUE(held_.Remove(kLockedFile, kProcess, 0, 9));
+  EXPECT_EQ(held_.Remove(kLockedFile, kProcess, 0, 9), HeldLocks::Removed::kAtMetaserver);
   EXPECT_THAT(held_.OwnersBy(kLockedFile, kOtherHandle), ElementsAre(kProcess));
   EXPECT_THAT(held_.OwnersBy(kLockedFile, kHandle), IsEmpty());
-  EXPECT_TRUE(held_.Remove(kLockedFile, kProcess, 0, RangeLock::kLastByte));
+  EXPECT_EQ(held_.Remove(kLockedFile, kProcess, 0, RangeLock::kLastByte), HeldLocks::Removed::kAtMetaserver);
   EXPECT_FALSE(held_.Has(kLockedFile, kProcess));
 }
 
