@@ -20,12 +20,13 @@ void PrintTo(const Combination& one, std::ostream* out) {
 }
 
 constexpr Combination kCombinations[] = {
-    {"posix", "calm", 2},        {"posix", "kill", 2},         {"posix", "network", 2},   {"posix", "slow", 2},
-    {"posix", "power", 2},       {"posix", "all", 2},          {"registers", "calm", 2},  {"registers", "kill", 2},
-    {"registers", "network", 2}, {"registers", "slow", 2},     {"registers", "power", 2}, {"registers", "all", 2},
-    {"storm", "kill", 1},        {"storm", "network", 1},      {"append", "kill", 1},     {"append", "power", 1},
-    {"smallfiles", "kill", 1},   {"smallfiles", "network", 1}, {"turns", "calm", 1},      {"turns", "kill", 2},
-    {"turns", "network", 2},
+    {"posix", "calm", 2},        {"posix", "kill", 2},         {"posix", "network", 2},     {"posix", "slow", 2},
+    {"posix", "power", 2},       {"posix", "all", 2},          {"registers", "calm", 2},    {"registers", "kill", 2},
+    {"registers", "network", 2}, {"registers", "slow", 2},     {"registers", "power", 2},   {"registers", "all", 2},
+    {"storm", "kill", 1},        {"storm", "network", 1},      {"append", "kill", 1},       {"append", "power", 1},
+    {"smallfiles", "kill", 1},   {"smallfiles", "network", 1}, {"turns", "calm", 1},        {"turns", "kill", 2},
+    {"turns", "network", 2},     {"contended", "network", 2},  {"contended", "absence", 2}, {"contended", "deaf", 2},
+    {"contended", "glimpse", 1}, {"contended", "kill", 1},
 };
 
 class SimRunsTest : public testing::TestWithParam<Combination> {};
