@@ -191,7 +191,8 @@ Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr 
   const ChunkCalls::SendLimit may_send_until = [this, loop, inode] {
     const LeaseCache& leases = parts_.leases.cache();
     std::lock_guard lock(inode->mutex);
-    return !inode->lost && leases.MayFlush(inode->ino(), loop->Now()) ? leases.writes_until() : TimePoint{INT64_MIN};
+    if (inode->lost || !leases.MayFlush(inode->ino(), loop->Now())) return TimePoint{INT64_MIN};
+    return Mutated("lease.flush_lapsed") ? TimePoint{INT64_MAX} : leases.writes_until();
   };
   const Patience patience = parts_.session.NewPatience(loop);
   for (;;) {

@@ -33,6 +33,7 @@ constexpr Mutation kMutations[] = {
     {"lease.forget_eviction", "that a session has lost what it held is not written down"},
     {"lease.grant_beside_write", "a write lease is granted beside the leases of others"},
     {"lease.keep_changed", "a client believes what it knew of an inode before its own change"},
+    {"lease.keep_connections", "a chunkserver that gets a lease again does what was sent to it while it had none"},
     {"lease.keep_lost_writes", "a client does not give up what it has written under leases that are lost"},
     {"lease.keep_over_resume", "a client that resumes its session keeps its leases"},
     {"lease.keep_touched", "a client believes what it knew of a name before its own change of it"},

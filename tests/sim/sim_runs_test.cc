@@ -25,8 +25,8 @@ constexpr Combination kCombinations[] = {
     {"registers", "network", 2}, {"registers", "slow", 2},     {"registers", "power", 2},   {"registers", "all", 2},
     {"storm", "kill", 1},        {"storm", "network", 1},      {"append", "kill", 1},       {"append", "power", 1},
     {"smallfiles", "kill", 1},   {"smallfiles", "network", 1}, {"turns", "calm", 1},        {"turns", "kill", 2},
-    {"turns", "network", 2},     {"contended", "calm", 1},     {"contended", "network", 2}, {"contended", "absence", 1},
-    {"appenders", "kill", 1},
+    {"turns", "network", 2},     {"contended", "network", 2},  {"contended", "absence", 2}, {"contended", "deaf", 2},
+    {"contended", "glimpse", 1}, {"contended", "kill", 1},  {"appenders", "kill", 1},
 };
 
 class SimRunsTest : public testing::TestWithParam<Combination> {};

@@ -36,6 +36,7 @@ std::unique_ptr<Fault> MakeFull();     // a disk fills up
 std::unique_ptr<Fault> MakeEio();      // a disk fails
 std::unique_ptr<Fault> MakeDamage();   // an index is damaged
 std::unique_ptr<Fault> MakeAbsence();  // a client is away until others get what it held
+std::unique_ptr<Fault> MakeDeaf();     // and so is a server, which does not hear of that
 
 // Aimed at what members of a group know of each other.
 std::unique_ptr<Fault> MakeIsland();    // a chunkserver reaches no server, but some clients
@@ -43,6 +44,7 @@ std::unique_ptr<Fault> MakeRift();      // a chunkserver does not reach another 
 std::unique_ptr<Fault> MakeHalfway();   // a chunkserver dies with changes that are on some members only
 std::unique_ptr<Fault> MakeLate();      // what was sent on a connection arrives after that was given up
 std::unique_ptr<Fault> MakeSqueeze();   // a full server that hears little from the metaserver
+std::unique_ptr<Fault> MakeGlimpse();   // what was seen of a change that is lost with its primary and its writer
 std::unique_ptr<Fault> MakeBlackout();  // one chunkserver loses power, what it has being settled
 
 /// By its name; null if there is none of that name.

@@ -21,7 +21,7 @@ constexpr NamedFault kFaults[] = {
     {"clog", MakeClog},         {"stall", MakeStall},     {"slow", MakeSlow},     {"rot", MakeRot},
     {"full", MakeFull},         {"eio", MakeEio},         {"damage", MakeDamage}, {"island", MakeIsland},
     {"rift", MakeRift},         {"halfway", MakeHalfway}, {"late", MakeLate},     {"squeeze", MakeSqueeze},
-    {"blackout", MakeBlackout}, {"absence", MakeAbsence},
+    {"blackout", MakeBlackout}, {"absence", MakeAbsence}, {"deaf", MakeDeaf},     {"glimpse", MakeGlimpse},
 };
 
 struct NamedMix {

@@ -2,6 +2,7 @@
 // becomes of it if the client cannot be reached.
 #include <fcntl.h>
 
+#include "common/base/byte_units.h"
 #include "tests/sim/scenarios/scenario.h"
 
 namespace gabion {
@@ -165,6 +166,27 @@ TEST_F(WriteLeasesTest, WhatWasUnderWayWhenTheSessionWasEvictedIsNotWritten) {
   EXPECT_EQ(Read(two_), "theirs");
 }
 
+TEST_F(WriteLeasesTest, WhatArrivedBeforeItsWriterWasEvictedIsThereForWhoHadReadAhead) {
+  const std::size_t size = kMiB;
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.WriteFileDurably("/long", std::string(size, 'x')))));
+  const Result<Fd> reading = cluster_.Do(two_.Open("/long", O_RDONLY));
+  const Result<Fd> writing = cluster_.Do(one_.Open("/long", O_WRONLY));
+  ASSERT_TRUE(IsOk(reading));
+  ASSERT_TRUE(IsOk(writing));
+  const std::uint32_t block = 4 * kKiB;
+  for (std::uint64_t i = 0; i < 2; ++i) ASSERT_TRUE(IsOk(cluster_.Do(two_.Pread(*reading, i * block, block))));
+  cluster_.world().RunFor(seconds(1));
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(*writing, 2 * block, std::string(block, 'y')))));
+  cluster_.network().Cut("client1", "meta");
+  cluster_.world().RunFor(seconds(3));  // it is old enough to be sent, and cannot be committed
+  const Result<std::string> seen = cluster_.Do(two_.Pread(*reading, 2 * block, block));
+  ASSERT_TRUE(IsOk(seen));
+  const Result<std::string> all = cluster_.Do(two_.ReadFile("/long"));
+  ASSERT_TRUE(IsOk(all));
+  EXPECT_EQ(all->substr(2 * block, block), std::string(block, 'y'));
+  EXPECT_EQ(*seen, std::string(block, 'y'));
+}
+
 /// One copy: with more, some member notices that others are away, and nothing of that epoch is taken any more.
 class WriteLeasesOfOneServerTest : public WriteLeasesTest {
  protected:
@@ -189,6 +211,24 @@ TEST_F(WriteLeasesOfOneServerTest, WhatWasUnderWayWhileItWasAwayIsNotWritten) {
   EXPECT_EQ(Read(two_), "theirs");
   cluster_.network().MendAll();
   EXPECT_EQ(NameOf(cluster_.Await(synced)), "IO");
+  EXPECT_EQ(Read(two_), "theirs");
+}
+
+/// The server that comes back does not know that the session was evicted; it is for the client to be silent.
+TEST_F(WriteLeasesOfOneServerTest, WhoReachesAServerThatWasAwaySendsNothingThatIsNotItsAnyMore) {
+  ASSERT_TRUE(IsOk(cluster_.Do(one_.Pwrite(fd_, 0, "during"))));
+  CutOffOne();
+  cluster_.network().Cut("chunk1", "meta");
+  const auto read = cluster_.Begin(two_.ReadFile("/file"));
+  cluster_.world().RunFor(seconds(12));
+  cluster_.network().Mend("chunk1", "meta");
+  ASSERT_TRUE(IsOk(cluster_.Await(read)));
+  OverwriteByTwo("theirs");
+  cluster_.network().Mend("client1", "chunk1");
+  cluster_.world().RunFor(minutes(1));
+  EXPECT_EQ(Read(two_), "theirs");
+  cluster_.network().MendAll();
+  EXPECT_EQ(NameOf(cluster_.Do(one_.Fsync(fd_))), "IO");
   EXPECT_EQ(Read(two_), "theirs");
 }
 
