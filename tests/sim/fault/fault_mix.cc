@@ -17,11 +17,11 @@ struct NamedFault {
   std::unique_ptr<Fault> (*make)();
 };
 constexpr NamedFault kFaults[] = {
-    {"kill", MakeKill},         {"power", MakePower},     {"cut", MakeCut},       {"reset", MakeReset},
-    {"clog", MakeClog},         {"stall", MakeStall},     {"slow", MakeSlow},     {"rot", MakeRot},
-    {"full", MakeFull},         {"eio", MakeEio},         {"damage", MakeDamage}, {"island", MakeIsland},
-    {"rift", MakeRift},         {"halfway", MakeHalfway}, {"late", MakeLate},     {"squeeze", MakeSqueeze},
-    {"blackout", MakeBlackout}, {"absence", MakeAbsence},
+    {"kill", MakeKill},         {"power", MakePower},     {"cut", MakeCut},           {"reset", MakeReset},
+    {"clog", MakeClog},         {"stall", MakeStall},     {"slow", MakeSlow},         {"rot", MakeRot},
+    {"full", MakeFull},         {"eio", MakeEio},         {"damage", MakeDamage},     {"island", MakeIsland},
+    {"rift", MakeRift},         {"halfway", MakeHalfway}, {"late", MakeLate},         {"squeeze", MakeSqueeze},
+    {"blackout", MakeBlackout}, {"absence", MakeAbsence}, {"eviction", MakeEviction},
 };
 
 struct NamedMix {
