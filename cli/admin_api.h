@@ -32,6 +32,12 @@ class AdminApi {
   virtual Result<proto::ServerMaintenanceReply> SetMaintenance(proto::ServerMaintenanceRequest request) = 0;
   /// Errors: kNotFound; kBusy: it is running, or a member of placement groups.
   virtual Result<void> RemoveServer(std::uint32_t server_id) = 0;
+  /// One page. Errors: kNotFound (volume).
+  virtual Result<proto::ClientListReply> ListClients(proto::ClientListRequest request) = 0;
+  /// Errors: kNotFound.
+  virtual Result<proto::ClientShowReply> ShowClient(std::uint64_t session_id) = 0;
+  /// It is bound to happen then. Errors: kNotFound.
+  virtual Result<proto::ClientEvictReply> EvictClient(std::uint64_t session_id) = 0;
   /// `server_id` 0: all. Errors: kNotFound.
   virtual Result<proto::ScrubStartReply> StartScrub(std::uint32_t server_id) = 0;
   /// `pg_id` 0: all. Errors: kNotFound.

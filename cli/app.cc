@@ -46,6 +46,10 @@ void AddCommands(CLI::App& app, Command* chosen) {
   AddServerUndrainCommand(*server, chosen);
   AddServerMaintenanceCommand(*server, chosen);
   AddServerRemoveCommand(*server, chosen);
+  CLI::App* client = app.add_subcommand("client", "The clients: mounts of volumes")->require_subcommand(1);
+  AddClientListCommand(*client, chosen);
+  AddClientShowCommand(*client, chosen);
+  AddClientEvictCommand(*client, chosen);
   CLI::App* pg = app.add_subcommand("pg", "The placement groups")->require_subcommand(1);
   AddPgListCommand(*pg, chosen);
   AddPgShowCommand(*pg, chosen);

@@ -90,6 +90,22 @@ class RpcAdminApi final : public AdminApi {
     return {};
   }
 
+  Result<proto::ClientListReply> ListClients(proto::ClientListRequest request) override {
+    return Call<proto::ClientListReply>(proto::METHOD_CLIENT_LIST, request);
+  }
+
+  Result<proto::ClientShowReply> ShowClient(std::uint64_t session_id) override {
+    proto::ClientShowRequest request;
+    request.set_session_id(session_id);
+    return Call<proto::ClientShowReply>(proto::METHOD_CLIENT_SHOW, request);
+  }
+
+  Result<proto::ClientEvictReply> EvictClient(std::uint64_t session_id) override {
+    proto::ClientEvictRequest request;
+    request.set_session_id(session_id);
+    return Call<proto::ClientEvictReply>(proto::METHOD_CLIENT_EVICT, request);
+  }
+
   Result<proto::ScrubStartReply> StartScrub(std::uint32_t server_id) override {
     proto::ScrubStartRequest request;
     request.set_server_id(server_id);

@@ -51,6 +51,7 @@ class Client::Impl {
   HeldLocks held_locks_;
   KernelCaches kernel_;
   Leases leases_;
+  MemoryBudget memory_;
   MetaSession session_;
   RecallListener recalls_;
   const std::shared_ptr<GroupSource> groups_;
@@ -58,7 +59,6 @@ class Client::Impl {
   FileLocks locks_;
   ChunkCalls chunks_;
   ChunkPlaces places_;
-  MemoryBudget memory_;
   Reader reader_;
   WriteBack write_back_;
   ReleaseQueue releases_;
@@ -75,7 +75,8 @@ Client::Impl::Impl(std::vector<Env*> envs, ClientOptions options)
       held_locks_(files_, options_.max_lock_waits_per_loop),
       kernel_(root_),
       leases_(kernel_),
-      session_(loop_pointers_, SessionOptions(), files_, held_locks_, leases_, tasks_),
+      memory_(options_.memory_bytes),
+      session_(loop_pointers_, SessionOptions(), files_, held_locks_, leases_, memory_, tasks_),
       recalls_(session_, leases_, held_locks_, tasks_),
       // In simulation there are no processes to ask.
       groups_(options_.host_id.empty() ? nullptr : MakeProcGroupSource()),
@@ -83,7 +84,6 @@ Client::Impl::Impl(std::vector<Env*> envs, ClientOptions options)
       locks_(meta_, leases_.cache(), held_locks_),
       chunks_(session_),
       places_(meta_, session_, chunks_),
-      memory_(options_.memory_bytes),
       reader_(chunks_, places_, memory_, tasks_),
       write_back_({meta_, session_, chunks_, places_, memory_, kernel_, tasks_, leases_,
                    [this](const OpenInodePtr& inode) { files_.Retire(inode); }}),

@@ -17,6 +17,7 @@ class MetaServer::Impl {
         sessions_(volumes_, cluster_, options_),
         leases_(volumes_),
         admin_(volumes_, cluster_, options_, env_.clock.Now()),
+        clients_(volumes_, options_),
         duties_(env_, store, volumes_, cluster_, options_),
         chunkserver_calls_(env_, options_.host_id),
         checks_({env_, store, volumes_, cluster_, chunkserver_calls_, {}}),
@@ -27,7 +28,7 @@ class MetaServer::Impl {
     CO_TRY(loaded);
     loaded = co_await volumes_.Load(env_);
     CO_TRY(loaded);
-    RegisterMethods(rpc_, {volumes_, cluster_, sessions_, leases_, admin_, checks_});
+    RegisterMethods(rpc_, {volumes_, cluster_, sessions_, leases_, admin_, clients_, checks_});
     CO_TRY(rpc_.Start(options_.listen));
     duties_.Start();
     LogInfo("metaserver of cluster {} listens on {}", cluster_.cluster_id(), rpc_.endpoint().ToString());
@@ -54,6 +55,7 @@ class MetaServer::Impl {
   SessionOps sessions_;
   LeaseOps leases_;
   AdminOps admin_;
+  ClientOps clients_;
   Duties duties_;
   ChunkserverCalls chunkserver_calls_;
   Checks checks_;

@@ -155,6 +155,19 @@ void RegisterAdmin(RpcServer& server, AdminOps& admin) {
       });
 }
 
+void RegisterClients(RpcServer& server, ClientOps& clients) {
+  HandleTyped<proto::ClientListRequest, proto::ClientListReply>(
+      server, proto::METHOD_CLIENT_LIST,
+      [&clients](proto::ClientListRequest request, RpcRequest raw) { return Ready(clients.List(request, *raw.env)); });
+  HandleTyped<proto::ClientShowRequest, proto::ClientShowReply>(
+      server, proto::METHOD_CLIENT_SHOW,
+      [&clients](proto::ClientShowRequest request, RpcRequest raw) { return Ready(clients.Show(request, *raw.env)); });
+  HandleTyped<proto::ClientEvictRequest, proto::ClientEvictReply>(
+      server, proto::METHOD_CLIENT_EVICT, [&clients](proto::ClientEvictRequest request, RpcRequest raw) {
+        return clients.Evict(std::move(request), *raw.env);
+      });
+}
+
 void RegisterChecks(RpcServer& server, Checks& checks) {
   HandleTyped<proto::CheckStartRequest, proto::CheckStartReply>(
       server, proto::METHOD_CHECK_START,
@@ -178,6 +191,7 @@ void RegisterMethods(RpcServer& server, Service service) {
   RegisterLeases(server, service.leases);
   RegisterCluster(server, service.cluster);
   RegisterAdmin(server, service.admin);
+  RegisterClients(server, service.clients);
   RegisterChecks(server, service.checks);
 }
 

@@ -2,6 +2,7 @@
 
 #include "common/rpc/rpc_server.h"
 #include "metaserver/admin/admin_ops.h"
+#include "metaserver/admin/client_ops.h"
 #include "metaserver/check/checks.h"
 #include "metaserver/lease/lease_ops.h"
 #include "metaserver/session/session_ops.h"
@@ -15,6 +16,7 @@ struct Service {
   SessionOps& sessions;
   LeaseOps& leases;
   AdminOps& admin;
+  ClientOps& clients;
   Checks& checks;
 };
 

@@ -4,9 +4,20 @@
 
 namespace gabion {
 
+void MemoryBudget::TakeForWriting(std::size_t bytes) {
+  used_.fetch_add(bytes, std::memory_order_relaxed);
+  written_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void MemoryBudget::GiveWritten(std::size_t bytes) {
+  const std::size_t before = written_.fetch_sub(bytes, std::memory_order_relaxed);
+  CHECK(before >= bytes);
+  Give(bytes);
+}
+
 bool MemoryBudget::TryTakeForReading(std::size_t bytes) {
   if (used() + bytes > limit_ / 2) return false;
-  Take(bytes);
+  used_.fetch_add(bytes, std::memory_order_relaxed);
   return true;
 }
 

@@ -124,7 +124,7 @@ void OpenInode::LoseDirty() {
   if (dirty.empty() || std::exchange(lost, true)) return;
   LogError(
       "inode {}: {} bytes that were written and not brought to the chunkservers are lost: this client could not reach "
-      "the metaserver in time, and others may have used the file since",
+      "the metaserver in time, or an administrator has evicted it, and others may have used the file since",
       ino_.value(), dirty.total_bytes());
 }
 

@@ -16,7 +16,7 @@ namespace gabion {
 struct ReadSegment {
   ReadSegment(MemoryBudget& memory, std::uint64_t begin, std::uint64_t end)
       : budget(memory), begin_bytes(begin), end_bytes(end) {}
-  ~ReadSegment() { budget.Give(end_bytes - begin_bytes); }
+  ~ReadSegment() { budget.GiveRead(end_bytes - begin_bytes); }
   ReadSegment(const ReadSegment&) = delete;
   ReadSegment& operator=(const ReadSegment&) = delete;
 

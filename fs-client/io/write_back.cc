@@ -80,7 +80,7 @@ WriteBack::Verdict WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& ino
     }
     if (manner.kill_privileges && inode->MayHavePrivileges()) return Verdict::kNeedKill;
     if (manner.append) offset = inode->Size();
-    parts_.memory.Take(inode->dirty.Write(offset, bytes));
+    parts_.memory.TakeForWriting(inode->dirty.Write(offset, bytes));
     inode->write_time_ns = loop->env().clock.WallNowNs();
     inode->home = loop;
     inode->DropReadAhead(offset, offset + bytes.size());
@@ -150,7 +150,7 @@ Task<void> WriteBack::Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr f
       inode->DropReadAhead(frame->offset_bytes, frame->end_bytes());
       if (durability == Durability::kApplied) inode->NoteUnsynced(stored->index, stored->place, stored->epoch);
     } else {
-      parts_.memory.Give(inode->dirty.Dropped(frame));
+      parts_.memory.GiveWritten(inode->dirty.Dropped(frame));
       inode->removed |= inode->handles.empty() && stored.error().code() == ErrorCode::kStale;
       if (!inode->removed) inode->errors.Add(stored.error());
       inode->NoteLessDirty();
@@ -295,7 +295,7 @@ Task<void> WriteBack::Commit(ClientLoop* loop, OpenInodePtr inode) {
   WaitList::Waiters woken;
   {
     std::lock_guard lock(inode->mutex);
-    parts_.memory.Give(inode->dirty.EndCommit());
+    parts_.memory.GiveWritten(inode->dirty.EndCommit());
     inode->committed = inode->lost_unless_committed = false;
     // Of a file that was removed elsewhere nobody will see anything.
     if (inode->downgrade) parts_.leases.cache().Returned(inode->ino(), *std::exchange(inode->downgrade, std::nullopt));
@@ -425,7 +425,7 @@ Result<void> WriteBack::TakeErrorForWrite(OpenHandle& handle) {
 void WriteBack::Discard(ClientLoop* loop, const OpenInodePtr& inode) {
   {
     std::lock_guard lock(inode->mutex);
-    parts_.memory.Give(inode->dirty.DropGathering());
+    parts_.memory.GiveWritten(inode->dirty.DropGathering());
     inode->NoteLessDirty();
     dirty_list_.Update(inode, loop->Now());
   }

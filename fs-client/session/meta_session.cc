@@ -20,12 +20,13 @@ constexpr Duration kMapLimit = std::chrono::seconds(5);
 }  // namespace
 
 MetaSession::MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, LockRegistry& locks,
-                         Leases& leases, TaskGroup& tasks)
+                         Leases& leases, const MemoryBudget& memory, TaskGroup& tasks)
     : loops_(std::move(loops)),
       options_(std::move(options)),
       handles_(handles),
       locks_(locks),
       leases_(leases),
+      memory_(memory),
       tasks_(tasks),
       map_(std::make_shared<const ClusterView>()) {}
 
@@ -191,6 +192,7 @@ Task<Result<void>> MetaSession::RenewOnce() {
   request.set_volume_id(now->volume.value());
   request.set_map_version(map()->version());
   request.set_resumed_at(now->resumed_at);
+  request.set_dirty_bytes(memory_.written());
   const TimePoint sent_at = loop->Now();
   Payload none;
   auto reply = co_await CallTyped<proto::RenewSessionReply>(client, proto::METHOD_RENEW_SESSION, request,

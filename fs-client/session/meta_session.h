@@ -10,6 +10,7 @@
 #include "common/coro/async_mutex.h"
 #include "common/coro/task_group.h"
 #include "common/rpc/cancellable_sleep.h"
+#include "fs-client/io/memory_budget.h"
 #include "fs-client/lease/leases.h"
 #include "fs-client/session/client_loop.h"
 #include "fs-client/session/cluster_view.h"
@@ -88,7 +89,7 @@ class MetaSession {
 
   /// All arguments outlive it. `loops` not empty; its first loop renews.
   MetaSession(std::vector<ClientLoop*> loops, Options options, HandleRegistry& handles, LockRegistry& locks,
-              Leases& leases, TaskGroup& tasks);
+              Leases& leases, const MemoryBudget& memory, TaskGroup& tasks);
 
   /// Opens the session; tries every metaserver until one answers or `deadline` passes. On the first loop. Errors are
   /// lines for the user: kUnavailable, kNotFound, kVersionMismatch and what else the metaserver says.
@@ -151,6 +152,7 @@ class MetaSession {
   HandleRegistry& handles_;
   LockRegistry& locks_;
   Leases& leases_;
+  const MemoryBudget& memory_;
   TaskGroup& tasks_;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::uint64_t> free_bytes_ = 0;  // as RenewSessionReply has them

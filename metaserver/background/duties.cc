@@ -117,15 +117,19 @@ Task<Result<void>> Duties::EvictLapsed() {
 
 /// Failing with one session does not keep the others waiting; the next pass tries again.
 Task<void> Duties::EvictFrom(std::shared_ptr<Volume> volume, SessionId holder) {
+  const bool requested = volume->WithState([holder](VolumeState& state) {
+    const Session* session = state.sessions.Find(holder);
+    return session != nullptr && session->evict_requested;
+  });
   Result<bool> taken = co_await volume->Evict(holder, env_);
   if (!taken) {
     LogWarning("session {} of volume '{}' could not be evicted: {}", holder.value(), volume->name(),
                taken.error().ToString());
   } else if (*taken) {
     LogInfo(
-        "session {} of volume '{}' has not been renewed in time: others may have its locks, and what it has written "
-        "and not brought to the chunkservers is lost",
-        holder.value(), volume->name());
+        "session {} of volume '{}' {}: others may have its locks, and what it has written and not brought to the "
+        "chunkservers is lost",
+        holder.value(), volume->name(), requested ? "was evicted, as asked" : "has not been renewed in time");
   }
 }
 

@@ -150,6 +150,7 @@ void LeaseTable::RecallFrom(Holder& holder, Ino ino, TimePoint now) {
   holder.recalled = TakeNumber();
   Holdings& holdings = sessions_.at(holder.session);
   holdings.recalls.emplace(holder.recalled, Recalled{ino, now, holder.mode});
+  ++recalls_total_[holder.session];
   if (holdings.next_recall) std::exchange(holdings.next_recall, nullptr)->Set();
 }
 
@@ -228,9 +229,30 @@ std::optional<LeaseTable::Outstanding> LeaseTable::OldestRecall() const {
   for (const auto& [session, holdings] : sessions_) {
     if (holdings.recalls.empty()) continue;
     const Recalled& first = holdings.recalls.begin()->second;
-    if (!oldest || first.at < oldest->since) oldest = Outstanding{session, first.ino, first.at};
+    if (!oldest || first.at < oldest->since) oldest = Outstanding{session, first.ino, first.at, first.mode};
   }
   return oldest;
+}
+
+std::vector<LeaseTable::Outstanding> LeaseTable::OldestRecalls(SessionId session, std::size_t max_count) const {
+  std::vector<Outstanding> oldest;
+  auto found = sessions_.find(session);
+  if (found == sessions_.end()) return oldest;
+  for (const auto& [number, recalled] : found->second.recalls) {
+    if (oldest.size() == max_count) break;
+    oldest.push_back({session, recalled.ino, recalled.at, recalled.mode});
+  }
+  return oldest;
+}
+
+std::size_t LeaseTable::RecallCountOf(SessionId session) const {
+  auto found = sessions_.find(session);
+  return found == sessions_.end() ? 0 : found->second.recalls.size();
+}
+
+std::uint64_t LeaseTable::RecallsTotalOf(SessionId session) const {
+  auto found = recalls_total_.find(session);
+  return found == recalls_total_.end() ? 0 : found->second;
 }
 
 void LeaseTable::Return(SessionId session, Ino ino, std::uint64_t number) {
@@ -267,6 +289,12 @@ void LeaseTable::DropReads(SessionId session) {
 void LeaseTable::ForgetGrants(SessionId session) {
   auto found = sessions_.find(session);
   if (found != sessions_.end()) found->second.granted_locks.clear();
+}
+
+void LeaseTable::End(SessionId session) {
+  ForgetGrants(session);
+  Drop(session);
+  recalls_total_.erase(session);
 }
 
 void LeaseTable::Close() {

@@ -84,9 +84,15 @@ class LeaseTable {
     SessionId session;
     Ino ino;
     TimePoint since;
+    Mode mode = Mode::kRead;
   };
   /// What was recalled first of all that has not been returned.
   std::optional<Outstanding> OldestRecall() const;
+  /// What was recalled from the session first and it has not returned, at most `max_count`.
+  std::vector<Outstanding> OldestRecalls(SessionId session, std::size_t max_count) const;
+  std::size_t RecallCountOf(SessionId session) const;
+  /// How often something was recalled from it.
+  std::uint64_t RecallsTotalOf(SessionId session) const;
 
   /// Whether that recall is of a write lease that the session still holds.
   bool IsReturningWrite(SessionId session, Ino ino, std::uint64_t number);
@@ -99,6 +105,8 @@ class LeaseTable {
   /// The session holds no leases any more but for write leases.
   void DropReads(SessionId session);
   void ForgetGrants(SessionId session);
+  /// The session has ended: forgets all that is known of it.
+  void End(SessionId session);
   /// No more leases; ends all waits, also those that begin from now on.
   void Close();
   bool closed() const { return closed_; }
@@ -146,6 +154,7 @@ class LeaseTable {
   bool closed_ = false;
   std::unordered_map<Ino, std::vector<Holder>> holders_;
   std::map<SessionId, Holdings> sessions_;
+  std::map<SessionId, std::uint64_t> recalls_total_;  // also of those that hold nothing now
   std::map<Ino, Want> wanted_;
   Contention contention_;
 };

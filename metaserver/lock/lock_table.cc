@@ -61,16 +61,20 @@ bool LockTable::WouldDeadlock(Ino ino, const RangeLock& wanted) const {
   return false;
 }
 
-bool LockTable::HasRoom(SessionId session) const {
-  std::size_t held = 0;
+LockTable::Counts LockTable::CountsOf(SessionId session) const {
+  Counts counts;
   for (auto process = held_by_.lower_bound({session.value(), 0});
        process != held_by_.end() && process->first.first == session.value(); ++process) {
-    held += process->second;
+    counts.held += process->second;
   }
-  std::size_t waits = 0;
   for (auto wait = waits_.lower_bound({session, 0}); wait != waits_.end() && wait->first.first == session; ++wait)
-    ++waits;
-  return held < kMaxPerSession && waits < kMaxWaitsPerSession;
+    ++counts.waits;
+  return counts;
+}
+
+bool LockTable::HasRoom(SessionId session) const {
+  const Counts counts = CountsOf(session);
+  return counts.held < kMaxPerSession && counts.waits < kMaxWaitsPerSession;
 }
 
 bool LockTable::Involves(SessionId session) const {

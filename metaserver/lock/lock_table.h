@@ -36,6 +36,11 @@ class LockTable {
   /// Whether those who hold what is in the way wait, themselves or by others, for the owner of `wanted`. Of fcntl's
   /// locks only, as on Linux.
   bool WouldDeadlock(Ino ino, const RangeLock& wanted) const;
+  struct Counts {
+    std::size_t held = 0;
+    std::size_t waits = 0;
+  };
+  Counts CountsOf(SessionId session) const;
   /// Whether the session may hold, and wait for, one more.
   bool HasRoom(SessionId session) const;
   bool Waits(SessionId session, std::uint64_t wait) const { return waits_.contains({session, wait}); }

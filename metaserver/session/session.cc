@@ -12,6 +12,7 @@ records::Session Session::ToRecord() const {
   record.set_opened_ns(opened_ns);
   record.set_evicted(loss_recorded);
   record.set_evictions(evictions);
+  record.set_evict_requested(evict_requested && !evicted);
   inos.Store(record.mutable_inos());
   chunk_ids.Store(record.mutable_chunk_ids());
   return record;
@@ -28,6 +29,7 @@ Session Session::FromRecord(SessionId id, const records::Session& record, TimePo
   session.opened_ns = record.opened_ns();
   session.evicted = session.loss_recorded = session.barred = record.evicted();
   session.evictions = record.evictions();
+  session.evict_requested = session.must_resume = record.evict_requested();
   session.inos = IdRanges(record.inos());
   session.chunk_ids = IdRanges(record.chunk_ids());
   session.NoteRenewal(now);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -47,6 +48,11 @@ struct Session {
   bool barred = false;
   /// The client has to resume the session, for what is told to it may have been lost.
   bool must_resume = false;
+  /// The administrator has decided that it is evicted, and that is not done yet: what it holds is not good for longer,
+  /// and the client cannot resume it.
+  bool evict_requested = false;
+  /// What its client has written and not committed, as it said last.
+  std::optional<std::uint64_t> dirty_bytes;
   /// Open files; each is counted in OpenFiles as well.
   std::unordered_map<HandleId, Ino> handles;
   std::unordered_map<Ino, std::uint32_t> open_counts;

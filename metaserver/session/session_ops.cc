@@ -6,6 +6,7 @@
 #include <map>
 
 #include "common/base/log.h"
+#include "common/env/mutate.h"
 #include "common/lock/lock_message.h"
 #include "metaserver/op/inode.h"
 
@@ -81,8 +82,8 @@ Result<std::vector<OpEffects::Opened>> ReclaimHandles(Txn& txn, const proto::Ope
   return opened;
 }
 
-/// What of the locks that a session's client names it still has. This process knows them if it was asked for them; those
-/// of before are the session's again, for nobody else gets any before it is written down that it has lost them.
+/// What of the locks that a session's client names it still has. This process knows them if it was asked for them;
+/// those of before are the session's again, for nobody else gets any before it is written down that it has lost them.
 void ReclaimLocks(VolumeState& state, const Session& session, const proto::OpenSessionRequest& request,
                   proto::OpenSessionReply& reply) {
   reply.clear_lost_locks();
@@ -93,8 +94,8 @@ void ReclaimLocks(VolumeState& state, const Session& session, const proto::OpenS
   for (const proto::FileLock& message : request.reclaim_locks()) {
     const Ino ino(message.ino());
     const Result<RangeLock> lock = FromMessage(session.id, message);
-    const bool is_free = lock && may_have_more && state.locks.HasRoom(session.id) &&
-                         state.locks.FindConflict(ino, *lock) == nullptr;
+    const bool is_free =
+        lock && may_have_more && state.locks.HasRoom(session.id) && state.locks.FindConflict(ino, *lock) == nullptr;
     if (is_free) state.locks.Set(ino, *lock);
     if (!lock || !state.locks.Covers(ino, *lock)) *reply.add_lost_locks() = message;
   }
@@ -242,6 +243,9 @@ Task<Result<proto::OpenSessionReply>> SessionOps::Resume(std::shared_ptr<Volume>
   Volume::Decision decide = [&](Txn& txn, OpContext& context) -> Result<void> {
     const Session* session = context.state.sessions.Find(id);
     if (session == nullptr) return Expired(id.value(), request.volume());
+    // Whatever it names now it would lose in a moment.
+    if (session->evict_requested && !Mutated("lease.resume_evicting"))
+      return Error(ErrorCode::kUnavailable, "the session is being evicted");
     TRY_ASSIGN(versions, FindVersions(txn, request));
     TRY_ASSIGN(reclaimed, ReclaimHandles(txn, request, *session, reply));
     return {};
@@ -289,6 +293,7 @@ Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequ
     if (session == nullptr) return false;
     RenewOn(state, *session, env.clock.Now(), reply);
     session->loss_heard |= session->resumed_at != 0 && request.resumed_at() == session->resumed_at;
+    if (request.has_dirty_bytes()) session->dirty_bytes = request.dirty_bytes();
     reply.set_free_bytes(placement->servers().FreeBytes(state.record.replicas()));
     reply.set_sessions(static_cast<std::uint32_t>(state.sessions.size()));
     return true;
@@ -302,16 +307,17 @@ Task<Result<proto::RenewSessionReply>> SessionOps::Renew(proto::RenewSessionRequ
   co_return reply;
 }
 
-/// What it holds is good for longer. Read leases that it does not return it loses with their time to live, as one that
-/// is away; for what it has written others wait as long as it is there.
+/// What it holds is good for longer, unless it is to be evicted. Read leases that it does not return it loses with
+/// their time to live, as one that is away; for what it has written others wait as long as it is there.
 void SessionOps::RenewOn(VolumeState& state, Session& session, TimePoint now, proto::RenewSessionReply& reply) const {
   const Duration ttl = options_.session_ttl;
   const bool reads_lapsed = now >= session.reads_renewed + ttl;
   if (reads_lapsed) state.leases.DropReads(session.id);
   if (now >= session.renewed + ttl) session.must_resume |= state.locks.Involves(session.id);
   const bool overdue = state.leases.IsOverdue(session.id, now - ttl);
-  session.last_heard = session.renewed = now;
-  if (!overdue) session.reads_renewed = now;
+  session.last_heard = now;
+  if (!session.evict_requested) session.renewed = now;
+  if (!session.evict_requested && !overdue) session.reads_renewed = now;
   reply.set_lapsed(reads_lapsed);
   reply.set_must_resume(session.must_resume || session.evicted);
   reply.set_reads_overdue(overdue);
@@ -384,8 +390,7 @@ Task<Result<void>> EndSession(std::shared_ptr<Volume> volume, SessionId id, Env&
   Volume::Publish publish = [&](VolumeState& state) {
     if (state.sessions.Find(id) == nullptr) return;
     state.sessions.Remove(id);
-    state.leases.Drop(id);
-    state.leases.ForgetGrants(id);
+    state.leases.End(id);
     state.locks.Drop(id);
     state.ended_sessions.insert(id);
   };

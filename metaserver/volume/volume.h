@@ -67,11 +67,15 @@ class Volume {
 
   /// Ends waits for leases that have run out. Every 100 ms or so.
   void TendLeases(TimePoint now);
-  /// The lapsed sessions that have locks or write leases which others want, or may have some of before a restart.
+  /// The lapsed sessions that have locks or write leases which others want, or may have some of before a restart, or
+  /// are to be evicted in any case.
   std::vector<SessionId> FindLapsedHolders(TimePoint now);
   /// Takes a session's locks and leases from it, if it has still lapsed: whether it had. Its client is told when it
   /// comes back, if need be by another process of this server. Errors: the store's.
   Task<Result<bool>> Evict(SessionId session, Env& env);
+  /// The session is renewed no more, and evicted when it has lapsed by that, though its client be there. Returns when a
+  /// restart of this server does not change that any more. Errors: kNotFound, the store's.
+  Task<Result<void>> RequestEviction(SessionId session, Env& env);
   /// The sessions whose clients have heard that they were evicted.
   std::vector<SessionId> FindHeardLosses();
   /// Errors: the store's.

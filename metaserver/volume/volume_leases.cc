@@ -63,6 +63,7 @@ bool Volume::IsHeldElsewhere(SessionId own, Ino ino, TimePoint now) {
 bool Volume::HasLapsed(SessionId id, TimePoint now) const {
   const Session* session = state_.sessions.Find(id);
   const Duration ttl = Mutated("lease.short_session") ? session_ttl_ / 8 : session_ttl_;
+  if (session != nullptr && session->evict_requested && Mutated("lease.evict_at_once")) return true;
   return session == nullptr || now >= session->renewed + ttl;
 }
 

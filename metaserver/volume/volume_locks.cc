@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <span>
 
@@ -54,7 +56,8 @@ std::vector<SessionId> Volume::FindLapsedHolders(TimePoint now) {
     if (const SessionId writer = state_.leases.Writer(ino)) holders.insert(writer);
   }
   for (const auto& [id, session] : state_.sessions.all()) {
-    if (session.MayReclaim()) holders.insert(id);  // nobody gets anything until it does, or has lost it
+    // Until it does, or has lost it, nobody gets anything.
+    if (session.MayReclaim() || session.evict_requested) holders.insert(id);
   }
   std::erase_if(holders, [&](SessionId id) { return !HasLapsed(id, now); });
   return {holders.begin(), holders.end()};
@@ -112,6 +115,7 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
     if (!lapsed) return {};
     records::Session record = session->ToRecord();
     record.set_evicted(!Mutated("lease.forget_eviction"));
+    record.set_evict_requested(false);
     txn.PutSession(id, record);
     return {};
   };
@@ -126,15 +130,44 @@ Task<Result<bool>> Volume::Evict(SessionId id, Env& env) {
   Result<void> durable = co_await cluster_.MakeDurable();
   CO_TRY(durable);
   const std::lock_guard lock(mutex_);
-  const Session* session = state_.sessions.Find(id);
+  Session* session = state_.sessions.Find(id);
   // Otherwise it was resumed since, and told that it still has them.
   if (session != nullptr && session->evicted) {
+    session->evict_requested = false;
     state_.locks.Drop(id);
     state_.leases.ForgetGrants(id);
     state_.leases.Drop(id);
   }
   GrantLocks();
   co_return true;
+}
+
+/// What the session holds ends as if its client were away: by the client's own clock, which no renewal goes on from. To
+/// take it at once would let the client show, and take in, what is another's by then, until it hears of it. That it
+/// cannot resume the session meanwhile keeps it from beginning anew under leases that this would have to wait for
+/// again.
+Task<Result<void>> Volume::RequestEviction(SessionId id, Env& env) {
+  bool requested = false;
+  Decision decide = [this, id, &requested](Txn& txn, OpContext& context) -> Result<void> {
+    const Session* session = context.state.sessions.Find(id);
+    context.waits = false;
+    if (session == nullptr)
+      return Error(ErrorCode::kNotFound, fmt::format("volume '{}' has no session {}", name_, id.value()));
+    requested = !session->evicted;  // else it has nothing left
+    if (!requested) return {};
+    records::Session record = session->ToRecord();
+    record.set_evict_requested(true);
+    txn.PutSession(id, record);
+    return {};
+  };
+  Publish publish = [id, &requested](VolumeState& state) {
+    if (!requested) return;
+    Session& session = *state.sessions.Find(id);
+    session.evict_requested = session.must_resume = true;
+  };
+  Result<void> noted = co_await Run(std::move(decide), std::move(publish), env);
+  CO_TRY(noted);
+  co_return co_await cluster_.MakeDurable();
 }
 
 Task<Result<void>> Volume::MarkWritten(SessionId id, Env& env) {

@@ -40,6 +40,33 @@ expect_has "$(gabion volume delete second --yes)" "deleted volume second" "delet
 expect_refused "an unreachable metaserver" "127.0.0.1:1" gabion --metaserver 127.0.0.1:1 --timeout 1 status
 expect_has "$(gabion server list)" "127.0.0.1" "server list"
 
+step "clients"
+expect_has "$(gabion client list --volume main)" "$MOUNT" "client list"
+expect_refused "clients of a volume that is not there" "nosuch" gabion client list --volume nosuch
+session=$(gabion --json client list | python3 -c '
+import json, sys
+clients = json.load(sys.stdin)
+assert len(clients) == 1 and clients[0]["state"] == "active" and clients[0]["volume"] == "main", clients
+print(clients[0]["session_id"])
+')
+expect_has "$(gabion client show "$session")" "to write" "client show"
+expect_refused "a session that is not there" "no client has session 999999" gabion client evict 999999
+
+step "an evicted client goes on without remount"
+echo hello >"$MOUNT/dir/open"
+exec 5>>"$MOUNT/dir/open"
+sync "$MOUNT/dir/open"
+expect_has "$(gabion client evict "$session")" "is evicted" "client evict"
+echo more >&5
+exec 5>&-
+expect_eq "$(cat "$MOUNT/dir/open")" $'hello\nmore' "content after the eviction"
+cmp big "$MOUNT/big"
+gabion --json client show "$session" | python3 -c '
+import json, sys
+client = json.load(sys.stdin)
+assert client["state"] == "active" and client["evictions"] == 1, client
+'
+
 step "what findmnt shows is what a second mount takes"
 mkdir second
 gabion-mount "$source" "$WORK/second"

@@ -24,19 +24,20 @@ class Fault {
   virtual Task<bool> Strike(FaultScene& scene) = 0;
 };
 
-std::unique_ptr<Fault> MakeKill();     // kill -9 or SIGTERM of a server or of all of them, and its restart
-std::unique_ptr<Fault> MakePower();    // servers lose power
-std::unique_ptr<Fault> MakeCut();      // wires are cut, one way or both
-std::unique_ptr<Fault> MakeReset();    // connections break
-std::unique_ptr<Fault> MakeClog();     // wires stop one after the other and go on in another order
-std::unique_ptr<Fault> MakeStall();    // a machine stands still for longer than a lease
-std::unique_ptr<Fault> MakeSlow();     // slow disks, cold stores
-std::unique_ptr<Fault> MakeRot();      // a bit of one copy turns over
-std::unique_ptr<Fault> MakeFull();     // a disk fills up
-std::unique_ptr<Fault> MakeEio();      // a disk fails
-std::unique_ptr<Fault> MakeDamage();   // an index is damaged
-std::unique_ptr<Fault> MakeAbsence();  // a client is away until others get what it held
-std::unique_ptr<Fault> MakeDeaf();     // and so is a server, which does not hear of that
+std::unique_ptr<Fault> MakeKill();      // kill -9 or SIGTERM of a server or of all of them, and its restart
+std::unique_ptr<Fault> MakePower();     // servers lose power
+std::unique_ptr<Fault> MakeCut();       // wires are cut, one way or both
+std::unique_ptr<Fault> MakeReset();     // connections break
+std::unique_ptr<Fault> MakeClog();      // wires stop one after the other and go on in another order
+std::unique_ptr<Fault> MakeStall();     // a machine stands still for longer than a lease
+std::unique_ptr<Fault> MakeSlow();      // slow disks, cold stores
+std::unique_ptr<Fault> MakeRot();       // a bit of one copy turns over
+std::unique_ptr<Fault> MakeFull();      // a disk fills up
+std::unique_ptr<Fault> MakeEio();       // a disk fails
+std::unique_ptr<Fault> MakeDamage();    // an index is damaged
+std::unique_ptr<Fault> MakeAbsence();   // a client is away until others get what it held
+std::unique_ptr<Fault> MakeDeaf();      // and so is a server, which does not hear of that
+std::unique_ptr<Fault> MakeEviction();  // an administrator evicts a client
 
 // Aimed at what members of a group know of each other.
 std::unique_ptr<Fault> MakeIsland();    // a chunkserver reaches no server, but some clients

@@ -22,6 +22,7 @@ constexpr NamedFault kFaults[] = {
     {"full", MakeFull},         {"eio", MakeEio},         {"damage", MakeDamage}, {"island", MakeIsland},
     {"rift", MakeRift},         {"halfway", MakeHalfway}, {"late", MakeLate},     {"squeeze", MakeSqueeze},
     {"blackout", MakeBlackout}, {"absence", MakeAbsence}, {"deaf", MakeDeaf},     {"glimpse", MakeGlimpse},
+    {"eviction", MakeEviction},
 };
 
 struct NamedMix {

@@ -19,6 +19,9 @@ class MockAdminApi : public AdminApi {
   MOCK_METHOD(Result<proto::ServerDrainReply>, DrainServer, (std::uint32_t, bool), (override));
   MOCK_METHOD(Result<proto::ServerMaintenanceReply>, SetMaintenance, (proto::ServerMaintenanceRequest), (override));
   MOCK_METHOD(Result<void>, RemoveServer, (std::uint32_t), (override));
+  MOCK_METHOD(Result<proto::ClientListReply>, ListClients, (proto::ClientListRequest), (override));
+  MOCK_METHOD(Result<proto::ClientShowReply>, ShowClient, (std::uint64_t), (override));
+  MOCK_METHOD(Result<proto::ClientEvictReply>, EvictClient, (std::uint64_t), (override));
   MOCK_METHOD(Result<proto::ScrubStartReply>, StartScrub, (std::uint32_t), (override));
   MOCK_METHOD(Result<proto::PgListReply>, ListGroups, (std::uint32_t), (override));
   MOCK_METHOD(Result<proto::EventListReply>, ListEvents, (std::uint32_t), (override));

@@ -15,7 +15,8 @@ MetaSession::Options HomeVolume(Duration soft) {
 }  // namespace
 
 CoreFixture::CoreFixture(Duration soft)
-    : session_({&loop_}, HomeVolume(soft), files_, locks_, leases_, tasks_), calls_(session_, leases_, nullptr) {
+    : session_({&loop_}, HomeVolume(soft), files_, locks_, leases_, memory_, tasks_),
+      calls_(session_, leases_, nullptr) {
   EXPECT_TRUE(OpenLog("", LogLevel::kError).has_value());
   meta_.SetCluster(2);
   meta_.Start();

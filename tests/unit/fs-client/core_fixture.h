@@ -55,11 +55,11 @@ class CoreFixture : public testing::Test {
   RootMap root_;
   KernelCaches kernel_{root_};
   Leases leases_{kernel_};
+  MemoryBudget memory_{kMemoryBytes};
   MetaSession session_;
   MetaCalls calls_;
   ChunkCalls chunks_{session_};
   ChunkPlaces places_{calls_, session_, chunks_};
-  MemoryBudget memory_{kMemoryBytes};
   Reader reader_{chunks_, places_, memory_, tasks_};
   WriteBack write_back_{{calls_, session_, chunks_, places_, memory_, kernel_, tasks_, leases_,
                          [this](const OpenInodePtr& inode) { files_.Retire(inode); }}};

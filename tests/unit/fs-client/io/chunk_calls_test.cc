@@ -101,7 +101,7 @@ TEST_F(ChunkCallsTest, SoftMountGivesUp) {
   MetaSession::Options options;
   options.volume = "home";
   options.soft = std::chrono::seconds(20);
-  MetaSession session({&loop_}, options, files_, locks_, leases_, tasks_);
+  MetaSession session({&loop_}, options, files_, locks_, leases_, memory_, tasks_);
   ASSERT_TRUE(Run(session.Open(loop_.Now() + std::chrono::seconds(5))).has_value());
   ChunkCalls chunks(session);
   chunk1_.FailNext(proto::METHOD_READ_CHUNK, ErrorCode::kUnavailable, 1000);

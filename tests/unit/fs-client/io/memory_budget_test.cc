@@ -11,21 +11,25 @@ TEST(MemoryBudgetTest, ReadAheadGetsWhatIsLeftBelowHalf) {
   MemoryBudget budget(100);
   EXPECT_TRUE(budget.TryTakeForReading(50));
   EXPECT_FALSE(budget.TryTakeForReading(1));
-  budget.Take(60);
+  budget.TakeForWriting(60);
   EXPECT_TRUE(budget.full());
-  budget.Give(110);
+  EXPECT_EQ(budget.written(), 60u);
+  budget.GiveWritten(60);
+  EXPECT_EQ(budget.written(), 0u);
+  EXPECT_EQ(budget.used(), 50u);
+  budget.GiveRead(50);
   EXPECT_EQ(budget.used(), 0u);
 }
 
 TEST(MemoryBudgetTest, WaitersAreToldWhenThereIsRoom) {
   MemoryBudget budget(100);
   EXPECT_EQ(budget.WaitForRoom(), nullptr);
-  budget.Take(120);
+  budget.TakeForWriting(120);
   std::shared_ptr<AsyncEvent> waiter = budget.WaitForRoom();
   ASSERT_NE(waiter, nullptr);
-  budget.Give(10);
+  budget.GiveWritten(10);
   EXPECT_EQ(waiter.use_count(), 2) << "still full";
-  budget.Give(20);
+  budget.GiveWritten(20);
   EXPECT_EQ(waiter.use_count(), 1) << "told, and forgotten";
 }
 

@@ -72,11 +72,11 @@ TEST(ReadStreamTest, SegmentsTakeFromTheBudgetAndGiveBack) {
 
 TEST(ReadStreamTest, WithoutRoomThereIsNoReadAhead) {
   MemoryBudget budget(4 * kMiB);
-  budget.Take(3 * kMiB);
+  budget.TakeForWriting(3 * kMiB);
   ReadStream stream;
   (void)stream.OnRead(0, 4096, kLargeFile, budget);
   EXPECT_TRUE(stream.OnRead(4096, 4096, kLargeFile, budget).empty());
-  budget.Give(3 * kMiB);
+  budget.GiveWritten(3 * kMiB);
   EXPECT_FALSE(stream.OnRead(8192, 4096, kLargeFile, budget).empty()) << "and goes on when there is room again";
 }
 

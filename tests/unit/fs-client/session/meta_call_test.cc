@@ -72,7 +72,7 @@ TEST_F(MetaCallTest, SoftMountGivesUp) {
   MetaSession::Options options;
   options.volume = "home";
   options.soft = std::chrono::seconds(20);
-  MetaSession session({&loop_}, options, files_, locks_, leases_, tasks_);
+  MetaSession session({&loop_}, options, files_, locks_, leases_, memory_, tasks_);
   ASSERT_TRUE(Run(session.Open(loop_.Now() + std::chrono::seconds(5))).has_value());
   MetaCalls calls(session, leases_, nullptr);
   world_.machine("meta").KillProcess();

@@ -15,7 +15,7 @@ class MetaSessionTest : public CoreFixture {
     HeldLocks locks(files);
     MetaSession::Options options;
     options.volume = volume;
-    MetaSession session({&loop}, options, files, locks, leases_, tasks_);
+    MetaSession session({&loop}, options, files, locks, leases_, memory_, tasks_);
     Result<void> opened = Run(session.Open(loop.Now() + std::chrono::seconds(10)));
     Run(loop.Stop());
     return opened;
@@ -62,6 +62,24 @@ TEST_F(MetaSessionTest, RenewsAndLearnsNewMaps) {
   world_.RunFor(std::chrono::seconds(11));
   EXPECT_GE(meta_.calls(proto::METHOD_RENEW_SESSION), 2u);
   EXPECT_EQ(session_.map()->FindServer(ServerId(2)), nullptr);
+}
+
+TEST_F(MetaSessionTest, TellsHowMuchIsDirtyWhenItRenews) {
+  std::optional<std::uint64_t> told;
+  meta_.On<proto::RenewSessionRequest, proto::RenewSessionReply>(
+      proto::METHOD_RENEW_SESSION,
+      [&told](const proto::RenewSessionRequest& request) -> Result<proto::RenewSessionReply> {
+        if (request.has_dirty_bytes()) told = request.dirty_bytes();
+        return proto::RenewSessionReply();
+      });
+  session_.StartRenewing();
+  OpenHandlePtr handle = OpenFile();
+  Write(handle, 0, "seven b");
+  world_.RunFor(std::chrono::seconds(4));
+  EXPECT_EQ(told, 7u);
+  Flush(handle);
+  world_.RunFor(std::chrono::seconds(4));
+  EXPECT_EQ(told, 0u);
 }
 
 TEST_F(MetaSessionTest, NamesOpenHandlesWhenItResumes) {

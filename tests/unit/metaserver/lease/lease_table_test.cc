@@ -125,6 +125,27 @@ TEST_F(LeaseTableTest, ASessionWithTooManyReturnsItsOldest) {
   EXPECT_TRUE(leases_.MayGrant(kTwo, Ino(ino), kNow));
 }
 
+TEST_F(LeaseTableTest, CountsWhatWasRecalledAndIsNotReturned) {
+  const std::uint64_t number = Grant(kOne, kFile);
+  Grant(kOne, kOther);
+  leases_.BeginWanting(kTwo, kOther, LeaseTable::Mode::kWrite, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow + seconds(1));
+  EXPECT_EQ(leases_.RecallCountOf(kOne), 2u);
+  const std::vector<LeaseTable::Outstanding> oldest = leases_.OldestRecalls(kOne, 1);
+  ASSERT_THAT(oldest, SizeIs(1));
+  EXPECT_EQ(oldest[0].ino, kOther);
+  EXPECT_EQ(oldest[0].since, kNow);
+  EXPECT_THAT(leases_.OldestRecalls(kOne, 9), SizeIs(2));
+  leases_.Return(kOne, kFile, number);
+  EXPECT_EQ(leases_.RecallCountOf(kOne), 1u);
+  leases_.Drop(kOne);
+  EXPECT_EQ(leases_.RecallCountOf(kOne), 0u);
+  EXPECT_EQ(leases_.RecallsTotalOf(kOne), 2u) << "also of what it holds no more";
+  EXPECT_EQ(leases_.RecallsTotalOf(kTwo), 0u);
+  leases_.End(kOne);
+  EXPECT_EQ(leases_.RecallsTotalOf(kOne), 0u);
+}
+
 TEST_F(LeaseTableTest, AClosedTableGrantsNothing) {
   leases_.Close();
   EXPECT_FALSE(leases_.MayGrant(kOne, kFile, kNow));

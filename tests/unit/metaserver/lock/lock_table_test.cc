@@ -163,6 +163,16 @@ TEST_F(LockTableTest, NamesTheSessionsThatAreInTheWay) {
   EXPECT_THAT(table_.TakeWanted(), IsEmpty()) << "of its own session";
 }
 
+TEST_F(LockTableTest, CountsWhatASessionHoldsAndWaitsFor) {
+  Take(kBook, Lock(1, 1));
+  Take(kShelf, Lock(1, 2));
+  Take(kBook, Lock(2, 3));
+  EXPECT_EQ(table_.CountsOf(SessionId(1)).held, 2u);
+  EXPECT_EQ(table_.CountsOf(SessionId(1)).waits, 0u);
+  EXPECT_EQ(table_.CountsOf(SessionId(2)).held, 0u);
+  EXPECT_EQ(table_.CountsOf(SessionId(2)).waits, 1u);
+}
+
 TEST_F(LockTableTest, NoSessionWaitsWithoutBounds) {
   Take(kBook, Lock(1, 10));
   for (std::uint64_t i = 0; i < LockTable::kMaxWaitsPerSession; ++i) {
