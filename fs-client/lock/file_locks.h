@@ -7,8 +7,8 @@
 
 namespace gabion {
 
-/// fcntl(2)'s and flock(2)'s locks, at the metaserver, or here while nobody else wants any (docs/locks.md). Owners and inode numbers as HeldLocks has them.
-/// Any loop.
+/// fcntl(2)'s and flock(2)'s locks, at the metaserver, or here while nobody else wants any (docs/locks.md). Owners and
+/// inode numbers as HeldLocks has them. Any loop.
 class FileLocks {
  public:
   /// All outlive it. `leases` tells for how long the session is good.

@@ -16,10 +16,10 @@
 
 namespace gabion {
 
-/// The locks that programs of this host hold and wait for (docs/locks.md). Those of a file are all at the metaserver, or
-/// all given out *here*, which it does not know: then this is the writer of the file, and nobody else has any. A session
-/// that goes on names both; closing a file asks only if there is something to unlock. Owners are
-/// the kernel's numbers, without a session; inode numbers are the metaserver's. Any loop.
+/// The locks that programs of this host hold and wait for (docs/locks.md). Those of a file are all at the metaserver,
+/// or all given out *here*, which it does not know: then this is the writer of the file, and nobody else has any. A
+/// session that goes on names both; closing a file asks only if there is something to unlock. Owners are the kernel's
+/// numbers, without a session; inode numbers are the metaserver's. Any loop.
 class HeldLocks final : public LockRegistry {
  public:
   /// So many of a file are given out here; as many as the metaserver lets one client have.

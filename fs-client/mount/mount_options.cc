@@ -131,7 +131,7 @@ constexpr std::array kOwnOptions = {
     OwnOption{"hard", SetHard, "calls wait until the servers are back, with a line in the log (default)"},
     OwnOption{"soft=", SetSoft, "seconds after which a call that servers do not answer fails with EIO"},
     OwnOption{"locks=", SetLocks,
-              "local: flock and fcntl locks hold on this mount (default); cluster: on all that say so"},
+              "cluster: flock and fcntl locks hold on all mounts (default); local: on this one only"},
     OwnOption{"allow_other", SetAllowOther, "users other than the mounting one may come in (default for root)"},
     OwnOption{"noallow_other", SetNoAllowOther, "they may not"},
 };

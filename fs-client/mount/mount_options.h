@@ -24,7 +24,7 @@ struct MountOptions {
   LogLevel log_level = LogLevel::kInfo;
   unsigned readahead_kb = 4096;
   Duration connect_timeout = std::chrono::seconds(10);
-  bool cluster_locks = false;       // flock and fcntl locks hold between clients (docs/locks.md)
+  bool cluster_locks = true;        // flock and fcntl locks hold between clients (docs/locks.md)
   Duration soft{0};                 // after which a call gives up; 0: hard, it never does
   std::optional<bool> allow_other;  // not said: as root
   bool read_only = false;

@@ -9,7 +9,8 @@ Task<Result<void>> VolumeVfs::SetLock(Caller caller, Ino ino, HandleId id, Range
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   Result<OpenHandlePtr> handle = FindHandle(id);
   if (!handle) co_return handle.error();
-  const bool may_unlock = !lock.exclusive && !parts_.locks.AreHere(ToServer(ino));  // it may take an exclusive one's place
+  const bool may_unlock =
+      !lock.exclusive && !parts_.locks.AreHere(ToServer(ino));  // it may take an exclusive one's place
   if (may_unlock) co_await FlushIfDirty(loop, (*handle)->inode);
   co_return co_await parts_.locks.Set(loop, caller, ToServer(ino), id, lock, wait);
 }

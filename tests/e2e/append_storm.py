@@ -5,7 +5,7 @@
 # exclusive flock on the file, with which appends need not be atomic. Beside these the options of lib/stress.py.
 #
 # Not in the suite: appends of several mounts overwrite each other. With STRESS_TURNS=1 it passes.
-# cluster: --chunkservers 3 --replicas 3 --mount-opts locks=cluster
+# cluster: --chunkservers 3 --replicas 3
 # mounts: 4
 # timeout: 300
 import fcntl

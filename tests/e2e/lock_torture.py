@@ -4,7 +4,7 @@
 # another's mark in a file unless that one's client was killed, the count never goes back, and at the end it is what was
 # acknowledged, but for what was under way when a client was killed.
 # The options of lib/stress.py; STRESS_PAUSE: seconds from one kill to the next (0: nobody is killed).
-# cluster: --chunkservers 3 --replicas 3 --mount-opts locks=cluster
+# cluster: --chunkservers 3 --replicas 3
 # mounts: 4
 # timeout: 300
 import collections

@@ -3,7 +3,7 @@
 # when a process, the metaserver or a whole client dies. At the end processes on both mounts count in one file, and add rows
 # to one SQLite database, each under locks alone.
 # mounts: 2
-# cluster: --chunkservers 3 --replicas 3 --mount-opts locks=cluster
+# cluster: --chunkservers 3 --replicas 3
 # timeout: 600
 import errno
 import fcntl

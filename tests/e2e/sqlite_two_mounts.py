@@ -3,7 +3,7 @@
 # one transaction, updates, rollbacks, and now and then readers that look at all of it. At the end, on every mount,
 # integrity_check is content, every row that was committed is there once, and the sums that the transactions keep are right.
 # The options of lib/stress.py; STRESS_MODE: delete, truncate, persist (journal_mode; without it each database has its own).
-# cluster: --chunkservers 3 --replicas 3 --mount-opts locks=cluster
+# cluster: --chunkservers 3 --replicas 3
 # mounts: 4
 # timeout: 300
 import os

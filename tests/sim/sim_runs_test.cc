@@ -26,7 +26,7 @@ constexpr Combination kCombinations[] = {
     {"storm", "kill", 1},        {"storm", "network", 1},      {"append", "kill", 1},       {"append", "power", 1},
     {"smallfiles", "kill", 1},   {"smallfiles", "network", 1}, {"turns", "calm", 1},        {"turns", "kill", 2},
     {"turns", "network", 2},     {"contended", "network", 2},  {"contended", "absence", 2}, {"contended", "deaf", 2},
-    {"contended", "glimpse", 1}, {"contended", "kill", 1},  {"appenders", "kill", 1},
+    {"contended", "glimpse", 1}, {"contended", "kill", 1},     {"appenders", "kill", 1},
 };
 
 class SimRunsTest : public testing::TestWithParam<Combination> {};

@@ -40,7 +40,8 @@ TEST_F(HeldLocksTest, ASessionThatGoesOnNamesWhatIsHeld) {
   EXPECT_EQ(named[0].ino(), kLockedFile.value());
   EXPECT_EQ(named[0].mode(), proto::LOCK_MODE_EXCLUSIVE);
   EXPECT_EQ(held_.Remove(kLockedFile, kProcess, 0, RangeLock::kLastByte), HeldLocks::Removed::kAtMetaserver);
-  EXPECT_EQ(held_.Remove(kLockedFile, kProcess, 0, RangeLock::kLastByte), HeldLocks::Removed::kNothing) << "nothing to unlock";
+  EXPECT_EQ(held_.Remove(kLockedFile, kProcess, 0, RangeLock::kLastByte), HeldLocks::Removed::kNothing)
+      << "nothing to unlock";
   EXPECT_THAT(held_.NameLocks(), IsEmpty());
   held_.Named(nullptr);
 }
