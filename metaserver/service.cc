@@ -57,6 +57,7 @@ void RegisterOps(RpcServer& server, VolumeTable& volumes) {
   HandleOp<OpKind::kRepeatable>(server, proto::METHOD_FINISH_TRIM, volumes, &op::FinishTrim);
   HandleOp<OpKind::kLock>(server, proto::METHOD_SET_LOCK, volumes, &op::SetLock);
   HandleOp<OpKind::kRead>(server, proto::METHOD_TEST_LOCK, volumes, &op::TestLock);
+  HandleOp<OpKind::kLock>(server, proto::METHOD_NAME_LOCKS, volumes, &op::NameLocks);
   HandleOp<OpKind::kLock>(server, proto::METHOD_CANCEL_LOCK, volumes, &op::CancelLock);
   HandleTyped<proto::SyncMetaRequest, proto::SyncMetaReply>(server, proto::METHOD_SYNC_META,
                                                             [&volumes](proto::SyncMetaRequest request, RpcRequest raw) {

@@ -119,7 +119,7 @@ Task<bool> RecallListener::EndUses(ClientLoop* loop, std::uint64_t era, const Re
     if (!forgotten) forgotten = co_await leases_.Forget(loop->env(), recalls.work);
     while (named < recalls.leases.size()) {
       const Ino ino(recalls.leases[named].ino());
-      Result<void> all_named = co_await uses_->NameHandles(loop, ino);
+      Result<void> all_named = co_await uses_->Name(loop, ino);
       if (!all_named) break;
       ++named;
     }
@@ -138,14 +138,6 @@ Task<void> RecallListener::Return(ClientLoop* loop, std::uint64_t era, Recalls r
   proto::ReturnLeasesRequest request;
   request.set_era(era);
   request.mutable_leases()->Add(recalls.leases.begin(), recalls.leases.end());
-  std::vector<Ino> naming;
-  for (const proto::Recall& recall : recalls.leases) {
-    if (Mutated("lock.return_unnamed")) break;
-    const std::vector<proto::FileLock> locks = locks_.BeginNamingHere(Ino(recall.ino()));
-    request.mutable_locks()->Add(locks.begin(), locks.end());
-    if (!locks.empty()) naming.emplace_back(recall.ino());
-  }
-  bool returned = false;
   Backoff backoff = MakeRetryBackoff();
   while (!session_.stopping() && leases_.cache().era() == era) {
     SessionStatePtr state = session_.state();
@@ -153,14 +145,11 @@ Task<void> RecallListener::Return(ClientLoop* loop, std::uint64_t era, Recalls r
     request.set_volume_id(state->volume.value());
     RpcClient& client = Connection(loop, state->metaserver);
     Payload none;
-    auto reply = co_await CallTyped<proto::ReturnLeasesReply>(client, proto::METHOD_RETURN_LEASES, request,
-                                                              std::move(none), loop->Now() + kReturnLimit);
-    if (reply) locks_.NoteLost(reply->message.lost_locks());
-    returned = reply.has_value();
-    if (returned || !IsRetryable(reply.error().code())) break;
+    auto returned = co_await CallTyped<proto::ReturnLeasesReply>(client, proto::METHOD_RETURN_LEASES, request,
+                                                                 std::move(none), loop->Now() + kReturnLimit);
+    if (returned || !IsRetryable(returned.error().code())) break;
     co_await loop->env().clock.SleepFor(backoff.Next(loop->env().random));
   }
-  for (Ino ino : naming) locks_.EndNamingHere(ino, returned);
 }
 
 RpcClient& RecallListener::Connection(ClientLoop* loop, std::size_t metaserver) {

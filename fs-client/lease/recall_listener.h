@@ -20,8 +20,8 @@ class LeaseUses {
   virtual Task<LeaseCache::WriteRecall> TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) = 0;
   /// Returns when what was written to the inode is with the servers, or is lost.
   virtual Task<void> Flush(ClientLoop* loop, Ino ino) = 0;
-  /// Returns when the metaserver knows what was opened without it of an inode. Errors: it may not know all.
-  virtual Task<Result<void>> NameHandles(ClientLoop* loop, Ino ino) = 0;
+  /// Returns when the metaserver knows what was opened and locked without it of an inode. Errors: it may not know all.
+  virtual Task<Result<void>> Name(ClientLoop* loop, Ino ino) = 0;
 };
 
 /// Keeps a call waiting at the metaserver for recalled leases, and returns them when nothing uses them any more

@@ -95,24 +95,19 @@ Task<Result<void>> FileLocks::Take(ClientLoop* loop, Caller caller, Wanted& want
 Task<Result<void>> FileLocks::NameHere(ClientLoop* loop, Ino ino) {
   const std::vector<proto::FileLock> locks = held_.BeginNamingHere(ino);
   if (locks.empty()) co_return Result<void>();
-  Result<void> named;
-  for (const proto::FileLock& lock : locks) {
-    proto::SetLockRequest request;
-    *request.mutable_lock() = lock;
-    auto reply = co_await meta_.Mutate<proto::SetLockReply>(loop, kOwnWork, proto::METHOD_SET_LOCK, std::move(request));
-    if (!reply) {
-      named = reply.error();
-      break;
-    }
-  }
-  held_.EndNamingHere(ino, named.has_value());
+  proto::NameLocksRequest request;
+  request.mutable_locks()->Add(locks.begin(), locks.end());
+  auto reply =
+      co_await meta_.Mutate<proto::NameLocksReply>(loop, kOwnWork, proto::METHOD_NAME_LOCKS, std::move(request));
+  held_.EndNamingHere(ino, reply ? &*reply : nullptr);
+  if (!reply) co_return reply.error();
   // While that was under way the session may have been told that it has lost them.
   for (const proto::FileLock& lock : locks) {
     if (held_.Covers(lock)) continue;
     CO_TRY_ASSIGN(const RangeLock lost, FromMessage(SessionId(), lock));
     CO_TRY(co_await Unlock(loop, ino, lost.owner, lost.begin, lost.last));
   }
-  co_return named;
+  co_return Result<void>();
 }
 
 Task<Result<FileLocks::Verdict>> FileLocks::Ask(ClientLoop* loop, Caller caller, Wanted& wanted) {
@@ -146,12 +141,19 @@ Task<Result<void>> FileLocks::GiveUp(ClientLoop* loop, Wanted& wanted, Error why
   co_return why;
 }
 
+/// Not held here from then on: nobody who names what is held names it.
+Task<HeldLocks::Removed> FileLocks::Remove(Ino ino, LockOwner owner, std::uint64_t begin, std::uint64_t last) {
+  for (;;) {
+    const HeldLocks::Removed removed = held_.Remove(ino, owner, begin, last);
+    if (removed != HeldLocks::Removed::kBeingNamed) co_return removed;
+    std::shared_ptr<AsyncEvent> named = held_.Naming();
+    (void)co_await Await(kOwnWork, std::move(named));
+  }
+}
+
 Task<Result<void>> FileLocks::Clear(ClientLoop* loop, Ino ino, HandleId handle, RangeLock range) {
-  std::shared_ptr<AsyncEvent> named = held_.Naming();
-  (void)co_await Await(kOwnWork, std::move(named));
-  // Not held here from now on: a session that goes on meanwhile does not name it.
   const HeldLocks::Asking asking(held_, ino);
-  const HeldLocks::Removed removed = held_.Remove(ino, range.owner, range.begin, range.last);
+  const HeldLocks::Removed removed = co_await Remove(ino, range.owner, range.begin, range.last);
   if (removed != HeldLocks::Removed::kAtMetaserver) co_return Result<void>();
   Result<void> unlocked = co_await Unlock(loop, ino, range.owner, range.begin, range.last);
   if (!unlocked) held_.NoteUnsure(ino, handle, range.owner);
@@ -188,10 +190,8 @@ Task<Result<std::optional<RangeLock>>> FileLocks::Test(ClientLoop* loop, Caller 
 }
 
 Task<void> FileLocks::ReleaseOwner(ClientLoop* loop, Ino ino, LockOwner owner) {
-  std::shared_ptr<AsyncEvent> named = held_.Naming();
-  (void)co_await Await(kOwnWork, std::move(named));
   const HeldLocks::Asking asking(held_, ino);
-  const HeldLocks::Removed removed = held_.Remove(ino, owner, 0, RangeLock::kLastByte);
+  const HeldLocks::Removed removed = co_await Remove(ino, owner, 0, RangeLock::kLastByte);
   if (removed != HeldLocks::Removed::kAtMetaserver) co_return;
   Result<void> unlocked = co_await Unlock(loop, ino, owner, 0, RangeLock::kLastByte);
   if (!unlocked && unlocked.error().code() != ErrorCode::kCancelled) {

@@ -21,6 +21,9 @@ class FileLocks {
   /// A lock of others that is in the way.
   Task<Result<std::optional<RangeLock>>> Test(ClientLoop* loop, Caller caller, Ino ino, RangeLock lock);
 
+  /// Has the metaserver know what was given out of the file here. Errors: it may not know all.
+  Task<Result<void>> NameHere(ClientLoop* loop, Ino ino);
+
   /// Somebody closes the file: from now on nobody is refused a lock for what he has of it. Until EndRelease.
   void BeginRelease(Ino ino) { held_.BeginRelease(ino); }
   void EndRelease(Ino ino) { held_.EndRelease(ino); }
@@ -46,11 +49,10 @@ class FileLocks {
   };
   /// What the metaserver says.
   enum class Verdict { kGranted, kQueued, kRefused, kRefusedByOwn };
-  /// Has the metaserver know what was given out here.
-  Task<Result<void>> NameHere(ClientLoop* loop, Ino ino);
   Task<Result<Verdict>> Ask(ClientLoop* loop, Caller caller, Wanted& wanted);
   Task<Result<void>> Take(ClientLoop* loop, Caller caller, Wanted& wanted);
   Task<Result<void>> GiveUp(ClientLoop* loop, Wanted& wanted, Error why);
+  Task<HeldLocks::Removed> Remove(Ino ino, LockOwner owner, std::uint64_t begin, std::uint64_t last);
   Task<Result<void>> Unlock(ClientLoop* loop, Ino ino, LockOwner owner, std::uint64_t begin, std::uint64_t last);
 
   MetaCalls& meta_;

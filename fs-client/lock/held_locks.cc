@@ -65,6 +65,7 @@ HeldLocks::Removed HeldLocks::Remove(Ino ino, const LockOwner& owner, std::uint6
   std::lock_guard lock(mutex_);
   auto file = held_.find(ino);
   if (file == held_.end() || !file->second.owners.contains(owner)) return Removed::kNothing;
+  if (naming_ > 0) return Removed::kBeingNamed;
   const Removed removed = file->second.here ? Removed::kHere : Removed::kAtMetaserver;
   file->second.locks.Clear(owner, begin, last);
   const bool is_whole = begin == 0 && last == RangeLock::kLastByte;
@@ -113,20 +114,18 @@ std::vector<proto::FileLock> HeldLocks::BeginNamingHere(Ino ino) {
   return named;
 }
 
-void HeldLocks::EndNamingHere(Ino ino, bool named) {
+void HeldLocks::EndNamingHere(Ino ino, const proto::NameLocksReply* reply) {
   std::lock_guard lock(mutex_);
   auto file = held_.find(ino);
-  if (named && file != held_.end()) file->second.here = false;
+  if (reply != nullptr && file != held_.end()) file->second.here = false;
+  if (reply != nullptr) {
+    for (const proto::FileLock& lost : reply->lost_locks()) MarkLost(lost);
+  }
   EndNaming();
 }
 
 void HeldLocks::EndNaming() {
   if (--naming_ == 0) WaitList::Wake(named_.TakeAll());
-}
-
-void HeldLocks::NoteLost(const google::protobuf::RepeatedPtrField<proto::FileLock>& lost) {
-  std::lock_guard lock(mutex_);
-  for (const proto::FileLock& one : lost) MarkLost(one);
 }
 
 bool HeldLocks::Covers(const proto::FileLock& message) const {

@@ -45,8 +45,9 @@ class HeldLocks final : public LockRegistry {
                 std::optional<RangeLock>& conflict) const;
   /// Whether the file has locks that were given out here.
   bool IsHere(Ino ino) const;
-  /// Whether the metaserver has to hear of it too.
-  enum class Removed { kNothing, kHere, kAtMetaserver };
+  /// Whether the metaserver has to hear of it too. kBeingNamed: nothing was done, for a naming is under way that may
+  /// tell it of that lock.
+  enum class Removed { kNothing, kHere, kAtMetaserver, kBeingNamed };
   /// What the owner may have had of the file is taken out, before it is unlocked.
   Removed Remove(Ino ino, const LockOwner& owner, std::uint64_t begin, std::uint64_t last);
   /// A request about a lock was given up: nobody knows what the owner has.
@@ -62,10 +63,8 @@ class HeldLocks final : public LockRegistry {
   std::shared_ptr<AsyncEvent> Naming();
   /// Those of one file that were given out here are about to be named: the metaserver does not know them, and has to.
   std::vector<proto::FileLock> BeginNamingHere(Ino ino);
-  /// They were (`named`), or may have been.
-  void EndNamingHere(Ino ino, bool named);
-  /// These of them it did not take.
-  void NoteLost(const google::protobuf::RepeatedPtrField<proto::FileLock>& lost);
+  /// They were, with this answer, or (null) may have been.
+  void EndNamingHere(Ino ino, const proto::NameLocksReply* reply);
   /// Whether it is held.
   bool Covers(const proto::FileLock& lock) const;
   /// While it lives, the metaserver is being asked about the file's locks, and nothing is given out here.

@@ -7,9 +7,10 @@
 namespace gabion {
 namespace {
 
-/// Whether it is part of bringing written data home.
+/// Whether it is part of bringing written data home, and returning leases.
 bool IsUrgent(proto::Method method) {
-  return method == proto::METHOD_COMMIT_WRITE || method == proto::METHOD_ALLOCATE_CHUNKS ||
+  return method == proto::METHOD_NAME_HANDLES || method == proto::METHOD_NAME_LOCKS ||
+         method == proto::METHOD_COMMIT_WRITE || method == proto::METHOD_ALLOCATE_CHUNKS ||
          method == proto::METHOD_GET_CHUNKS || method == proto::METHOD_FINISH_TRIM || method == proto::METHOD_SYNC_META;
 }
 

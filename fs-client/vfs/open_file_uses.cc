@@ -48,9 +48,12 @@ Task<void> OpenFileUses::Flush(ClientLoop* loop, Ino ino) {
   co_await write_back_.FlushAll(loop, std::move(inode));
 }
 
-Task<Result<void>> OpenFileUses::NameHandles(ClientLoop* loop, Ino ino) {
-  if (Mutated("lease.return_unnamed")) co_return Result<void>();
-  co_return co_await naming_.Name(loop, ino);
+Task<Result<void>> OpenFileUses::Name(ClientLoop* loop, Ino ino) {
+  if (!Mutated("lease.return_unnamed")) {
+    CO_TRY(co_await naming_.Name(loop, ino));
+  }
+  if (Mutated("lock.return_unnamed")) co_return Result<void>();
+  co_return co_await locks_.NameHere(loop, ino);
 }
 
 AcquiringWrite::AcquiringWrite(OpenInodePtr inode) : inode_(std::move(inode)) {

@@ -2,6 +2,7 @@
 
 #include "fs-client/io/write_back.h"
 #include "fs-client/lease/recall_listener.h"
+#include "fs-client/lock/file_locks.h"
 #include "fs-client/vfs/handle_naming.h"
 #include "fs-client/vfs/open_files.h"
 
@@ -11,17 +12,18 @@ namespace gabion {
 class OpenFileUses final : public LeaseUses {
  public:
   /// All outlive it.
-  OpenFileUses(OpenFiles& files, WriteBack& write_back, HandleNaming& naming, LeaseCache& leases)
-      : files_(files), write_back_(write_back), naming_(naming), leases_(leases) {}
+  OpenFileUses(OpenFiles& files, WriteBack& write_back, HandleNaming& naming, FileLocks& locks, LeaseCache& leases)
+      : files_(files), write_back_(write_back), naming_(naming), locks_(locks), leases_(leases) {}
 
   Task<LeaseCache::WriteRecall> TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) override;
   Task<void> Flush(ClientLoop* loop, Ino ino) override;
-  Task<Result<void>> NameHandles(ClientLoop* loop, Ino ino) override;
+  Task<Result<void>> Name(ClientLoop* loop, Ino ino) override;
 
  private:
   OpenFiles& files_;
   WriteBack& write_back_;
   HandleNaming& naming_;
+  FileLocks& locks_;
   LeaseCache& leases_;
 };
 

@@ -2,10 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <set>
-
-#include "common/lock/lock_message.h"
-
 namespace gabion {
 
 namespace {
@@ -43,42 +39,18 @@ Task<Result<proto::WaitRecallsReply>> LeaseOps::WaitRecalls(proto::WaitRecallsRe
   co_return reply;
 }
 
-/// What the session's client has given out under write leases that it returns with this very request, and not with one
-/// that has been answered before.
-void LeaseOps::NameLocks(VolumeState& state, const Session& session, const proto::ReturnLeasesRequest& request,
-                         proto::ReturnLeasesReply& reply) {
-  std::set<Ino> returned;
-  for (const proto::Recall& lease : request.leases()) {
-    const Ino ino(lease.ino());
-    if (state.leases.IsReturningWrite(session.id, ino, lease.number())) returned.insert(ino);
-  }
-  for (const proto::FileLock& message : request.locks()) {
-    const Ino ino(message.ino());
-    if (!returned.contains(ino) || session.evicted) continue;
-    const Result<RangeLock> lock = FromMessage(session.id, message);
-    if (lock && state.locks.HasRoom(session.id) && state.locks.FindConflict(ino, *lock) == nullptr) {
-      state.locks.Set(ino, *lock);
-    } else {
-      *reply.add_lost_locks() = message;
-    }
-  }
-}
-
 Result<proto::ReturnLeasesReply> LeaseOps::ReturnLeases(const proto::ReturnLeasesRequest& request) {
   const std::shared_ptr<Volume> volume = volumes_.Find(VolumeId(request.volume_id()));
   if (!volume) return Expired(request.session_id());
   const SessionId id(request.session_id());
-  proto::ReturnLeasesReply reply;
   const bool live = volume->WithState([&](VolumeState& state) {
-    const Session* session = state.sessions.Find(id);
-    if (state.closed || session == nullptr) return false;
+    if (state.closed || state.sessions.Find(id) == nullptr) return false;
     if (request.era() != state.leases.era()) return true;  // all of that era is gone already
-    NameLocks(state, *session, request, reply);
     for (const proto::Recall& lease : request.leases()) state.leases.Return(id, Ino(lease.ino()), lease.number());
     return true;
   });
   if (!live) return Expired(request.session_id());
-  return reply;
+  return proto::ReturnLeasesReply();
 }
 
 }  // namespace gabion

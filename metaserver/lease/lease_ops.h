@@ -17,9 +17,6 @@ class LeaseOps {
   Result<proto::ReturnLeasesReply> ReturnLeases(const proto::ReturnLeasesRequest& request);
 
  private:
-  static void NameLocks(VolumeState& state, const Session& session, const proto::ReturnLeasesRequest& request,
-                        proto::ReturnLeasesReply& reply);
-
   /// Well below the client's deadline, and often enough to notice that it has gone.
   static constexpr Duration kLongestWait = std::chrono::seconds(5);
 

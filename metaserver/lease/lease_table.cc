@@ -318,11 +318,6 @@ LeaseTable::Holder* LeaseTable::Find(SessionId session, Ino ino) {
   return nullptr;
 }
 
-bool LeaseTable::IsReturningWrite(SessionId session, Ino ino, std::uint64_t number) {
-  const Holder* holder = Find(session, ino);
-  return holder != nullptr && holder->mode == Mode::kWrite && holder->granted <= number;
-}
-
 void LeaseTable::Remove(SessionId session, Ino ino) {
   std::vector<Holder>& holders = holders_.at(ino);
   auto holder = std::find_if(holders.begin(), holders.end(), [&](const Holder& one) { return one.session == session; });

@@ -94,8 +94,6 @@ class LeaseTable {
   /// How often something was recalled from it.
   std::uint64_t RecallsTotalOf(SessionId session) const;
 
-  /// Whether that recall is of a write lease that the session still holds.
-  bool IsReturningWrite(SessionId session, Ino ino, std::uint64_t number);
   /// The session no longer holds what it was granted before that recall.
   void Return(SessionId session, Ino ino, std::uint64_t number);
   /// What it was granted up to that number is no write lease any more.

@@ -28,7 +28,7 @@ Result<proto::SetLockReply> SetLock(Txn&, const proto::SetLockRequest& request, 
   LockChange change{LockChange::Kind::kSet, ino, wanted, request.wait()};
   if (request.lock().mode() == proto::LOCK_MODE_UNLOCKED) {
     change.kind = LockChange::Kind::kClear;
-    context.effects.lock = change;
+    context.effects.locks.push_back(change);
     reply.set_granted(true);
     return reply;
   }
@@ -44,7 +44,7 @@ Result<proto::SetLockReply> SetLock(Txn&, const proto::SetLockRequest& request, 
   if (request.wait() == 0) {
     if (conflict != nullptr) {
       reply.set_own_conflict(conflict->owner.session == session.value());
-      context.effects.lock = LockChange{LockChange::Kind::kRefused, ino, *conflict, 0};
+      context.effects.locks.push_back(LockChange{LockChange::Kind::kRefused, ino, *conflict, 0});
       return reply;
     }
   } else if (conflict != nullptr || locks.HasToQueue(ino, wanted)) {
@@ -52,10 +52,10 @@ Result<proto::SetLockReply> SetLock(Txn&, const proto::SetLockRequest& request, 
       return Error(ErrorCode::kDeadlock, "who has the lock waits for one that the caller has");
     }
     change.kind = LockChange::Kind::kWait;
-    context.effects.lock = change;
+    context.effects.locks.push_back(change);
     return reply;
   }
-  context.effects.lock = change;
+  context.effects.locks.push_back(change);
   reply.set_granted(true);
   return reply;
 }
@@ -75,12 +75,27 @@ Result<proto::TestLockReply> TestLock(Txn&, const proto::TestLockRequest& reques
   return reply;
 }
 
+Result<proto::NameLocksReply> NameLocks(Txn&, const proto::NameLocksRequest& request, OpContext& context) {
+  proto::NameLocksReply reply;
+  const LockTable& locks = context.state.locks;
+  for (const proto::FileLock& message : request.locks()) {
+    TRY_ASSIGN(const RangeLock lock, FromMessage(context.session->id, message));
+    const Ino ino(message.ino());
+    if (locks.HasRoom(context.session->id) && locks.FindConflict(ino, lock) == nullptr) {
+      context.effects.locks.push_back(LockChange{LockChange::Kind::kSet, ino, lock, 0});
+    } else {
+      *reply.add_lost_locks() = message;
+    }
+  }
+  return reply;
+}
+
 Result<proto::CancelLockReply> CancelLock(Txn&, const proto::CancelLockRequest& request, OpContext& context) {
   proto::CancelLockReply reply;
   reply.set_waited(context.state.locks.Waits(context.session->id, request.wait()));
   LockChange change{LockChange::Kind::kCancel, Ino(), {}, request.wait()};
   change.lock.owner.session = context.session->id.value();
-  context.effects.lock = change;
+  context.effects.locks.push_back(change);
   return reply;
 }
 

@@ -38,7 +38,7 @@ struct OpEffects {
     RangeLock lock;  // of kRefused, that of the holder
     std::uint64_t wait = 0;
   };
-  std::optional<LockChange> lock;
+  std::vector<LockChange> locks;
   std::vector<Ino> orphans_added, orphans_removed;
   std::vector<Ino> reclaims_added, reclaims_removed;
   std::vector<Ino> leased;        // the session gets a lease on them

@@ -66,6 +66,8 @@ Result<proto::FinishTrimReply> FinishTrim(Txn& txn, const proto::FinishTrimReque
 Result<proto::SetLockReply> SetLock(Txn& txn, const proto::SetLockRequest& request, OpContext& context);
 /// lock.cc. Errors: kInvalidArgument, kUnavailable (as SetLock).
 Result<proto::TestLockReply> TestLock(Txn& txn, const proto::TestLockRequest& request, OpContext& context);
+/// lock.cc. Errors: kInvalidArgument.
+Result<proto::NameLocksReply> NameLocks(Txn& txn, const proto::NameLocksRequest& request, OpContext& context);
 /// lock.cc. No errors of its own.
 Result<proto::CancelLockReply> CancelLock(Txn& txn, const proto::CancelLockRequest& request, OpContext& context);
 

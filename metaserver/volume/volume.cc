@@ -201,7 +201,7 @@ Volume::Turn Volume::Execute(Wants& wants, Session& session, const proto::OpHead
   if (txn.empty()) {
     if (seq) session.window.RecordOutcome(seq, *reply, with_groups);
     ApplyEffects(&session, context.effects);
-    if (context.effects.lock) ApplyLock(*context.effects.lock, now);
+    for (const OpEffects::LockChange& change : context.effects.locks) ApplyLock(change, now);
     NoteLeases({}, context, *reply);
     return {std::move(reply), {}, last_commit_};
   }

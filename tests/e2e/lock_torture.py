@@ -133,15 +133,19 @@ class Counter:
 def count_on(parent, mount, name, seed, seconds):
     counter = Counter(mount, name, seed)
     deadline = time.monotonic() + seconds
+    cut_off = False
     while time.monotonic() < deadline:
         try:
+            if cut_off:
+                counter.open_again()  # that may take until the session of before has lapsed, and be cut off as well
+            cut_off = False
             counter.count(counter.source.choice(KINDS))
         except OSError as error:
             if error.errno not in CUT_OFF:
                 raise
+            cut_off = True
             parent.send((counter.mark, errno.errorcode[error.errno]))
             parent.recv()
-            counter.open_again()
     return counter.report()
 
 

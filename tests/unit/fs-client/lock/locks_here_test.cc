@@ -94,8 +94,10 @@ TEST_F(LocksHereTest, AfterTheyWereNamedTheyAreTheMetaservers) {
   ASSERT_EQ(Take(Lock(kOne)), Here::kTaken);
   Recall();
   EXPECT_THAT(held_.BeginNamingHere(kFile), SizeIs(1));
-  EXPECT_NE(held_.Naming(), nullptr) << "who unlocks waits, or the unlock might overtake";
-  held_.EndNamingHere(kFile, true);
+  EXPECT_NE(held_.Naming(), nullptr);
+  EXPECT_EQ(Remove(kOne), Removed::kBeingNamed) << "the unlock might overtake";
+  const proto::NameLocksReply reply;
+  held_.EndNamingHere(kFile, &reply);
   EXPECT_EQ(held_.Naming(), nullptr);
   EXPECT_FALSE(held_.IsHere(kFile));
   EXPECT_THAT(held_.BeginNamingHere(kFile), IsEmpty());
@@ -106,7 +108,7 @@ TEST_F(LocksHereTest, WhatCouldNotBeNamedIsNamedAgain) {
   ASSERT_EQ(Take(Lock(kOne)), Here::kTaken);
   Recall();
   (void)held_.BeginNamingHere(kFile);
-  held_.EndNamingHere(kFile, false);
+  held_.EndNamingHere(kFile, nullptr);
   EXPECT_THAT(held_.BeginNamingHere(kFile), SizeIs(1));
 }
 
@@ -122,9 +124,10 @@ TEST_F(LocksHereTest, AResumedSessionNamesThemToo) {
 TEST_F(LocksHereTest, WhatTheMetaserverDidNotTakeIsLost) {
   ASSERT_EQ(Take(Lock(kOne)), Here::kTaken);
   const std::vector<proto::FileLock> named = held_.BeginNamingHere(kFile);
-  held_.EndNamingHere(kFile, true);
   ASSERT_TRUE(held_.Covers(named[0]));
-  held_.NoteLost({named.begin(), named.end()});
+  proto::NameLocksReply reply;
+  *reply.add_lost_locks() = named[0];
+  held_.EndNamingHere(kFile, &reply);
   EXPECT_FALSE(held_.Covers(named[0]));
 }
 

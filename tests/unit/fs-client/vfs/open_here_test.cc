@@ -87,7 +87,7 @@ class OpenHereTest : public CoreFixture {
   FileLocks file_locks_{calls_, leases_.cache(), locks_};
   ReleaseQueue releases_{calls_, session_, tasks_};
   HandleNaming naming_{files_, calls_, session_, releases_};
-  OpenFileUses uses_{files_, write_back_, naming_, leases_.cache()};
+  OpenFileUses uses_{files_, write_back_, naming_, file_locks_, leases_.cache()};
   VolumeVfs vfs_{{{&loop_},
                   session_,
                   calls_,
@@ -154,9 +154,9 @@ TEST_F(OpenHereTest, WhoMayNotForSureTheMetaserverDecides) {
 TEST_F(OpenHereTest, BeforeItsLeaseIsReturnedAFileIsNamed) {
   Grant();
   const HandleId handle = OpenHere();
-  ASSERT_TRUE(Run(uses_.NameHandles(&loop_, Ino(51))).has_value());
+  ASSERT_TRUE(Run(uses_.Name(&loop_, Ino(51))).has_value());
   EXPECT_THAT(named_, IsEmpty());
-  ASSERT_TRUE(Run(uses_.NameHandles(&loop_, kFile)).has_value());
+  ASSERT_TRUE(Run(uses_.Name(&loop_, kFile)).has_value());
   EXPECT_THAT(named_, ElementsAre(handle));
   Run(vfs_.Release(kFile, handle));
   world_.RunFor(std::chrono::seconds(1));
@@ -215,7 +215,7 @@ TEST_F(OpenHereTest, WhatIsGoneBySoLongIsLost) {
   Grant();
   const HandleId handle = OpenHere();
   file_is_gone_ = true;
-  ASSERT_TRUE(Run(uses_.NameHandles(&loop_, kFile)).has_value());
+  ASSERT_TRUE(Run(uses_.Name(&loop_, kFile)).has_value());
   EXPECT_TRUE(files_.Find(handle)->lost);
 }
 
@@ -223,7 +223,7 @@ TEST_F(OpenHereTest, WhatCouldNotBeNamedIsNotTakenForNamed) {
   Grant();
   (void)OpenHere();
   meta_.FailNext(proto::METHOD_NAME_HANDLES, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(Run(uses_.NameHandles(&loop_, kFile)).error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Run(uses_.Name(&loop_, kFile)).error().code(), ErrorCode::kInvalidArgument);
   EXPECT_TRUE(files_.own().Has(kFile));
 }
 

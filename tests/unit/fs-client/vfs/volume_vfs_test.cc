@@ -85,7 +85,7 @@ class VolumeVfsTest : public CoreFixture {
   FileLocks file_locks_{calls_, leases_.cache(), locks_};
   ReleaseQueue releases_{calls_, session_, tasks_};
   HandleNaming naming_{files_, calls_, session_, releases_};
-  OpenFileUses recalled_{files_, write_back_, naming_, leases_.cache()};
+  OpenFileUses recalled_{files_, write_back_, naming_, file_locks_, leases_.cache()};
   VolumeVfs vfs_{{{&loop_},
                   session_,
                   calls_,
