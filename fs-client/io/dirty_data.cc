@@ -151,7 +151,8 @@ bool DirtyData::Busy(std::uint64_t begin, std::uint64_t end) const {
 }
 
 WriteFramePtr DirtyData::TakeForStreaming() {
-  if (sending_.size() >= kMaxSending) return nullptr;
+  is_large_ = total_bytes_ > kHeldBytes || (is_large_ && !empty());
+  if (!is_large_ || sending_.size() >= kMaxSending) return nullptr;
   for (std::uint64_t start : streamable_) {
     auto extent = extents_.find(start);
     CHECK(extent != extents_.end());

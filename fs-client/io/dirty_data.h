@@ -40,7 +40,9 @@ struct PlacedSlice {
 /// Writes are numbered from 1 up, so that a flush knows when all that was there before it has got through.
 class DirtyData {
  public:
-  /// From so many contiguous bytes on a frame is sent without anybody asking.
+  /// Of what has more, frames of kStreamBytes contiguous bytes are sent without anybody asking. What has not may be
+  /// gone before anybody does: compilers, editors and databases make such files for a moment.
+  static constexpr std::size_t kHeldBytes = 4 * kMiB;
   static constexpr std::uint64_t kStreamBytes = kMiB;
   /// Frames on their way at once.
   static constexpr std::size_t kMaxSending = 8;
@@ -120,6 +122,7 @@ class DirtyData {
   void SplitTail(Extents::iterator extent);
 
   Extents extents_;
+  bool is_large_ = false;               // it had more than kHeldBytes since it was empty
   std::set<std::uint64_t> streamable_;  // first offsets of extents of kStreamBytes or more
   std::vector<WriteFramePtr> sending_;
   std::vector<WriteFramePtr> landed_;

@@ -66,13 +66,29 @@ TEST(DirtyDataTest, SlicesMeetAtBlockBoundaries) {
 TEST(DirtyDataTest, StreamsWhatIsLargeAndKeepsTheBegunBlock) {
   DirtyData data;
   Write(data, 0, std::string(DirtyData::kStreamBytes - 1, 'x'));
-  EXPECT_EQ(data.TakeForStreaming(), nullptr);
+  Write(data, 100 * DirtyData::kStreamBytes, std::string(DirtyData::kHeldBytes, 'z'));
+  while (data.TakeForStreaming() != nullptr) {
+  }
   Write(data, DirtyData::kStreamBytes - 1, std::string(101, 'y'));
   WriteFramePtr frame = data.TakeForStreaming();
   ASSERT_NE(frame, nullptr);
   EXPECT_EQ(frame->payload.size(), DirtyData::kStreamBytes);
   EXPECT_EQ(data.gathering_bytes(), 100u);
   EXPECT_EQ(OverlayText(data, DirtyData::kStreamBytes, DirtyData::kStreamBytes + 100), std::string(100, 'y'));
+}
+
+TEST(DirtyDataTest, WhatIsNotLargeIsHeld) {
+  DirtyData data;
+  Write(data, 0, std::string(DirtyData::kHeldBytes, 'x'));
+  EXPECT_EQ(data.TakeForStreaming(), nullptr);
+  Write(data, DirtyData::kHeldBytes, "x");
+  WriteFramePtr frame = data.TakeForStreaming();
+  ASSERT_NE(frame, nullptr);
+  data.Landed(frame);
+  data.BeginCommit();
+  (void)data.EndCommit();
+  Write(data, 2 * DirtyData::kHeldBytes, std::string(DirtyData::kStreamBytes, 'y'));
+  EXPECT_NE(data.TakeForStreaming(), nullptr) << "it is not short-lived";
 }
 
 TEST(DirtyDataTest, OverlappingFramesAreNeverUnderWayTogether) {
