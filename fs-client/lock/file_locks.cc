@@ -59,9 +59,13 @@ Task<Result<void>> FileLocks::Take(ClientLoop* loop, Caller caller, Wanted& want
     Result<Verdict> verdict = Verdict::kRefusedByOwn;
     if (here == HeldLocks::Here::kNotHere || wanted.wait != nullptr) {
       if (!asking) asking.emplace(held_, wanted.ino);
-      CO_TRY(co_await NameHere(loop, wanted.ino));
+      const Result<void> all_known = co_await NameHere(loop, wanted.ino);
       if (wanted.wait != nullptr) held_.AskAgain(wanted.wait);
-      verdict = co_await Ask(loop, caller, wanted);
+      if (all_known) {
+        verdict = co_await Ask(loop, caller, wanted);
+      } else {
+        verdict = all_known.error();
+      }
     }
     if (!verdict) {
       Error failed = verdict.error();

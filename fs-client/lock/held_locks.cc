@@ -1,5 +1,6 @@
 #include "fs-client/lock/held_locks.h"
 
+#include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/env/mutate.h"
 #include "common/lock/lock_message.h"
@@ -77,6 +78,7 @@ HeldLocks::Removed HeldLocks::Remove(Ino ino, const LockOwner& owner, std::uint6
 
 void HeldLocks::NoteUnsure(Ino ino, HandleId handle, const LockOwner& owner) {
   std::lock_guard lock(mutex_);
+  if (auto file = held_.find(ino); file != held_.end() && file->second.here) return;  // nobody was asked
   Owner& unsure = held_[ino].owners[owner];
   unsure.unsure = true;
   unsure.handles.insert(handle);
@@ -108,7 +110,8 @@ std::vector<proto::FileLock> HeldLocks::BeginNamingHere(Ino ino) {
   std::vector<proto::FileLock> named;
   std::lock_guard lock(mutex_);
   auto file = held_.find(ino);
-  if (file == held_.end() || !file->second.here || file->second.locks.empty()) return named;
+  if (file == held_.end() || !file->second.here) return named;
+  CHECK(!file->second.locks.empty());
   ++naming_;
   for (const RangeLock& held : file->second.locks.all()) named.push_back(ToMessage(ino, held));
   return named;

@@ -50,7 +50,7 @@ class HeldLocks final : public LockRegistry {
   enum class Removed { kNothing, kHere, kAtMetaserver, kBeingNamed };
   /// What the owner may have had of the file is taken out, before it is unlocked.
   Removed Remove(Ino ino, const LockOwner& owner, std::uint64_t begin, std::uint64_t last);
-  /// A request about a lock was given up: nobody knows what the owner has.
+  /// A request about a lock was given up: nobody knows what the owner has, unless what he has is here.
   void NoteUnsure(Ino ino, HandleId handle, const LockOwner& owner);
   /// Whether the owner may have locks of the file.
   bool Has(Ino ino, const LockOwner& owner) const;

@@ -82,6 +82,14 @@ TEST_F(LocksHereTest, BesideLocksThatTheMetaserverKnowsNoneAreGivenOut) {
   EXPECT_EQ(Take(Lock(kOther, false)), Here::kTaken);
 }
 
+TEST_F(LocksHereTest, WhoGivesUpBeforeAskingAnybodyLeavesNothing) {
+  ASSERT_EQ(Take(Lock(kOne)), Here::kTaken);
+  held_.NoteUnsure(kFile, kHandle, kOther);
+  EXPECT_FALSE(held_.Has(kFile, kOther));
+  EXPECT_EQ(Remove(kOne), Removed::kHere);
+  EXPECT_FALSE(held_.IsHere(kFile));
+}
+
 TEST_F(LocksHereTest, WhileTheMetaserverIsAskedNoneAreGivenOut) {
   {
     const HeldLocks::Asking asking(held_, kFile);
