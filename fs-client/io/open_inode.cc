@@ -1,5 +1,6 @@
 #include "fs-client/io/open_inode.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <limits>
@@ -96,6 +97,11 @@ bool OpenInode::EndOwnChange(std::uint64_t base_version, const proto::Attr* repl
   if (alone && kernel_version == base_version) kernel_version = version;
   if (known.size != size_before) meta_unsynced = true;
   return alone;
+}
+
+bool OpenHandle::IsDirect() const {
+  const bool appends = (flags & O_APPEND) != 0 && (flags & O_ACCMODE) != O_RDONLY;
+  return (flags & O_DIRECT) != 0 || appends;
 }
 
 bool OpenInode::MayHavePrivileges() const {

@@ -175,6 +175,10 @@ struct OpenHandle {
   OpenHandle(HandleId handle_id, OpenInodePtr file, std::uint32_t open_flags)
       : id(handle_id), inode(std::move(file)), flags(open_flags) {}
 
+  /// Whether the kernel reads and writes past its page cache. What is appended has to: through the cache the kernel
+  /// splits a write at the end of a page that it has not read, and others may append between the two requests.
+  bool IsDirect() const;
+
   const HandleId id;
   const OpenInodePtr inode;
   const std::uint32_t flags;            // of open(2)

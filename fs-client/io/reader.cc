@@ -114,7 +114,7 @@ Task<Result<Payload>> Reader::ReadStored(ClientLoop* loop, OpenHandlePtr handle,
                                          std::uint64_t end) {
   // Without the kernel's cache no look at the attributes precedes the read, which would tell of a hole filled
   // elsewhere.
-  bool ask_again = (handle->flags & O_DIRECT) != 0;
+  bool ask_again = handle->IsDirect();
   Payload all;
   while (begin < end) {
     std::uint64_t index = begin / kChunkBytes;

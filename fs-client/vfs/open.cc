@@ -133,10 +133,7 @@ Task<OpenedFile> VolumeVfs::FinishOpen(ClientLoop* loop, HandleId handle, const 
   OpenedFile file;
   file.handle = handle;
   file.keep_cache = opened.keep_cache;
-  // Through its page cache the kernel splits a write at the end of a page that it has not read, and others may append
-  // between the two requests.
-  const bool appends = (flags & O_APPEND) != 0 && (flags & O_ACCMODE) != O_RDONLY;
-  file.direct_io = (flags & O_DIRECT) != 0 || appends;
+  file.direct_io = opened.handle->IsDirect();
   co_return file;
 }
 

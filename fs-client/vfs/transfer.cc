@@ -23,7 +23,7 @@ Task<Result<Payload>> VolumeVfs::Read(Caller caller, Ino, HandleId id, std::uint
   Result<OpenHandlePtr> handle = FindHandle(id);
   if (!handle) co_return handle.error();
   // Before a read through its page cache the kernel asks for the attributes; before a direct one it does not.
-  if (((*handle)->flags & O_DIRECT) != 0) {
+  if ((*handle)->IsDirect()) {
     CO_TRY(co_await LookAgain(loop, caller, (*handle)->inode));
   }
   co_return co_await parts_.reader.Read(loop, std::move(*handle), offset, size);

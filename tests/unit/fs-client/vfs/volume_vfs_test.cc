@@ -239,6 +239,22 @@ TEST_F(VolumeVfsTest, ALeaseStaysWhileTheFileIsInExclusiveUse) {
   EXPECT_FALSE(Run(recalled_.TakeBack(&loop_, 0, WriteRecall())).flushing.has_value()) << "there is none to be kept";
 }
 
+TEST_F(VolumeVfsTest, ReadsPastThePageCacheLookWhetherTheFileIsNew) {
+  for (std::uint32_t flags : {O_RDWR | O_APPEND, O_RDONLY | O_DIRECT, O_RDWR, O_RDONLY | O_APPEND}) {
+    const OpenHandlePtr handle = OpenFile(flags);
+    const bool is_direct = flags == (O_RDWR | O_APPEND) || flags == (O_RDONLY | O_DIRECT);
+    EXPECT_EQ(handle->IsDirect(), is_direct) << flags;
+    const std::size_t before = meta_.calls(proto::METHOD_GET_ATTR);
+    meta_.attr.set_size(meta_.attr.size() + 5);  // by others
+    meta_.attr.set_data_version(meta_.attr.data_version() + 1);
+    const Result<Payload> read = Run(vfs_.Read(kUser, kFile, handle->id, 0, 4096));
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->size() == meta_.attr.size(), is_direct) << flags;
+    EXPECT_EQ(meta_.calls(proto::METHOD_GET_ATTR), before + (is_direct ? 1 : 0)) << flags;
+    files_.Close(handle);
+  }
+}
+
 TEST_F(VolumeVfsTest, WhoWaitsForALeaseStopsWithTheMount) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
   (void)Run(recalled_.TakeBack(&loop_, 0, WriteRecall()));  // and is not returned
