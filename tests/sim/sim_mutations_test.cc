@@ -81,7 +81,7 @@ constexpr Hunt kHunts[] = {
     {"lease.take_recalled", "storm", "calm", 91},
     {"lease.wake_early", "posix", "calm", 8},
     {"lease.write_without", "posix", "kill", 1},
-    {"lock.add_unnamed", "turns", "absence", 20},
+    {"lock.add_unnamed", "turns", "kill", 5},
     {"lock.ask_no_writer", "turns", "calm", 6},
     {"lock.name_nothing", "turns", "kill", 1},
     {"lock.return_unnamed", "turns", "calm", 1},
