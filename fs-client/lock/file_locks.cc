@@ -33,8 +33,6 @@ Task<Result<void>> FileLocks::Set(ClientLoop* loop, Caller caller, Ino ino, Hand
   if (wait) {
     wanted.wait = held_.BeginWait(index);
     if (wanted.wait == nullptr) co_return Error(ErrorCode::kNoLocks, "too many processes wait for locks here");
-    // Whoever waits for one of flock's locks has given up what it had (flock(2)).
-    if (lock.owner.kind == LockKind::kFlock) (void)held_.Remove(ino, lock.owner, 0, RangeLock::kLastByte);
   }
   Result<void> taken = co_await Take(loop, caller, wanted);
   if (wait) held_.EndWait(index, wanted.wait);
@@ -58,7 +56,13 @@ Task<Result<void>> FileLocks::Take(ClientLoop* loop, Caller caller, Wanted& want
     if (here == HeldLocks::Here::kTaken) co_return Result<void>();
     Result<Verdict> verdict = Verdict::kRefusedByOwn;
     if (here == HeldLocks::Here::kNotHere || wanted.wait != nullptr) {
-      if (!asking) asking.emplace(held_, wanted.ino);
+      if (!asking) {
+        asking.emplace(held_, wanted.ino);
+        // Whoever waits for one of flock's locks has given up what it had (flock(2)). The metaserver may have it yet,
+        // so that nothing is given out here from now on.
+        const bool gives_up = wanted.wait != nullptr && wanted.lock.owner.kind == LockKind::kFlock;
+        if (gives_up) (void)co_await Remove(wanted.ino, wanted.lock.owner, 0, RangeLock::kLastByte);
+      }
       const Result<void> all_known = co_await NameHere(loop, wanted.ino);
       if (wanted.wait != nullptr) held_.AskAgain(wanted.wait);
       if (all_known) {

@@ -255,6 +255,36 @@ TEST_F(VolumeVfsTest, ReadsPastThePageCacheLookWhetherTheFileIsNew) {
   }
 }
 
+TEST_F(VolumeVfsTest, BesideWhoWaitsForMoreByFlockNoLockIsGivenOutHere) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  proto::Attr attr = meta_.attr;
+  attr.set_write_leased(true);
+  attr.set_only_locker(true);
+  leases_.cache().Learn(Note(), attr, loop_.Now());
+  meta_.On<proto::SetLockRequest, proto::SetLockReply>(proto::METHOD_SET_LOCK,
+                                                       [](const auto&) -> Result<proto::SetLockReply> {
+                                                         proto::SetLockReply reply;
+                                                         reply.set_granted(true);
+                                                         return reply;
+                                                       });
+  const RangeLock shared{{0, LockKind::kFlock, 1}, false, 0, RangeLock::kLastByte, 1};
+  const RangeLock more{shared.owner, true, 0, RangeLock::kLastByte, 1};
+  const RangeLock others{{0, LockKind::kFlock, 2}, true, 0, RangeLock::kLastByte, 2};
+  ASSERT_TRUE(locks_.Add(kFile, handle->id, shared, locks_.times_named())) << "the metaserver has it";
+  locks_.BeginRelease(kFile);  // which is waited for first
+  std::optional<Result<void>> taken;
+  auto take = [&]() -> Task<void> {
+    taken = co_await file_locks_.Set(&loop_, Caller{}, kFile, handle->id, more, true);
+  };
+  tasks_.Spawn(here_.env().executor, take());
+  world_.RunFor(std::chrono::milliseconds(1));
+  EXPECT_EQ(locks_.TakeHere(kFile, handle->id, others, leases_.cache(), loop_.Now()), HeldLocks::Here::kNotHere);
+  locks_.EndRelease(kFile);
+  world_.RunFor(std::chrono::milliseconds(100));
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_TRUE(taken->has_value());
+}
+
 TEST_F(VolumeVfsTest, WhoWaitsForALeaseStopsWithTheMount) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
   (void)Run(recalled_.TakeBack(&loop_, 0, WriteRecall()));  // and is not returned
