@@ -31,7 +31,10 @@ class Client::Impl {
 
   Task<Result<void>> Start();
   Task<void> Stop();
-  void SetInvalidator(CacheInvalidator* invalidator) { kernel_.SetInvalidator(invalidator); }
+  void SetInvalidator(CacheInvalidator* invalidator) {
+    kernel_.SetInvalidator(invalidator);
+    if (invalidator->forgets_entries()) leases_.cache().LetForgetEntries();
+  }
   Vfs& vfs() { return vfs_; }
 
  private:

@@ -22,6 +22,7 @@ Task<void> RecallListener::ListenUntilStopped(ClientLoop* loop) {
   Backoff backoff = MakeRetryBackoff();
   while (!session_.stopping()) {
     Result<void> heard = co_await Listen(loop);
+    leases_.cache().SetListening(bool(heard));
     if (heard) {
       backoff.Reset();
       continue;
@@ -86,10 +87,9 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
       tasks_.Spawn(loop->env().executor, GiveBackWrite(loop, told.era(), recall));
       continue;
     }
-    Recalls& recalls = work->wait_until > now ? later : at_once;
+    Recalls& recalls = work->wait_until > now || !work->directories.empty() ? later : at_once;
     recalls.leases.push_back(recall);
-    recalls.work.wait_until = std::max(recalls.work.wait_until, work->wait_until);
-    recalls.work.attributes.insert(recalls.work.attributes.end(), work->attributes.begin(), work->attributes.end());
+    recalls.work.Add(std::move(*work));
   }
   if (!at_once.leases.empty()) co_await Return(loop, told.era(), std::move(at_once));
   if (!later.leases.empty()) co_await Return(loop, told.era(), std::move(later));

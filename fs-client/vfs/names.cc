@@ -231,6 +231,8 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
     co_return Error(ErrorCode::kInvalidArgument, "these flags of rename are not supported");
   }
   if (flags != kRenameNoReplace) co_await FlushMoved(loop, caller, parent, name, new_parent, new_name, flags != 0);
+  const LeaseCache::Move move{ToServer(parent), name, ToServer(new_parent), new_name, flags == kRenameExchange};
+  parts_.leases.cache().Moving(move);
   proto::RenameRequest request;
   request.set_parent(ToServer(parent).value());
   request.set_name(std::move(name));
@@ -245,7 +247,7 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
   Result<proto::RenameReply> reply = co_await std::move(renaming);
   if (!reply) co_return reply.error();
   if (reply->replaced_unused()) DiscardRemoved(loop, Ino(reply->replaced_ino()), reply->replaced_handles());
-  co_await parts_.leases.Moved(loop->env(), ToServer(parent), ToServer(new_parent));
+  co_await parts_.leases.Moved(loop->env(), move);
   co_return Result<void>();
 }
 

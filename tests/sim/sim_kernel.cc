@@ -7,6 +7,33 @@ constexpr std::uint32_t kRenameExchange = 2;  // of renameat2(2)
 
 }  // namespace
 
+class SimKernel::DirectoryLock {
+ public:
+  DirectoryLock(SimKernel& kernel, Ino directory) : kernel_(kernel), directory_(directory) {
+    ++kernel_.locked_[directory_];
+  }
+  ~DirectoryLock() { --kernel_.locked_[directory_]; }
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  SimKernel& kernel_;
+  const Ino directory_;
+};
+
+Task<bool> SimKernel::InvalidateEntries(Ino directory, std::vector<std::string> names) {
+  const TimePoint deadline = env_.clock.Now() + std::chrono::seconds(1);
+  while (locked_[directory] > 0) {
+    if (env_.clock.Now() >= deadline) co_return false;
+    co_await env_.clock.SleepFor(std::chrono::milliseconds(1));
+  }
+  for (std::string& name : names) {
+    auto found = entries_.find({directory, std::move(name)});
+    if (found != entries_.end()) found->second.until = TimePoint();
+  }
+  co_return true;
+}
+
 Task<void> SimKernel::InvalidateData(Ino ino) {
   Forget(ino);
   co_return;
@@ -28,6 +55,7 @@ void SimKernel::Forget(Ino ino) {
 
 template <typename T>
 Task<T> SimKernel::Changing(Ino ino, Task<T> call) {
+  const DirectoryLock lock(*this, ino);
   T result = co_await std::move(call);
   Forget(ino);
   co_return result;
@@ -35,6 +63,7 @@ Task<T> SimKernel::Changing(Ino ino, Task<T> call) {
 
 template <typename T>
 Task<T> SimKernel::Renaming(Ino parent, std::string name, Task<T> call) {
+  const DirectoryLock lock(*this, parent);
   T result = co_await std::move(call);
   CachedEntry& cached = entries_[{parent, name}];
   cached.until = TimePoint();
@@ -71,6 +100,8 @@ Task<Result<Entry>> SimKernel::Lookup(Caller caller, Ino parent, std::string nam
   } else {
     ++lookups_;
     const std::uint64_t before = version_;
+    std::optional<DirectoryLock> lock;
+    if (found == entries_.end()) lock.emplace(*this, parent);
     CO_TRY_ASSIGN(entry, co_await below_.Lookup(caller, parent, std::move(name)));
     // It needs memory for something else.
     if (env_.Buggified("kernel.drop_inode")) attributes_.erase(entry.attr.ino);
@@ -121,6 +152,8 @@ Task<Result<void>> SimKernel::Rmdir(Caller caller, Ino parent, std::string name)
 }
 Task<Result<void>> SimKernel::Rename(Caller caller, Ino parent, std::string name, Ino new_parent, std::string new_name,
                                      std::uint32_t flags) {
+  const DirectoryLock from_lock(*this, parent);
+  const DirectoryLock to_lock(*this, new_parent);
   Result<void> done = co_await below_.Rename(caller, parent, name, new_parent, new_name, flags);
   // What it moves is valid as long as before.
   CachedEntry& from = entries_[{parent, name}];
@@ -184,6 +217,7 @@ Task<Result<HandleId>> SimKernel::OpenDir(Caller caller, Ino ino) {
 Task<Result<std::vector<DirEntryPlus>>> SimKernel::ReadDir(Caller caller, Ino ino, HandleId handle,
                                                            std::uint64_t offset, std::uint32_t max_bytes,
                                                            bool with_attr) {
+  const DirectoryLock lock(*this, ino);
   const std::uint64_t before = version_;
   auto listed = co_await below_.ReadDir(caller, ino, handle, offset, max_bytes, with_attr);
   if (!listed) co_return listed.error();

@@ -13,7 +13,8 @@ namespace gabion {
 
 /// The caches of a kernel above a client's Vfs: entries, absent ones too, and attributes are used without asking for as
 /// long as the client said, and until it has them dropped. An answer that was asked for before they were dropped is
-/// used and not kept, as Linux does it. Of what its own calls change it keeps nothing. Pages it has none.
+/// used and not kept, as Linux does it; entries that are dropped while they are looked up once more are kept. Of what
+/// its own calls change it keeps nothing. Pages it has none.
 class SimKernel final : public Vfs, public CacheInvalidator {
  public:
   /// Both outlive it.
@@ -24,6 +25,9 @@ class SimKernel final : public Vfs, public CacheInvalidator {
 
   Task<void> InvalidateData(Ino ino) override;
   Task<bool> InvalidateAttributes(std::vector<Ino> inodes) override;
+  bool forgets_entries() const override { return true; }
+  /// Not while anything is looked up for the first time, listed or changed in the directory.
+  Task<bool> InvalidateEntries(Ino directory, std::vector<std::string> names) override;
 
   Task<Result<Entry>> Lookup(Caller caller, Ino parent, std::string name) override;
   Task<Result<Attributes>> GetAttr(Caller caller, Ino ino, std::optional<HandleId> handle) override;
@@ -81,6 +85,7 @@ class SimKernel final : public Vfs, public CacheInvalidator {
     std::uint64_t version = 0;  // of the last change
   };
   using Name = std::pair<Ino, std::string>;
+  class DirectoryLock;
 
   void Forget(Ino ino);
   Task<void> RunLate();
@@ -100,6 +105,7 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   std::uint64_t version_ = 0;  // counts changes and invalidations of attributes
   std::map<Ino, CachedAttributes> attributes_;
   std::map<Name, CachedEntry> entries_;
+  std::map<Ino, int> locked_;  // how many calls have the directory's lock: they do not exclude each other
 };
 
 }  // namespace gabion

@@ -62,6 +62,7 @@ constexpr Hunt kHunts[] = {
     {"lease.keep_changed", "posix", "calm", 1},
     {"lease.keep_lost_writes", "contended", "network", 15},
     {"lease.keep_over_resume", "posix", "network", 1},
+    {"lease.keep_told_entries", "posix", "calm", 1},
     {"lease.keep_touched", "posix", "calm", 1},
     {"lease.name_no_writes", "registers", "kill", 3},
     {"lease.no_fence", "contended", "cut", 566},
@@ -114,6 +115,7 @@ constexpr Trap kTraps[] = {
     {"chunk.serve_unsettled", "HalfDoneTest.ANewPrimaryShowsNothingBeforeItsMembersAreEqual"},
     {"lease.flush_lapsed", "WriteLeasesOfOneServerTest.WhoReachesAServerThatWasAwaySendsNothingThatIsNotItsAnyMore"},
     {"lease.keep_connections", "WriteLeasesOfOneServerTest.WhatWasUnderWayWhileItWasAwayIsNotWritten"},
+    {"lease.move_untold", "LeasesTest.AnEntryThatWasMovedIsWaitedForInItsNewDirectory"},
     {"lease.no_fence", "WriteLeasesTest.WhatWasUnderWayWhenTheSessionWasEvictedIsNotWritten"},
     {"lease.no_mark_written", "WriteLeasesTest.WhatArrivedBeforeItsWriterWasEvictedIsThereForWhoHadReadAhead"},
 };
