@@ -111,6 +111,8 @@ class OpenInode {
   void NoteLeaseGone();
   /// It is lost.
   void LoseDirty();
+  /// Whether `dirty` is lost, or may be: what is written now is under another lease, and waits until that is settled.
+  bool MustSettle() const { return lost || lost_unless_committed; }
   /// Whether the commit under way gives the write lease back.
   bool IsGivingBack() const { return downgrade && own_change; }
   /// `dirty` has become less: if it is empty, there is nothing left to be lost.

@@ -73,7 +73,9 @@ WriteBack::Verdict WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& ino
   bool worth_sending = false;
   {
     std::lock_guard lock(inode->mutex);
-    if (inode->exclusive || inode->lost || inode->dirty.total_bytes() >= kMaxDirtyPerFile) return Verdict::kWait;
+    if (inode->exclusive || inode->MustSettle() || inode->dirty.total_bytes() >= kMaxDirtyPerFile) {
+      return Verdict::kWait;
+    }
     // Under the inode's mutex: what is taken in before the lease is given up is seen by who flushes it then.
     if (!parts_.leases.cache().MayWrite(inode->ino(), loop->Now()) && !Mutated("lease.write_without")) {
       return Verdict::kNeedLease;
@@ -99,15 +101,15 @@ Task<void> WriteBack::AwaitRoom(ClientLoop* loop, OpenInodePtr inode) {
     co_return;
   }
   bool too_much = false;
-  bool lost = false;
+  bool must_settle = false;
   {
     std::lock_guard lock(inode->mutex);
-    lost = inode->lost;
+    must_settle = inode->MustSettle();
     too_much = inode->dirty.total_bytes() >= kMaxDirtyPerFile;
-    if (too_much || lost || inode->exclusive) room = inode->changed.Add();
+    if (too_much || must_settle || inode->exclusive) room = inode->changed.Add();
   }
   if (too_much) Stream(loop, inode);
-  if (lost) flushes_.Add(inode);
+  if (must_settle) flushes_.Add(inode);
   if (room != nullptr) (void)co_await WaitUnlessInterrupted(std::move(room));
 }
 

@@ -137,6 +137,35 @@ TEST_F(WriteBackTest, WhatWasWrittenUnderALaterLeaseThanACommitGaveBackIsLostWit
   EXPECT_TRUE(inode->dirty.empty());
 }
 
+TEST_F(WriteBackTest, WhatIsWrittenBeforeACommitThatGaveItsLeaseBackIsSettledIsNotLostWithIt) {
+  OpenHandlePtr handle = OpenFile(O_RDWR);
+  Write(handle, 0, "hello");
+  OpenInodePtr inode = handle->inode;
+  files_.Close(handle);
+  OpenHandlePtr again;
+  const std::string more = " there";
+  auto commit = [&](const proto::CommitWriteRequest& request) -> Result<proto::CommitWriteReply> {
+    if (request.downgrade() != 0) {
+      const HandleId id = files_.NextHandle();
+      EXPECT_TRUE(files_.Announce(id, inode->ino()));
+      again = files_.Finish(id, meta_.attr, O_RDWR, false).handle;
+      files_.LoseWrites({inode->ino()});  // as it is answered when the session is resumed
+      GrantWrite(inode->ino(), 1'000'001);
+      EXPECT_EQ(write_back_.TryWrite(&loop_, inode, 5, std::as_bytes(std::span(more)), {}), WriteBack::Verdict::kWait);
+    }
+    proto::CommitWriteReply reply;
+    meta_.attr.set_data_version(meta_.attr.data_version() + 1);
+    *reply.mutable_attr() = meta_.attr;
+    return reply;
+  };
+  meta_.On<proto::CommitWriteRequest, proto::CommitWriteReply>(proto::METHOD_COMMIT_WRITE, commit);
+  Run(write_back_.FlushAll(&loop_, inode));
+  Write(again, 5, more);
+  Flush(again);
+  EXPECT_EQ(SyncErrorOf(again), ErrorCode::kOk);
+  EXPECT_EQ(meta_.calls(proto::METHOD_COMMIT_WRITE), 2u);
+}
+
 /// The metaserver may hear that the session goes on, and answer so, before its client knows what it still has.
 TEST_F(WriteBackTest, ACommitFromBeforeTheSessionWasResumedIsMadeAnew) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
