@@ -10,7 +10,7 @@ namespace gabion {
 void LeaseCache::KernelWork::Add(KernelWork more) {
   wait_until = std::max(wait_until, more.wait_until);
   attributes.insert(attributes.end(), more.attributes.begin(), more.attributes.end());
-  directories.insert(directories.end(), more.directories.begin(), more.directories.end());
+  entries.insert(entries.end(), more.entries.begin(), more.entries.end());
   told_up_to = std::max(told_up_to, more.told_up_to);
 }
 
@@ -49,8 +49,8 @@ LeaseCache::KernelWork LeaseCache::End() {
   std::lock_guard lock(mutex_);
   KernelWork work = DropAll(false);
   work.wait_until = told_until_;
-  work.directories = told_entries_.Directories();
-  work.told_up_to = told_entries_.last();
+  work.entries.clear();
+  for (Ino directory : told_entries_.Directories()) AddTold({directory, std::nullopt}, work);
   records_.clear();
   floors_.clear();
   era_ = 0;
@@ -233,6 +233,11 @@ void LeaseCache::TakeBack(const proto::Recall& recall, KernelWork& work) {
   const Ino ino(recall.ino());
   Record& record = At(ino);
   record.recalled = std::max(record.recalled, recall.number());
+  Entries entries{ino, std::nullopt};
+  if (!recall.all_names()) entries.names.emplace(recall.names().begin(), recall.names().end());
+  // Also if the lease is gone: a recall before this one may still be waiting for the kernel.
+  AddTold(std::move(entries), work);
+  work.wait_until = std::max(work.wait_until, record.told_until);
   if (record.lease == 0 || record.lease > recall.number()) return;
   DropLease(ino, record, work);
   floors_.push_back(ino);
@@ -269,10 +274,13 @@ void LeaseCache::DropLease(Ino ino, Record& record, KernelWork& work) {
   if (std::exchange(record.write, false)) record.returning.push_back(++last_return_);
   --leases_;
   work.wait_until = std::max(work.wait_until, record.told_until);
-  if (told_entries_.Has(ino)) work.directories.push_back(ino);
-  work.told_up_to = told_entries_.last();
   ForgetAttributesOf(ino, record, work);
   ForgetNamesOf(record, 0);
+}
+
+void LeaseCache::AddTold(Entries entries, KernelWork& work) const {
+  work.told_up_to = told_entries_.last();
+  if (told_entries_.Has(entries.directory)) work.entries.push_back(std::move(entries));
 }
 
 /// What remains are the numbers that tell old answers.
@@ -283,6 +291,7 @@ LeaseCache::KernelWork LeaseCache::DropAll(bool reads_only) {
     if (reads_only && record.write) continue;
     if (record.lease != 0) floors_.push_back(ino);
     DropLease(ino, record, work);
+    AddTold({ino, std::nullopt}, work);
   }
   ForgetOldFloors();
   return work;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -39,7 +40,7 @@ class LeaseCache {
 
   /// For so long the kernel may use an entry. A recall has it forget the entry sooner; but if the kernel holds the
   /// directory's lock for a request that itself waits for others, that takes until then (docs/leases.md).
-  static constexpr Duration kEntryValidity = std::chrono::milliseconds(800);
+  static constexpr Duration kEntryValidity = std::chrono::seconds(3);
   /// And for so long one that a recall waits for.
   static constexpr Duration kBriefValidity = std::chrono::milliseconds(200);
   /// So long after it was sent the kernel may take in an answer: the thread that asked has to get a CPU.
@@ -51,12 +52,17 @@ class LeaseCache {
   /// wait for each other to forget entries.
   static constexpr Duration kSettled = std::chrono::seconds(60);
 
+  /// All of a directory, or those with these names.
+  struct Entries {
+    Ino directory;
+    std::optional<std::set<std::string>> names;
+  };
   /// What the kernel was told, and must not use any more.
   struct KernelWork {
     TimePoint
         wait_until;  // of Running(): till then it uses entries, or takes in answers that invalidations do not reach
     std::vector<Ino> attributes;   // to be invalidated after that
-    std::vector<Ino> directories;  // whose entries are to be forgotten after that, as far as they were told
+    std::vector<Entries> entries;  // to be forgotten after that, as far as they were told
     std::uint64_t told_up_to = 0;  // by then (ToldEntries::last)
 
     void Add(KernelWork more);
@@ -160,8 +166,9 @@ class LeaseCache {
   /// It was done. Until when (of Running()) the kernel must not hear of that: from then on, a recall of either
   /// directory ends what it uses.
   TimePoint Moved(const Move& move, TimePoint now);
-  /// Of the directory's entries, those that the kernel still uses and was told by then.
-  ToldEntries::Names ToldOf(Ino directory, std::uint64_t up_to, TimePoint now);
+  /// Which of them the kernel still uses and was told by then.
+  ToldEntries::Names ToldOf(const Entries& entries, std::uint64_t up_to, TimePoint now);
+  bool HasToldEntriesOf(Ino directory) const;
   /// It has forgotten them.
   void Forgotten(Ino directory, const std::vector<std::string>& names, std::uint64_t up_to);
   /// Until when (of Running()) the kernel uses any entry that it was told.
@@ -215,6 +222,7 @@ class LeaseCache {
   void ForgetAllNames();
   void TakeBack(const proto::Recall& recall, KernelWork& work);
   void DropLease(Ino ino, Record& record, KernelWork& work);
+  void AddTold(Entries entries, KernelWork& work) const;
   /// `reads_only`: not the write leases.
   KernelWork DropAll(bool reads_only);
   KernelWork ForgetAllKnown();

@@ -48,7 +48,8 @@ Duration LeaseCache::EntryFor(Ino directory, const std::string& name, Ino ino, T
   const std::optional<KnownNames::Entry> known = record.names.Find(name);
   if (!known || known->ino != ino) return Duration(0);
   const TimePoint running = running_.At(now);
-  const bool settled = unsettled || now >= record.settled_after;
+  // Two who both find that a name is free, and take it, would wait for each other.
+  const bool settled = ino && (unsettled || now >= record.settled_after);
   if (settled && forgets_entries_ && listening_) {
     const Duration validity = std::min(kEntryValidity, valid_until_ - now);
     if (told_entries_.Add(directory, name, running + validity + kKernelSlack, running)) {
@@ -80,7 +81,6 @@ void LeaseCache::Moving(const Move& move) {
 
 TimePoint LeaseCache::Moved(const Move& move, TimePoint now) {
   Moving(move);  // what was told meanwhile
-  if (move.from == move.to) return TimePoint();
   std::lock_guard lock(mutex_);
   TimePoint told;
   for (Ino directory : {move.from, move.to}) {
@@ -89,7 +89,7 @@ TimePoint LeaseCache::Moved(const Move& move, TimePoint now) {
   TimePoint until;
   if (!IsLeased(move.to)) until = told_entries_.UntilOf(move.to, move.new_name);
   if (move.exchange && !IsLeased(move.from)) until = std::max(until, told_entries_.UntilOf(move.from, move.name));
-  if (told <= running_.At(now)) return until;
+  if (move.from == move.to || told <= running_.At(now)) return until;
   for (Ino directory : {move.from, move.to}) {
     if (IsLeased(directory)) {
       Tell(records_.at(directory), told);
@@ -100,9 +100,14 @@ TimePoint LeaseCache::Moved(const Move& move, TimePoint now) {
   return until;
 }
 
-ToldEntries::Names LeaseCache::ToldOf(Ino directory, std::uint64_t up_to, TimePoint now) {
+ToldEntries::Names LeaseCache::ToldOf(const Entries& entries, std::uint64_t up_to, TimePoint now) {
   std::lock_guard lock(mutex_);
-  return told_entries_.Of(directory, up_to, running_.At(now));
+  return told_entries_.Of(entries.directory, entries.names, up_to, running_.At(now));
+}
+
+bool LeaseCache::HasToldEntriesOf(Ino directory) const {
+  std::lock_guard lock(mutex_);
+  return told_entries_.Has(directory);
 }
 
 void LeaseCache::Forgotten(Ino directory, const std::vector<std::string>& names, std::uint64_t up_to) {

@@ -15,6 +15,30 @@ Task<void> SleepUntilSurely(Env& env, TimePoint until) {
 
 }  // namespace
 
+/// While the kernel has a directory's entries to forget.
+class Leases::Forgetting {
+ public:
+  Forgetting(Leases& leases, Ino directory) : leases_(leases) {
+    std::lock_guard lock(leases_.mutex_);
+    place_ = leases_.forgetting_.insert(directory);
+  }
+  ~Forgetting() {
+    std::lock_guard lock(leases_.mutex_);
+    leases_.forgetting_.erase(place_);
+  }
+  Forgetting(const Forgetting&) = delete;
+  Forgetting& operator=(const Forgetting&) = delete;
+
+ private:
+  Leases& leases_;
+  std::multiset<Ino>::iterator place_;
+};
+
+bool Leases::IsForgetting(Ino directory) const {
+  std::lock_guard lock(mutex_);
+  return forgetting_.contains(directory);
+}
+
 Task<void> Leases::AwaitKernel(Env& env, TimePoint until) {
   for (;;) {
     const TimePoint now = env.clock.Now();
@@ -60,13 +84,14 @@ Task<void> Leases::Moved(Env& env, const LeaseCache::Move& move) {
 /// is not asked twice: entries end by themselves.
 Task<void> Leases::ForgetEntries(Env& env, const LeaseCache::KernelWork& work) {
   if (Mutated("lease.keep_told_entries")) co_return;
-  for (Ino directory : work.directories) {
+  for (const LeaseCache::Entries& entries : work.entries) {
     for (;;) {
-      ToldEntries::Names told = cache_.ToldOf(directory, work.told_up_to, env.clock.Now());
+      ToldEntries::Names told = cache_.ToldOf(entries, work.told_up_to, env.clock.Now());
       if (told.names.empty()) break;
-      const bool forgotten = co_await kernel_.ForgetEntries(directory, told.names);
+      const Forgetting forgetting(*this, entries.directory);
+      const bool forgotten = co_await kernel_.ForgetEntries(entries.directory, told.names);
       if (!forgotten) co_await AwaitKernel(env, told.until);
-      cache_.Forgotten(directory, told.names, work.told_up_to);
+      cache_.Forgotten(entries.directory, told.names, work.told_up_to);
     }
   }
 }

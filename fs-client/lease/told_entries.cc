@@ -63,13 +63,14 @@ TimePoint ToldEntries::UntilOf(Ino directory, const std::string& name) const {
   return told == found->second.names.end() ? TimePoint() : told->second.until;
 }
 
-ToldEntries::Names ToldEntries::Of(Ino directory, std::uint64_t up_to, TimePoint now) {
+ToldEntries::Names ToldEntries::Of(Ino directory, const std::optional<std::set<std::string>>& names,
+                                   std::uint64_t up_to, TimePoint now) {
   Names told;
   auto found = directories_.find(directory);
   if (found == directories_.end()) return told;
   Prune(found->second, now);
   for (const auto& [name, entry] : found->second.names) {
-    if (entry.number > up_to) continue;
+    if (entry.number > up_to || (names && !names->contains(name))) continue;
     told.names.push_back(name);
     told.until = std::max(told.until, entry.until);
   }

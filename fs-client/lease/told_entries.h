@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -38,8 +40,8 @@ class ToldEntries {
   std::vector<Ino> Directories() const;
   /// Until when it is used; the epoch if it was not told.
   TimePoint UntilOf(Ino directory, const std::string& name) const;
-  /// Those told up to that number whose time is not over.
-  Names Of(Ino directory, std::uint64_t up_to, TimePoint now);
+  /// Of all, or those with these names: what was told up to that number and whose time is not over.
+  Names Of(Ino directory, const std::optional<std::set<std::string>>& names, std::uint64_t up_to, TimePoint now);
   /// The kernel has forgotten them, if they were told up to that number.
   void Remove(Ino directory, const std::vector<std::string>& names, std::uint64_t up_to);
   /// No entry is used after it.

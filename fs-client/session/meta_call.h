@@ -6,6 +6,7 @@
 
 #include "common/base/result.h"
 #include "common/rpc/rpc_client.h"
+#include "fs-client/session/give_way.h"
 #include "fs-client/session/group_source.h"
 #include "fs-client/session/meta_session.h"
 #include "fs-client/session/outage_log.h"
@@ -36,10 +37,17 @@ class MetaCalls {
     co_return Parse<Reply>(method, std::move(raw), tries);
   }
 
-  /// A change: executed once.
+  /// The directories whose locks the caller's kernel holds until it is answered.
+  struct Locked {
+    Ino one{};
+    Ino other{};  // none: just one
+  };
+  /// A change: executed once. Errors: also kStale, which the kernel does the call once more upon (GiveWay).
   template <typename Reply, typename Request>
-  Task<Result<Reply>> Mutate(ClientLoop* loop, Caller caller, proto::Method method, Request request) {
+  Task<Result<Reply>> Mutate(ClientLoop* loop, Caller caller, proto::Method method, Request request,
+                             Locked locked = {}) {
     Tries tries;
+    tries.locked = locked;
     Result<RpcReply> raw = co_await Run(loop, caller, method, request, *request.mutable_op(), Kind::kMutation, tries);
     Result<Reply> reply = Parse<Reply>(method, std::move(raw), tries);
     if (reply) session_.names().NoteChange();
@@ -65,6 +73,7 @@ class MetaCalls {
   static constexpr Duration kLongestOp = std::chrono::seconds(30);
   /// What became of them.
   struct Tries {
+    Locked locked;
     std::uint64_t asked = 0;  // LeaseCache::generation() when the last one was sent
     bool unanswered = false;  // one was not answered, and may have done what it asked for
   };
@@ -86,10 +95,14 @@ class MetaCalls {
   Task<Result<RpcReply>> Run(ClientLoop* loop, Caller caller, proto::Method method,
                              const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind,
                              Tries& tries);
+  bool HasToldEntriesOf(const Locked& locked) const;
+  /// Whether the kernel needs one of the locks to forget entries that others wait for.
+  bool IsInTheWay(const Locked& locked) const;
 
   MetaSession& session_;
   Leases& leases_;
   GroupSource* const groups_;
+  GiveWay give_way_;
   OutageLog outages_{"metaserver"};
 };
 

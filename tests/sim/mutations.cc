@@ -27,6 +27,7 @@ constexpr Mutation kMutations[] = {
     {"client.new_number", "a mutation that is sent again gets a new number"},
     {"client.no_epoch", "changes of data name no epoch"},
     {"client.no_retry", "a data call that failed is not made again"},
+    {"lease.ask_no_names", "an op does not wait for the entries that others' kernels have kept"},
     {"lease.commit_lost", "what was written is committed although the lease that it was written under is lost"},
     {"lease.downgrade_early", "a client gives a write lease up with a commit that is not its last"},
     {"lease.evict_at_once", "a session that is to be evicted is not left the time for which its client believes in it"},

@@ -62,14 +62,32 @@ Task<T> SimKernel::Changing(Ino ino, Task<T> call) {
 }
 
 template <typename T>
-Task<T> SimKernel::Renaming(Ino parent, std::string name, Task<T> call) {
-  const DirectoryLock lock(*this, parent);
-  T result = co_await std::move(call);
-  CachedEntry& cached = entries_[{parent, name}];
-  cached.until = TimePoint();
-  cached.version = ++version_;
-  Forget(parent);
-  co_return result;
+Task<T> SimKernel::Renaming(Ino parent, std::string name, std::function<Task<T>()> call) {
+  for (bool is_first = true;; is_first = false) {
+    {
+      const DirectoryLock lock(*this, parent);
+      Task<T> calling = call();
+      T result = co_await std::move(calling);
+      if (!is_first || result || result.error().code() != ErrorCode::kStale) {
+        CachedEntry& cached = entries_[{parent, name}];
+        cached.until = TimePoint();
+        cached.version = ++version_;
+        Forget(parent);
+        co_return result;
+      }
+    }
+    co_await LetGo();
+  }
+}
+
+Caller SimKernel::OnThread(Caller caller) {
+  caller.pid = ++threads_;
+  return caller;
+}
+
+/// It looks the whole path up again meanwhile.
+Task<void> SimKernel::LetGo() {
+  return env_.clock.SleepFor(std::chrono::milliseconds(2));
 }
 
 void SimKernel::Keep(Ino ino, const FileAttr& attr, std::uint64_t valid_ns, std::uint64_t before) {
@@ -133,42 +151,62 @@ Task<Result<std::string>> SimKernel::ReadLink(Caller caller, Ino ino) {
 }
 Task<Result<Entry>> SimKernel::Mknod(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                      std::uint64_t rdev) {
-  return Renaming(parent, name, below_.Mknod(caller, parent, name, mode, rdev));
+  return Renaming<Result<Entry>>(
+      parent, name, [=, this, caller = OnThread(caller)] { return below_.Mknod(caller, parent, name, mode, rdev); });
 }
 Task<Result<Entry>> SimKernel::Mkdir(Caller caller, Ino parent, std::string name, std::uint32_t mode) {
-  return Renaming(parent, name, below_.Mkdir(caller, parent, name, mode));
+  return Renaming<Result<Entry>>(
+      parent, name, [=, this, caller = OnThread(caller)] { return below_.Mkdir(caller, parent, name, mode); });
 }
 Task<Result<Entry>> SimKernel::Symlink(Caller caller, Ino parent, std::string name, std::string target) {
-  return Renaming(parent, name, below_.Symlink(caller, parent, name, std::move(target)));
+  return Renaming<Result<Entry>>(
+      parent, name, [=, this, caller = OnThread(caller)] { return below_.Symlink(caller, parent, name, target); });
 }
 Task<Result<Entry>> SimKernel::Link(Caller caller, Ino ino, Ino new_parent, std::string new_name) {
-  return Changing(ino, Renaming(new_parent, new_name, below_.Link(caller, ino, new_parent, new_name)));
+  return Changing(ino, Renaming<Result<Entry>>(new_parent, new_name, [=, this, caller = OnThread(caller)] {
+                    return below_.Link(caller, ino, new_parent, new_name);
+                  }));
 }
 Task<Result<void>> SimKernel::Unlink(Caller caller, Ino parent, std::string name) {
-  return Renaming(parent, name, below_.Unlink(caller, parent, name));
+  return Renaming<Result<void>>(parent, name,
+                                [=, this, caller = OnThread(caller)] { return below_.Unlink(caller, parent, name); });
 }
 Task<Result<void>> SimKernel::Rmdir(Caller caller, Ino parent, std::string name) {
-  return Renaming(parent, name, below_.Rmdir(caller, parent, name));
+  return Renaming<Result<void>>(parent, name,
+                                [=, this, caller = OnThread(caller)] { return below_.Rmdir(caller, parent, name); });
 }
 Task<Result<void>> SimKernel::Rename(Caller caller, Ino parent, std::string name, Ino new_parent, std::string new_name,
                                      std::uint32_t flags) {
-  const DirectoryLock from_lock(*this, parent);
-  const DirectoryLock to_lock(*this, new_parent);
-  Result<void> done = co_await below_.Rename(caller, parent, name, new_parent, new_name, flags);
+  caller = OnThread(caller);
+  for (bool is_first = true;; is_first = false) {
+    {
+      const DirectoryLock from_lock(*this, parent);
+      const DirectoryLock to_lock(*this, new_parent);
+      Result<void> done = co_await below_.Rename(caller, parent, name, new_parent, new_name, flags);
+      if (!is_first || done || done.error().code() != ErrorCode::kStale) {
+        NoteRename({parent, name}, {new_parent, new_name}, bool(done), flags == kRenameExchange);
+        co_return done;
+      }
+    }
+    co_await LetGo();
+  }
+}
+
+void SimKernel::NoteRename(const Name& from_name, const Name& to_name, bool done, bool exchange) {
   // What it moves is valid as long as before.
-  CachedEntry& from = entries_[{parent, name}];
-  CachedEntry& to = entries_[{new_parent, new_name}];
+  CachedEntry& from = entries_[from_name];
+  CachedEntry& to = entries_[to_name];
   if (done) std::swap(from, to);
-  if (done && flags != kRenameExchange) from.until = TimePoint();
+  if (done && !exchange) from.until = TimePoint();
   from.version = to.version = ++version_;
-  Forget(parent);
-  Forget(new_parent);
-  co_return done;
+  Forget(from_name.first);
+  Forget(to_name.first);
 }
 
 Task<Result<CreatedFile>> SimKernel::Create(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                             std::uint32_t flags) {
-  return Renaming(parent, name, below_.Create(caller, parent, name, mode, flags));
+  return Renaming<Result<CreatedFile>>(
+      parent, name, [=, this, caller = OnThread(caller)] { return below_.Create(caller, parent, name, mode, flags); });
 }
 Task<Result<CreatedFile>> SimKernel::TmpFile(Caller caller, Ino parent, std::uint32_t mode, std::uint32_t flags) {
   return below_.TmpFile(caller, parent, mode, flags);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -88,13 +89,17 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   class DirectoryLock;
 
   void Forget(Ino ino);
+  /// Each change is a thread's of its own.
+  Caller OnThread(Caller caller);
+  Task<void> LetGo();
+  void NoteRename(const Name& from_name, const Name& to_name, bool done, bool exchange);
   Task<void> RunLate();
   /// Takes in an answer that was asked for when version_ was `before`.
   void Keep(Ino ino, const FileAttr& attr, std::uint64_t valid_ns, std::uint64_t before);
   void Keep(const Name& name, const Entry& entry, std::uint64_t before);
-  /// A change of the name `name` in `parent`, by this kernel's own call.
+  /// A change of the name `name` in `parent`, by this kernel's own call; once more if the first answer is ESTALE.
   template <typename T>
-  Task<T> Renaming(Ino parent, std::string name, Task<T> call);
+  Task<T> Renaming(Ino parent, std::string name, std::function<Task<T>()> call);
   /// Forgets the inode's attributes when `call` is done.
   template <typename T>
   Task<T> Changing(Ino ino, Task<T> call);
@@ -102,6 +107,7 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   Vfs& below_;
   Env& env_;
   std::uint64_t lookups_ = 0;
+  std::uint32_t threads_ = 1;
   std::uint64_t version_ = 0;  // counts changes and invalidations of attributes
   std::map<Ino, CachedAttributes> attributes_;
   std::map<Name, CachedEntry> entries_;

@@ -113,6 +113,7 @@ constexpr Trap kTraps[] = {
     {"chunk.read_any_copy", "HalfDoneTest.AMemberDoesNotShowWhatAnotherLacks"},
     {"chunk.read_beside_change", "HalfDoneTest.ThePrimaryDoesNotShowWhatNobodyElseHas"},
     {"chunk.serve_unsettled", "HalfDoneTest.ANewPrimaryShowsNothingBeforeItsMembersAreEqual"},
+    {"lease.ask_no_names", "KeptEntriesTest.WhatAKernelHasKeptItIsAskedFor"},
     {"lease.flush_lapsed", "WriteLeasesOfOneServerTest.WhoReachesAServerThatWasAwaySendsNothingThatIsNotItsAnyMore"},
     {"lease.keep_connections", "WriteLeasesOfOneServerTest.WhatWasUnderWayWhileItWasAwayIsNotWritten"},
     {"lease.move_untold", "LeasesTest.AnEntryThatWasMovedIsWaitedForInItsNewDirectory"},

@@ -14,6 +14,7 @@ constexpr TimePoint kForever{std::numeric_limits<std::int64_t>::max()};
 constexpr Duration kLapsesAfter = seconds(3);
 // Until a client that can be reached again has resumed its session, and has noticed what it has lost.
 constexpr Duration kBackAfter = seconds(6);
+constexpr Duration kLeasesLast = seconds(10);
 // Until what was sent to a full disk has failed.
 constexpr Duration kFailedAfter = seconds(3);
 
@@ -76,10 +77,11 @@ WriteFates::Fate WriteFates::FateOf(std::uint64_t value) const {
   return MayBeLostByClient(write, TimePoint{}) ? Fate::kLostOrKept : Fate::kKept;
 }
 
-/// What another client has seen the servers have. A client itself may show what it has sent, and is gone there.
+/// What another client has seen the servers have, before they lost their power if it shows it under a lease from
+/// before. A client itself may show what it has sent, and is gone there.
 bool WriteFates::Binds(const RegisterOp& read) const {
   const Write& write = writes_.at(read.value);
-  if (read.client != write.op.client) return !MayBeLostByPower(write, read.begin);
+  if (read.client != write.op.client) return !MayBeLostByPower(write, read.begin - kLeasesLast);
   return write.op.end && !MayBeLostByClient(write, read.begin) && !MayBeLostByPower(write, TimePoint{});
 }
 

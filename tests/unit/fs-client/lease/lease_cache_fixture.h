@@ -52,6 +52,7 @@ class LeaseCacheTest : public testing::Test {
     proto::Recall recall;
     recall.set_ino(ino.value());
     recall.set_number(number);
+    recall.set_all_names(true);
     return cache_.RecalledWrite(recall).work;
   }
   std::optional<LeaseCache::Return> RecallWrite(std::uint64_t number) {

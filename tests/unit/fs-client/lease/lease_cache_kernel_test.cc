@@ -101,8 +101,14 @@ class ForgetfulKernelTest : public LeaseCacheTest {
     cache_.LearnEntry(Note(number_++), kDirectory, name, kFile, S_IFREG, kNow);
     return cache_.EntryFor(kDirectory, name, kFile, now);
   }
-  ToldEntries::Names Told(const LeaseCache::KernelWork& work) {
-    return cache_.ToldOf(kDirectory, work.told_up_to, kNow);
+  /// What the kernel has to forget.
+  std::vector<std::string> Told(const LeaseCache::KernelWork& work) {
+    std::vector<std::string> names;
+    for (const LeaseCache::Entries& entries : work.entries) {
+      const ToldEntries::Names told = cache_.ToldOf(entries, work.told_up_to, kNow);
+      names.insert(names.end(), told.names.begin(), told.names.end());
+    }
+    return names;
   }
 
   static constexpr Duration kTold = LeaseCache::kEntryValidity + LeaseCache::kKernelSlack;
@@ -114,10 +120,9 @@ TEST_F(ForgetfulKernelTest, EntriesAreForTheKernelUntilTheyAreRecalled) {
   EXPECT_EQ(EntryFor("y"), LeaseCache::kEntryValidity);
   const LeaseCache::KernelWork work = Recall(kDirectory, 110);
   EXPECT_EQ(work.wait_until, kNow + LeaseCache::kKernelSlack) << "it may still take in the answer";
-  EXPECT_THAT(work.directories, ElementsAre(kDirectory));
-  EXPECT_THAT(Told(work).names, ElementsAre("x", "y"));
+  EXPECT_THAT(Told(work), ElementsAre("x", "y"));
   cache_.Forgotten(kDirectory, {"x"}, work.told_up_to);
-  EXPECT_THAT(Told(work).names, ElementsAre("y"));
+  EXPECT_THAT(Told(work), ElementsAre("y"));
 }
 
 TEST_F(ForgetfulKernelTest, WhatIsToldAfterARecallIsNotPartOfIt) {
@@ -126,9 +131,9 @@ TEST_F(ForgetfulKernelTest, WhatIsToldAfterARecallIsNotPartOfIt) {
   number_ = 103;
   (void)EntryFor("x");
   (void)EntryFor("y");
-  EXPECT_THAT(Told(work).names, IsEmpty());
+  EXPECT_THAT(Told(work), IsEmpty());
   cache_.Forgotten(kDirectory, {"x"}, work.told_up_to);
-  EXPECT_THAT(Told(Recall(kDirectory, 110)).names, ElementsAre("x", "y"));
+  EXPECT_THAT(Told(Recall(kDirectory, 110)), ElementsAre("x", "y"));
 }
 
 TEST_F(ForgetfulKernelTest, WhereItChangedSomethingLatelyEntriesAreBrieflyForTheKernel) {
@@ -152,8 +157,35 @@ TEST_F(ForgetfulKernelTest, AnEntryThatIsMovedIsForgottenUnderBothNames) {
   const LeaseCache::Move move{kDirectory, "x", kDirectory, "y"};
   const LeaseCache::KernelWork before = Recall(kDirectory, 102);
   cache_.Moving(move);
-  EXPECT_THAT(Told(before).names, ElementsAre("x", "y")) << "the kernel does not find what it is to forget as x";
-  EXPECT_EQ(cache_.Moved(move, kNow), TimePoint());
+  EXPECT_THAT(Told(before), ElementsAre("x", "y")) << "the kernel does not find what it is to forget as x";
+  EXPECT_EQ(cache_.Moved(move, kNow), kNow + kTold) << "others may have been told that there is no y";
+}
+
+TEST_F(ForgetfulKernelTest, ARecallThatNamesEntriesIsAboutThese) {
+  (void)EntryFor("x");
+  (void)EntryFor("y");
+  proto::Recall recall;
+  recall.set_ino(kDirectory.value());
+  recall.set_number(110);
+  recall.add_names("y");
+  recall.add_names("z");
+  EXPECT_THAT(Told(*cache_.RecalledRead(recall)), ElementsAre("y"));
+  recall.set_number(111);
+  recall.add_names("x");
+  EXPECT_THAT(Told(*cache_.RecalledRead(recall)), ElementsAre("x", "y")) << "the lease is gone, the entries are not";
+}
+
+TEST_F(ForgetfulKernelTest, ASecondRecallWaitsForWhatTheFirstOneWaitsFor) {
+  cache_.LearnEntry(Note(101), kDirectory, "x", Ino(), 0, kNow);
+  (void)cache_.EntryFor(kDirectory, "x", Ino(), kNow);
+  const TimePoint until = Recall(kDirectory, 102).wait_until;
+  EXPECT_GT(until, kNow);
+  EXPECT_EQ(Recall(kDirectory, 103).wait_until, until);
+}
+
+TEST_F(ForgetfulKernelTest, ThatThereIsNoSuchNameIsBrieflyForTheKernel) {
+  cache_.LearnEntry(Note(101), kDirectory, "x", Ino(), 0, kNow);
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", Ino(), kNow), LeaseCache::kBriefValidity);
 }
 
 TEST_F(ForgetfulKernelTest, AnEntryThatIsMovedWhereNothingIsLeasedIsWaitedFor) {
@@ -163,15 +195,14 @@ TEST_F(ForgetfulKernelTest, AnEntryThatIsMovedWhereNothingIsLeasedIsWaitedFor) {
   EXPECT_EQ(cache_.Moved(move, kNow), kNow + kTold);
   cache_.LearnEntry(Note(102), Ino(9), "y", kFile, S_IFREG, kNow);
   EXPECT_EQ(cache_.Moved(move, kNow), TimePoint());
-  EXPECT_THAT(cache_.ToldOf(Ino(9), Recall(Ino(9), 103).told_up_to, kNow).names, ElementsAre("y"));
+  EXPECT_THAT(Told(Recall(Ino(9), 103)), ElementsAre("y"));
 }
 
 TEST_F(ForgetfulKernelTest, TheEndHasAllEntriesForgotten) {
   (void)EntryFor("x");
   (void)Recall(kDirectory, 102);
   const LeaseCache::KernelWork work = cache_.End();
-  EXPECT_THAT(work.directories, ElementsAre(kDirectory)) << "it has not been returned";
-  EXPECT_THAT(Told(work).names, ElementsAre("x"));
+  EXPECT_THAT(Told(work), ElementsAre("x")) << "it has not been returned";
   EXPECT_EQ(cache_.told_entries_until(), kNow + kTold);
 }
 

@@ -21,7 +21,7 @@ class ToldEntriesTest : public testing::Test {
     return told_.Add(directory, name, until, now);
   }
   std::vector<std::string> NamesOf(Ino directory, TimePoint now = kNow) {
-    return told_.Of(directory, told_.last(), now).names;
+    return told_.Of(directory, std::nullopt, told_.last(), now).names;
   }
 
   ToldEntries told_;
@@ -33,8 +33,9 @@ TEST_F(ToldEntriesTest, KnowsWhatIsStillUsed) {
   Add(kOther, "c", kNow + seconds(1));
   EXPECT_THAT(told_.Directories(), UnorderedElementsAre(kOne, kOther));
   EXPECT_THAT(NamesOf(kOne), ElementsAre("a", "b"));
-  EXPECT_EQ(told_.Of(kOne, told_.last(), kNow).until, kNow + seconds(2));
+  EXPECT_EQ(told_.Of(kOne, std::nullopt, told_.last(), kNow).until, kNow + seconds(2));
   EXPECT_EQ(told_.until(), kNow + seconds(2));
+  EXPECT_THAT(told_.Of(kOne, std::set<std::string>{"b", "c"}, told_.last(), kNow).names, ElementsAre("b"));
   EXPECT_THAT(NamesOf(kOne, kNow + seconds(1)), ElementsAre("b"));
   EXPECT_THAT(NamesOf(kOther, kNow + seconds(1)), IsEmpty());
   EXPECT_FALSE(told_.Has(kOther));
@@ -53,7 +54,7 @@ TEST_F(ToldEntriesTest, WhatWasToldLaterIsNotForgotten) {
   Add(kOne, "b");
   const std::uint64_t up_to = told_.last();
   Add(kOne, "a");
-  EXPECT_THAT(told_.Of(kOne, up_to, kNow).names, ElementsAre("b"));
+  EXPECT_THAT(told_.Of(kOne, std::nullopt, up_to, kNow).names, ElementsAre("b"));
   told_.Remove(kOne, {"a", "b"}, up_to);
   EXPECT_THAT(NamesOf(kOne), ElementsAre("a"));
   told_.Remove(kOne, {"a"}, told_.last());
@@ -65,7 +66,8 @@ TEST_F(ToldEntriesTest, AMovedEntryIsOneUnderBothNames) {
   const std::uint64_t up_to = told_.last();
   told_.Move(kOne, "a", kOther, "b");
   told_.Move(kOne, "absent", kOther, "c");
-  EXPECT_THAT(told_.Of(kOther, up_to, kNow).names, ElementsAre("b")) << "it was told when the first one was";
+  EXPECT_THAT(told_.Of(kOther, std::nullopt, up_to, kNow).names, ElementsAre("b"))
+      << "it was told when the first one was";
   EXPECT_THAT(NamesOf(kOne), ElementsAre("a"));
 }
 
