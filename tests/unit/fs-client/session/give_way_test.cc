@@ -56,6 +56,7 @@ class WaitingKernelTest : public CoreFixture, public CacheInvalidator {
   ~WaitingKernelTest() override {
     world_.RunFor(2 * LeaseCache::kEntryValidity);  // until the kernel uses nothing any more
     is_over_ = true;
+    world_.RunFor(2 * RunningTime::kTick);  // until nothing runs any more that uses this object
   }
 
   Task<void> Tick() {
