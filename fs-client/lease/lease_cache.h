@@ -168,11 +168,11 @@ class LeaseCache {
   TimePoint Moved(const Move& move, TimePoint now);
   /// Which of them the kernel still uses and was told by then.
   ToldEntries::Names ToldOf(const Entries& entries, std::uint64_t up_to, TimePoint now);
-  bool HasToldEntriesOf(Ino directory) const;
   /// It has forgotten them.
   void Forgotten(Ino directory, const std::vector<std::string>& names, std::uint64_t up_to);
   /// Until when (of Running()) the kernel uses any entry that it was told.
   TimePoint told_entries_until() const;
+  bool UsesToldEntries(TimePoint now);
   /// What the times that the kernel is waited for are of. To be called every RunningTime::kTick.
   TimePoint Running(TimePoint now);
 

@@ -105,11 +105,6 @@ ToldEntries::Names LeaseCache::ToldOf(const Entries& entries, std::uint64_t up_t
   return told_entries_.Of(entries.directory, entries.names, up_to, running_.At(now));
 }
 
-bool LeaseCache::HasToldEntriesOf(Ino directory) const {
-  std::lock_guard lock(mutex_);
-  return told_entries_.Has(directory);
-}
-
 void LeaseCache::Forgotten(Ino directory, const std::vector<std::string>& names, std::uint64_t up_to) {
   std::lock_guard lock(mutex_);
   told_entries_.Remove(directory, names, up_to);
@@ -118,6 +113,11 @@ void LeaseCache::Forgotten(Ino directory, const std::vector<std::string>& names,
 TimePoint LeaseCache::told_entries_until() const {
   std::lock_guard lock(mutex_);
   return told_entries_.until();
+}
+
+bool LeaseCache::UsesToldEntries(TimePoint now) {
+  std::lock_guard lock(mutex_);
+  return running_.At(now) < told_entries_.until();
 }
 
 bool LeaseCache::IsLeased(Ino ino) const {

@@ -15,30 +15,6 @@ Task<void> SleepUntilSurely(Env& env, TimePoint until) {
 
 }  // namespace
 
-/// While the kernel has a directory's entries to forget.
-class Leases::Forgetting {
- public:
-  Forgetting(Leases& leases, Ino directory) : leases_(leases) {
-    std::lock_guard lock(leases_.mutex_);
-    place_ = leases_.forgetting_.insert(directory);
-  }
-  ~Forgetting() {
-    std::lock_guard lock(leases_.mutex_);
-    leases_.forgetting_.erase(place_);
-  }
-  Forgetting(const Forgetting&) = delete;
-  Forgetting& operator=(const Forgetting&) = delete;
-
- private:
-  Leases& leases_;
-  std::multiset<Ino>::iterator place_;
-};
-
-bool Leases::IsForgetting(Ino directory) const {
-  std::lock_guard lock(mutex_);
-  return forgetting_.contains(directory);
-}
-
 Task<void> Leases::AwaitKernel(Env& env, TimePoint until) {
   for (;;) {
     const TimePoint now = env.clock.Now();
@@ -88,9 +64,10 @@ Task<void> Leases::ForgetEntries(Env& env, const LeaseCache::KernelWork& work) {
     for (;;) {
       ToldEntries::Names told = cache_.ToldOf(entries, work.told_up_to, env.clock.Now());
       if (told.names.empty()) break;
-      const Forgetting forgetting(*this, entries.directory);
+      ++forgetting_;
       const bool forgotten = co_await kernel_.ForgetEntries(entries.directory, told.names);
       if (!forgotten) co_await AwaitKernel(env, told.until);
+      --forgetting_;
       cache_.Forgotten(entries.directory, told.names, work.told_up_to);
     }
   }

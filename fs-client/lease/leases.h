@@ -1,7 +1,6 @@
 #pragma once
 
-#include <mutex>
-#include <set>
+#include <atomic>
 
 #include "common/coro/task.h"
 #include "common/env/env.h"
@@ -33,20 +32,17 @@ class Leases {
   /// Returns when the kernel uses none of the entries any more, and has forgotten the attributes; false if it has not
   /// done the latter within a second.
   Task<bool> Forget(Env& env, LeaseCache::KernelWork work);
-  /// Whether the kernel is at that with entries of the directory. Any thread.
-  bool IsForgetting(Ino directory) const;
+  /// Whether the kernel is at that with entries, for which it needs the lock of their directory. Any thread.
+  bool IsForgetting() const { return forgetting_ > 0; }
 
  private:
   /// `until`: of LeaseCache::Running.
   Task<void> AwaitKernel(Env& env, TimePoint until);
   Task<void> ForgetEntries(Env& env, const LeaseCache::KernelWork& work);
 
-  class Forgetting;
-
   KernelCaches& kernel_;
   LeaseCache cache_;
-  mutable std::mutex mutex_;
-  std::multiset<Ino> forgetting_;
+  std::atomic<int> forgetting_ = 0;
 };
 
 }  // namespace gabion

@@ -51,8 +51,9 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
   const Patience patience = session_.NewPatience(loop);
   AttemptLimit limit;
   Backoff backoff = MakeRetryBackoff();
+  constexpr auto patience_ms = static_cast<std::uint32_t>(GiveWay::kPatience / std::chrono::milliseconds(1));
   bool may_be_done = false;
-  const bool may_give_way = tries.locked.one && give_way_.MayTell(caller.pid, loop->Now());
+  const bool may_give_way = tries.locks == KernelLocks::kDirectories && give_way_.MayTell(caller.pid, loop->Now());
   for (;;) {
     if (session_.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
     SessionStatePtr state = session_.state();
@@ -64,8 +65,7 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
     }
     op.set_acked_below(state->ops->acked_below().value());
 
-    const auto patience_ms = std::chrono::duration_cast<std::chrono::milliseconds>(GiveWay::kPatience);
-    op.set_wait_ms(HasToldEntriesOf(tries.locked) ? static_cast<std::uint32_t>(patience_ms.count()) : 0);
+    op.set_wait_ms(may_give_way && leases_.cache().UsesToldEntries(loop->Now()) ? patience_ms : 0);
     tries.asked = leases_.cache().generation();
     RpcClient& client =
         IsUrgent(method) ? loop->UrgentMetaserver(state->metaserver) : loop->Metaserver(state->metaserver);
@@ -85,7 +85,7 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
 
     ErrorCode code = reply.error().code();
     const bool was_held = code == ErrorCode::kHeld;  // by others' leases: it has not been done
-    if (was_held && !may_be_done && may_give_way && IsInTheWay(tries.locked)) {
+    if (was_held && !may_be_done && may_give_way && leases_.IsForgetting()) {
       give_way_.NoteTold(caller.pid, loop->Now());
       co_return Error(ErrorCode::kStale, "another client waits for what the kernel can only forget after this call");
     }
@@ -108,14 +108,6 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
       if (!denied || !AddGroups(caller, op)) co_return reply;
     }
   }
-}
-
-bool MetaCalls::HasToldEntriesOf(const Locked& locked) const {
-  return leases_.cache().HasToldEntriesOf(locked.one) || leases_.cache().HasToldEntriesOf(locked.other);
-}
-
-bool MetaCalls::IsInTheWay(const Locked& locked) const {
-  return leases_.IsForgetting(locked.one) || leases_.IsForgetting(locked.other);
 }
 
 bool MetaCalls::AddGroups(const Caller& caller, proto::OpHeader& op) {

@@ -37,17 +37,14 @@ class MetaCalls {
     co_return Parse<Reply>(method, std::move(raw), tries);
   }
 
-  /// The directories whose locks the caller's kernel holds until it is answered.
-  struct Locked {
-    Ino one{};
-    Ino other{};  // none: just one
-  };
+  /// Whether the caller's kernel holds locks of directories until it is answered, and begins the call anew upon ESTALE.
+  enum class KernelLocks { kNone, kDirectories };
   /// A change: executed once. Errors: also kStale, which the kernel does the call once more upon (GiveWay).
   template <typename Reply, typename Request>
   Task<Result<Reply>> Mutate(ClientLoop* loop, Caller caller, proto::Method method, Request request,
-                             Locked locked = {}) {
+                             KernelLocks locks = KernelLocks::kNone) {
     Tries tries;
-    tries.locked = locked;
+    tries.locks = locks;
     Result<RpcReply> raw = co_await Run(loop, caller, method, request, *request.mutable_op(), Kind::kMutation, tries);
     Result<Reply> reply = Parse<Reply>(method, std::move(raw), tries);
     if (reply) session_.names().NoteChange();
@@ -73,7 +70,7 @@ class MetaCalls {
   static constexpr Duration kLongestOp = std::chrono::seconds(30);
   /// What became of them.
   struct Tries {
-    Locked locked;
+    KernelLocks locks = KernelLocks::kNone;
     std::uint64_t asked = 0;  // LeaseCache::generation() when the last one was sent
     bool unanswered = false;  // one was not answered, and may have done what it asked for
   };
@@ -95,10 +92,6 @@ class MetaCalls {
   Task<Result<RpcReply>> Run(ClientLoop* loop, Caller caller, proto::Method method,
                              const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind,
                              Tries& tries);
-  bool HasToldEntriesOf(const Locked& locked) const;
-  /// Whether the kernel needs one of the locks to forget entries that others wait for.
-  bool IsInTheWay(const Locked& locked) const;
-
   MetaSession& session_;
   Leases& leases_;
   GroupSource* const groups_;

@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint32_t kRenameNoReplace = 1;
 constexpr std::uint32_t kRenameExchange = 2;
 
-using Locked = MetaCalls::Locked;
+constexpr MetaCalls::KernelLocks kDirectories = MetaCalls::KernelLocks::kDirectories;
 
 }  // namespace
 
@@ -85,7 +85,7 @@ Task<Result<proto::CreateReply>> VolumeVfs::Make(ClientLoop* loop, Caller caller
     if (request.handle_id() != 0) (void)parts_.files.Announce(HandleId(request.handle_id()), ids->ino);
     proto::CreateRequest copy = request;
     auto reply = co_await parts_.meta.Mutate<proto::CreateReply>(loop, caller, proto::METHOD_CREATE, std::move(copy),
-                                                                 Locked{Ino(request.parent())});
+                                                                 kDirectories);
     bool numbers_void =
         !reply && parts_.session.state()->id != session && reply.error().code() == ErrorCode::kInvalidArgument;
     if (!numbers_void) co_return reply;
@@ -143,8 +143,8 @@ Task<Result<Entry>> VolumeVfs::Link(Caller caller, Ino ino, Ino new_parent, std:
   request.set_ino(ToServer(ino).value());
   request.set_new_parent(ToServer(new_parent).value());
   request.set_new_name(std::move(new_name));
-  auto reply = co_await parts_.meta.Mutate<proto::LinkReply>(loop, caller, proto::METHOD_LINK, std::move(request),
-                                                             Locked{ToServer(new_parent)});
+  auto reply =
+      co_await parts_.meta.Mutate<proto::LinkReply>(loop, caller, proto::METHOD_LINK, std::move(request), kDirectories);
   if (!reply) co_return reply.error();
   parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
   co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
@@ -152,7 +152,7 @@ Task<Result<Entry>> VolumeVfs::Link(Caller caller, Ino ino, Ino new_parent, std:
 
 template <typename Reply, typename Request>
 Task<Result<Reply>> VolumeVfs::Remove(ClientLoop* loop, Caller caller, proto::Method method, Request request,
-                                      Ino parent, std::string name, Locked locked) {
+                                      Ino parent, std::string name) {
   std::optional<Ino> expected = parts_.leases.cache().FindEntry(ToServer(parent), name, loop->Now());
   for (;;) {
     OwnOpens::Removal removal(parts_.files.own(), expected);
@@ -161,7 +161,7 @@ Task<Result<Reply>> VolumeVfs::Remove(ClientLoop* loop, Caller caller, proto::Me
     }
     Request copy = request;  // every try is an op of its own, for the metaserver remembers that it said no
     if (expected) copy.set_expected_ino(expected->value());
-    auto reply = co_await parts_.meta.Mutate<Reply>(loop, caller, method, std::move(copy), locked);
+    auto reply = co_await parts_.meta.Mutate<Reply>(loop, caller, method, std::move(copy), kDirectories);
     if (reply || reply.error().code() != ErrorCode::kNameChanged) co_return reply;
     expected.reset();
   }
@@ -174,7 +174,7 @@ Task<Result<void>> VolumeVfs::Unlink(Caller caller, Ino parent, std::string name
   request.set_parent(ToServer(parent).value());
   request.set_name(name);
   auto reply = co_await Remove<proto::UnlinkReply>(loop, caller, proto::METHOD_UNLINK, std::move(request), parent,
-                                                   std::move(name), Locked{ToServer(parent)});
+                                                   std::move(name));
   if (!reply) co_return reply.error();
   if (reply->unused()) DiscardRemoved(loop, Ino(reply->ino()), reply->open_handles());
   co_return Result<void>();
@@ -222,7 +222,7 @@ Task<Result<void>> VolumeVfs::Rmdir(Caller caller, Ino parent, std::string name)
   request.set_parent(ToServer(parent).value());
   request.set_name(std::move(name));
   auto reply = co_await parts_.meta.Mutate<proto::RmdirReply>(loop, caller, proto::METHOD_RMDIR, std::move(request),
-                                                              Locked{ToServer(parent)});
+                                                              kDirectories);
   if (!reply) co_return reply.error();
   co_return Result<void>();
 }
@@ -245,12 +245,11 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
   request.set_new_name(new_name);
   request.set_no_replace(flags == kRenameNoReplace);
   request.set_exchange(flags == kRenameExchange);
-  const Locked locked{move.from, move.to};
   Task<Result<proto::RenameReply>> renaming =
-      flags == 0
-          ? Remove<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request), new_parent,
-                                       std::move(new_name), locked)
-          : parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request), locked);
+      flags == 0 ? Remove<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request), new_parent,
+                                              std::move(new_name))
+                 : parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request),
+                                                          kDirectories);
   Result<proto::RenameReply> reply = co_await std::move(renaming);
   if (!reply) co_return reply.error();
   if (reply->replaced_unused()) DiscardRemoved(loop, Ino(reply->replaced_ino()), reply->replaced_handles());

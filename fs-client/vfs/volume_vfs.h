@@ -156,7 +156,7 @@ class VolumeVfs final : public Vfs {
   /// knows before. Errors: those of Mutate.
   template <typename Reply, typename Request>
   Task<Result<Reply>> Remove(ClientLoop* loop, Caller caller, proto::Method method, Request request, Ino parent,
-                             std::string name, MetaCalls::Locked locked);
+                             std::string name);
   /// `open_there`: the handles under which the metaserver knows it to be open here.
   void DiscardRemoved(ClientLoop* loop, Ino ino, const google::protobuf::RepeatedField<std::uint64_t>& open_there);
 

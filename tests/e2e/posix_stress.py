@@ -201,17 +201,19 @@ class Actor:
     def observe(self):
         """The tree as this mount shows it, and what is behind its handles; or what went wrong, at first and a moment later."""
         problems = []
+        last = None
         for _ in range(20):
             try:
                 seen = self.observe_once()
                 return problems + [seen] if problems else seen
             except OSError as error:
+                last = error
                 if error.errno != errno.ESTALE or not self.chosen.stale:
                     problems.append(str(error))
                 if len(problems) == 2:
                     break
                 time.sleep(0.5 if problems else 0.02)
-        return problems or ["ESTALE again and again"]
+        return problems or [f"ESTALE again and again, of {last.filename or 'an open file'}"]
 
     def observe_once(self):
         tree = {}

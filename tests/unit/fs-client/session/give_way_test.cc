@@ -80,12 +80,12 @@ class WaitingKernelTest : public CoreFixture, public CacheInvalidator {
     recall.add_names("x");
     tasks_.Spawn(loop_.env().executor, Forget(*leases_.cache().RecalledRead(recall)));
     world_.RunFor(4 * RunningTime::kTick);
-    EXPECT_TRUE(leases_.IsForgetting(kDirectory));
+    EXPECT_TRUE(leases_.IsForgetting());
   }
   Task<void> Forget(LeaseCache::KernelWork work) { (void)co_await leases_.Forget(loop_.env(), std::move(work)); }
-  ErrorCode Unlink(MetaCalls::Locked locked) {
+  ErrorCode Unlink(MetaCalls::KernelLocks locks = MetaCalls::KernelLocks::kDirectories) {
     auto reply =
-        Run(calls_.Mutate<proto::UnlinkReply>(&loop_, kCaller, proto::METHOD_UNLINK, proto::UnlinkRequest(), locked));
+        Run(calls_.Mutate<proto::UnlinkReply>(&loop_, kCaller, proto::METHOD_UNLINK, proto::UnlinkRequest(), locks));
     return reply ? ErrorCode::kOk : reply.error().code();
   }
 
@@ -97,25 +97,19 @@ class WaitingKernelTest : public CoreFixture, public CacheInvalidator {
 TEST_F(WaitingKernelTest, WhoWaitsForOthersWhileTheyWaitForItsKernelGivesWayOnce) {
   BeginToForget();
   held_ = 3;
-  EXPECT_EQ(Unlink({kDirectory}), ErrorCode::kStale);
-  EXPECT_EQ(Unlink({kDirectory}), ErrorCode::kOk) << "the same thread; it waits";
-  EXPECT_THAT(waits_ms_, testing::Each(150u));
-  EXPECT_EQ(waits_ms_.size(), 4u);
-}
-
-TEST_F(WaitingKernelTest, TheOtherDirectoryOfARenameCountsAsWell) {
-  BeginToForget();
-  EXPECT_EQ(Unlink({Ino(99), kDirectory}), ErrorCode::kStale);
+  EXPECT_EQ(Unlink(), ErrorCode::kStale);
+  EXPECT_EQ(Unlink(), ErrorCode::kOk) << "the same thread; it waits";
+  EXPECT_THAT(waits_ms_, testing::ElementsAre(150u, 0u, 0u, 0u));
 }
 
 TEST_F(WaitingKernelTest, WhomNobodyWaitsForWaits) {
-  EXPECT_EQ(Unlink({kDirectory}), ErrorCode::kOk);
+  EXPECT_EQ(Unlink(), ErrorCode::kOk);
   EXPECT_THAT(waits_ms_, testing::ElementsAre(150u, 150u));
 }
 
-TEST_F(WaitingKernelTest, WhoseKernelKnowsNothingThereWaitsForAsLongAsItTakes) {
+TEST_F(WaitingKernelTest, WhatHoldsNoLockWaitsForAsLongAsItTakes) {
   BeginToForget();
-  EXPECT_EQ(Unlink({Ino(99)}), ErrorCode::kOk);
+  EXPECT_EQ(Unlink(MetaCalls::KernelLocks::kNone), ErrorCode::kOk);
   EXPECT_THAT(waits_ms_, testing::ElementsAre(0u, 0u));
 }
 
@@ -123,7 +117,7 @@ TEST_F(WaitingKernelTest, WhatMayHaveBeenDoneIsNotDoneOnceMore) {
   BeginToForget();
   meta_.LoseNextReplies(proto::METHOD_UNLINK, 1);
   held_ = 0;
-  EXPECT_EQ(Unlink({kDirectory}), ErrorCode::kOk);
+  EXPECT_EQ(Unlink(), ErrorCode::kOk);
 }
 
 }  // namespace
