@@ -31,10 +31,7 @@ class Client::Impl {
 
   Task<Result<void>> Start();
   Task<void> Stop();
-  void SetInvalidator(CacheInvalidator* invalidator) {
-    kernel_.SetInvalidator(invalidator);
-    if (invalidator->forgets_entries()) leases_.cache().LetForgetEntries();
-  }
+  void SetInvalidator(CacheInvalidator* invalidator) { kernel_.SetInvalidator(invalidator); }
   Vfs& vfs() { return vfs_; }
 
  private:

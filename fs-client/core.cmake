@@ -4,8 +4,7 @@ gabion_library(gabion_fs_core
     io/chunk_calls.cc io/chunk_places.cc io/chunk_read.cc io/chunk_retry.cc io/chunk_table.cc io/dirty_data.cc
     io/flush_queue.cc io/memory_budget.cc io/open_inode.cc io/read_ahead.cc io/read_race.cc io/read_stream.cc io/reader.cc
     io/write_back.cc io/write_back_sync.cc
-    lease/known_names.cc lease/lease_cache.cc lease/lease_cache_kernel.cc lease/leases.cc lease/recall_listener.cc
-    lease/told_entries.cc
+    lease/known_names.cc lease/lease_cache.cc lease/leases.cc lease/recall_listener.cc
     lock/file_locks.cc lock/held_locks.cc
     session/client_loop.cc session/cluster_view.cc session/delegated_ids.cc session/group_source.cc
     session/hedge_delay.cc session/id_pool.cc session/meta_call.cc session/meta_session.cc session/op_tracker.cc

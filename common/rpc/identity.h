@@ -7,8 +7,8 @@
 
 namespace gabion {
 
-inline constexpr std::uint32_t kProtocolVersionMin = 5;
-inline constexpr std::uint32_t kProtocolVersionMax = 5;
+inline constexpr std::uint32_t kProtocolVersionMin = 4;
+inline constexpr std::uint32_t kProtocolVersionMax = 4;
 
 /// "gabion 0.1.0"
 std::string SoftwareVersion();

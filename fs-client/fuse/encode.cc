@@ -214,16 +214,4 @@ std::string EncodeInvalidateAttributes(Ino ino) {
   return InvalidateInode(ino, -1);
 }
 
-std::string EncodeExpireEntry(Ino directory, std::string_view name) {
-  fuse_notify_inval_entry_out body{};
-  body.parent = directory.value();
-  body.namelen = static_cast<std::uint32_t>(name.size());
-  body.flags = FUSE_EXPIRE_ONLY;
-  std::string message = Notification(FUSE_NOTIFY_INVAL_ENTRY, sizeof body + name.size() + 1);
-  AppendStruct(message, body);
-  message.append(name);
-  message.push_back('\0');
-  return message;
-}
-
 }  // namespace gabion::fuse

@@ -46,7 +46,5 @@ std::string PackNames(const std::vector<std::string>& names);
 std::string EncodeInvalidateInode(Ino ino);
 /// Drops its attributes alone.
 std::string EncodeInvalidateAttributes(Ino ino);
-/// Has a name looked up again before it is used.
-std::string EncodeExpireEntry(Ino directory, std::string_view name);
 
 }  // namespace gabion::fuse

@@ -60,7 +60,7 @@ Result<std::unique_ptr<FuseServer>> FuseServer::Create(EventLoops& loops, Vfs& v
     server->lanes_.push_back(std::move(lane));
   }
   TRY_ASSIGN(UniqueFd notify_device, CloneDevice(device));
-  server->notifier_ = std::make_unique<Notifier>(loops[0].env(), std::move(notify_device), negotiated.expire);
+  server->notifier_ = std::make_unique<Notifier>(loops[0].env(), std::move(notify_device));
   TRY(negotiated.uring ? server->MakeUringChannels() : server->MakeChannels());
   return server;
 }

@@ -14,11 +14,11 @@ constexpr std::uint64_t Bit(int flag) {
   return static_cast<std::uint32_t>(flag);
 }
 
-constexpr std::uint64_t kWanted =
-    Bit(FUSE_ASYNC_READ) | Bit(FUSE_ATOMIC_O_TRUNC) | Bit(FUSE_EXPORT_SUPPORT) | Bit(FUSE_BIG_WRITES) |
-    Bit(FUSE_AUTO_INVAL_DATA) | Bit(FUSE_DO_READDIRPLUS) | Bit(FUSE_READDIRPLUS_AUTO) | Bit(FUSE_ASYNC_DIO) |
-    Bit(FUSE_PARALLEL_DIROPS) | Bit(FUSE_ABORT_ERROR) | Bit(FUSE_MAX_PAGES) | Bit(FUSE_HANDLE_KILLPRIV_V2) |
-    Bit(FUSE_SETXATTR_EXT) | Bit(FUSE_INIT_EXT) | kInitDirectIoAllowMmap | kInitHasResend | FUSE_HAS_EXPIRE_ONLY;
+constexpr std::uint64_t kWanted = Bit(FUSE_ASYNC_READ) | Bit(FUSE_ATOMIC_O_TRUNC) | Bit(FUSE_EXPORT_SUPPORT) |
+                                  Bit(FUSE_BIG_WRITES) | Bit(FUSE_AUTO_INVAL_DATA) | Bit(FUSE_DO_READDIRPLUS) |
+                                  Bit(FUSE_READDIRPLUS_AUTO) | Bit(FUSE_ASYNC_DIO) | Bit(FUSE_PARALLEL_DIROPS) |
+                                  Bit(FUSE_ABORT_ERROR) | Bit(FUSE_MAX_PAGES) | Bit(FUSE_HANDLE_KILLPRIV_V2) |
+                                  Bit(FUSE_SETXATTR_EXT) | Bit(FUSE_INIT_EXT) | kInitDirectIoAllowMmap | kInitHasResend;
 
 }  // namespace
 
@@ -39,7 +39,6 @@ Result<Negotiated> Negotiate(const fuse_init_in& in, const InitOptions& options)
   result.dialect.setxattr_ext = (agreed & Bit(FUSE_SETXATTR_EXT)) != 0;
   result.uring = (agreed & kInitOverIoUring) != 0;
   result.resend = (agreed & kInitHasResend) != 0;
-  result.expire = (agreed & FUSE_HAS_EXPIRE_ONLY) != 0;
 
   std::uint32_t max_pages = (options.max_write + kPageBytes - 1) / kPageBytes;
   if (!(agreed & Bit(FUSE_MAX_PAGES))) max_pages = std::min(max_pages, kMaxPagesBefore);

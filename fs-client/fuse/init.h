@@ -27,7 +27,6 @@ struct Negotiated {
   std::uint32_t max_write = 0;
   bool uring = false;   // the kernel waits for the rings before it sends anything else
   bool resend = false;  // FUSE_NOTIFY_RESEND exists
-  bool expire = false;  // FUSE_EXPIRE_ONLY exists (Linux 6.2)
   fuse_init_out reply{};
 };
 

@@ -14,14 +14,12 @@
 namespace gabion::fuse {
 namespace {
 
-/// One that waits for a page under read, or for a directory, must not hold up the others for ever.
+/// One that waits for a page under read must not hold up the others for ever.
 constexpr unsigned kPageThreads = 4;
-constexpr unsigned kEntryThreads = 4;
 
 }  // namespace
 
-Notifier::Notifier(Env& env, UniqueFd device, bool forgets_entries)
-    : env_(env), device_(std::move(device)), forgets_entries_(forgets_entries) {}
+Notifier::Notifier(Env& env, UniqueFd device) : env_(env), device_(std::move(device)) {}
 
 Notifier::~Notifier() {
   CHECK(threads_.empty());
@@ -29,7 +27,6 @@ Notifier::~Notifier() {
 
 void Notifier::Start() {
   for (unsigned i = 0; i < kPageThreads; ++i) threads_.emplace_back([this] { Work(pages_); });
-  for (unsigned i = 0; i < kEntryThreads; ++i) threads_.emplace_back([this] { Work(entries_); });
   threads_.emplace_back([this] { Work(attributes_); });
 }
 
@@ -38,10 +35,11 @@ void Notifier::Stop() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  for (Lane* lane : {&pages_, &attributes_, &entries_}) lane->work.notify_all();
+  pages_.work.notify_all();
+  attributes_.work.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  for (Lane* lane : {&pages_, &attributes_, &entries_}) {
+  for (Lane* lane : {&pages_, &attributes_}) {
     std::deque<PendingRef> left;
     {
       std::lock_guard lock(mutex_);
@@ -65,13 +63,6 @@ Task<bool> Notifier::InvalidateAttributes(std::vector<Ino> inodes) {
   std::vector<std::string> messages;
   for (Ino ino : inodes) messages.push_back(EncodeInvalidateAttributes(ino));
   return Notify(attributes_, std::move(messages));
-}
-
-Task<bool> Notifier::InvalidateEntries(Ino directory, std::vector<std::string> names) {
-  std::vector<std::string> messages;
-  messages.reserve(names.size());
-  for (const std::string& name : names) messages.push_back(EncodeExpireEntry(directory, name));
-  return Notify(entries_, std::move(messages));
 }
 
 Task<bool> Notifier::Notify(Lane& lane, std::vector<std::string> messages) {

@@ -19,8 +19,8 @@
 namespace gabion::fuse {
 
 /// Writes notifications to the kernel, from threads that serve no request: dropping an inode's pages waits for those
-/// that are being read, and dropping entries for what goes on in their directory, which the loops must be free to
-/// answer (DESIGN 6.1). Those that wait for nobody have a thread of their own, and never wait behind the others.
+/// that are being read, which the loops must be free to answer (DESIGN 6.1). Those that wait for nobody have a thread
+/// of their own, and never wait behind the others.
 ///
 /// A call returns when the kernel has done it, or after kDeadline, with a log line; the notification then stays on its
 /// way. What the kernel does not know (never looked up, already forgotten) counts as done. Calls on any loop, from
@@ -32,8 +32,7 @@ class Notifier : public CacheInvalidator {
   static constexpr std::size_t kMaxQueued = 65536;
 
   /// `device`: a descriptor of the connection. `env`: the loop whose clock ends what takes too long.
-  /// `forgets_entries`: the kernel knows InvalidateEntries.
-  Notifier(Env& env, UniqueFd device, bool forgets_entries);
+  Notifier(Env& env, UniqueFd device);
   ~Notifier() override;  // Stop() first
 
   void Start();
@@ -45,8 +44,6 @@ class Notifier : public CacheInvalidator {
 
   Task<void> InvalidateData(Ino ino) override;
   Task<bool> InvalidateAttributes(std::vector<Ino> inodes) override;
-  bool forgets_entries() const override { return forgets_entries_; }
-  Task<bool> InvalidateEntries(Ino directory, std::vector<std::string> names) override;
 
  private:
   struct Pending {
@@ -71,12 +68,10 @@ class Notifier : public CacheInvalidator {
 
   Env& env_;
   UniqueFd device_;
-  const bool forgets_entries_;
   TaskGroup tasks_;
   std::mutex mutex_;
   Lane pages_;
   Lane attributes_;
-  Lane entries_;
   bool stopping_ = false;
   bool watching_ = false;
   std::deque<PendingRef> deadlines_;  // of all that were queued, in order

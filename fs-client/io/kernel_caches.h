@@ -1,6 +1,5 @@
 #pragma once
 
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,12 +26,6 @@ class KernelCaches {
     if (invalidator_ == nullptr) co_return true;
     for (Ino& ino : inodes) ino = root_.ToKernel(ino);
     co_return co_await invalidator_->InvalidateAttributes(std::move(inodes));
-  }
-  /// Entries of a directory; waits for what is being looked up, listed or changed there. False if the kernel has not
-  /// done it in time.
-  Task<bool> ForgetEntries(Ino directory, std::vector<std::string> names) {
-    if (invalidator_ == nullptr) co_return true;
-    co_return co_await invalidator_->InvalidateEntries(root_.ToKernel(directory), std::move(names));
   }
 
  private:

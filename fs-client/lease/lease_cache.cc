@@ -7,13 +7,6 @@
 
 namespace gabion {
 
-void LeaseCache::KernelWork::Add(KernelWork more) {
-  wait_until = std::max(wait_until, more.wait_until);
-  attributes.insert(attributes.end(), more.attributes.begin(), more.attributes.end());
-  entries.insert(entries.end(), more.entries.begin(), more.entries.end());
-  told_up_to = std::max(told_up_to, more.told_up_to);
-}
-
 void LeaseCache::Begin(const proto::LeaseNote& note, std::span<const Ino> kept_writes, TimePoint valid_until) {
   std::lock_guard lock(mutex_);
   if (!Mutated("lease.keep_over_resume")) {
@@ -26,7 +19,6 @@ void LeaseCache::Begin(const proto::LeaseNote& note, std::span<const Ino> kept_w
   ++generation_;
   floor_ = note.number();
   valid_until_ = writes_until_ = valid_until;
-  listening_ = true;
   for (Ino ino : kept_writes) {
     Record& record = At(ino);
     record.lease = record.since = note.number() + 1;
@@ -49,8 +41,6 @@ LeaseCache::KernelWork LeaseCache::End() {
   std::lock_guard lock(mutex_);
   KernelWork work = DropAll(false);
   work.wait_until = told_until_;
-  work.entries.clear();
-  for (Ino directory : told_entries_.Directories()) AddTold({directory, std::nullopt}, work);
   records_.clear();
   floors_.clear();
   era_ = 0;
@@ -197,7 +187,6 @@ LeaseCache::KernelWork LeaseCache::Changed(const proto::LeaseNote& note, TimePoi
 void LeaseCache::ChangeEntry(const proto::LeaseNote& note, const proto::ChangedEntry& entry, TimePoint now) {
   Record& record = At(Ino(entry.directory()));
   record.quiet_until = now + kQuiet;
-  record.settled_after = now + kSettled;
   // From before the lease was held: others may have changed it since.
   if (record.lease == 0 || note.number() < record.since || !Accepts(note, now)) {
     ForgetNamesOf(record, note.number());
@@ -233,11 +222,6 @@ void LeaseCache::TakeBack(const proto::Recall& recall, KernelWork& work) {
   const Ino ino(recall.ino());
   Record& record = At(ino);
   record.recalled = std::max(record.recalled, recall.number());
-  Entries entries{ino, std::nullopt};
-  if (!recall.all_names()) entries.names.emplace(recall.names().begin(), recall.names().end());
-  // Also if the lease is gone: a recall before this one may still be waiting for the kernel.
-  AddTold(std::move(entries), work);
-  work.wait_until = std::max(work.wait_until, record.told_until);
   if (record.lease == 0 || record.lease > recall.number()) return;
   DropLease(ino, record, work);
   floors_.push_back(ino);
@@ -278,11 +262,6 @@ void LeaseCache::DropLease(Ino ino, Record& record, KernelWork& work) {
   ForgetNamesOf(record, 0);
 }
 
-void LeaseCache::AddTold(Entries entries, KernelWork& work) const {
-  work.told_up_to = told_entries_.last();
-  if (told_entries_.Has(entries.directory)) work.entries.push_back(std::move(entries));
-}
-
 /// What remains are the numbers that tell old answers.
 LeaseCache::KernelWork LeaseCache::DropAll(bool reads_only) {
   KernelWork work;
@@ -291,7 +270,6 @@ LeaseCache::KernelWork LeaseCache::DropAll(bool reads_only) {
     if (reads_only && record.write) continue;
     if (record.lease != 0) floors_.push_back(ino);
     DropLease(ino, record, work);
-    AddTold({ino, std::nullopt}, work);
   }
   ForgetOldFloors();
   return work;
@@ -403,6 +381,73 @@ std::optional<proto::ReadDirReply> LeaseCache::ListEntries(Ino directory, const 
   }
   page.set_end(next == names.end());
   return page;
+}
+
+Duration LeaseCache::AttributesFor(Ino ino, std::uint64_t number, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(ino);
+  if (found == records_.end() || now < found->second.quiet_until) return Duration(0);
+  const Duration left = LeftOf(found->second, number, valid_until_, now);
+  if (left > Duration(0)) found->second.attributes_told = true;
+  return left;
+}
+
+Duration LeaseCache::AttributesBesideEntry(Ino ino, std::uint64_t number, Beside beside, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(ino);
+  if (found == records_.end() || now < found->second.quiet_until) return Duration(0);
+  Record& record = found->second;
+  if (!record.attributes_told && beside == Beside::kLookup) return Duration(0);
+  const Duration left = LeftOf(record, number, valid_until_, now);
+  if (left <= Duration(0)) return left;
+  record.attributes_told = true;
+  // Also if it had some before: it may have dropped the inode since, and would make it anew from this answer.
+  Tell(record, running_.At(now) + kKernelSlack);
+  return left;
+}
+
+void LeaseCache::Tell(Record& record, TimePoint until) {
+  record.told_until = std::max(record.told_until, until);
+  told_until_ = std::max(told_until_, until);
+}
+
+Duration LeaseCache::LeftOf(const Record& record, std::uint64_t number, TimePoint until, TimePoint now) {
+  if (now >= until || !record.known || record.known->number != number) return Duration(0);
+  return until - now;
+}
+
+Duration LeaseCache::EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(directory);
+  if (now >= valid_until_ || found == records_.end() || now < found->second.quiet_until) return Duration(0);
+  Record& record = found->second;
+  const std::optional<KnownNames::Entry> known = record.names.Find(name);
+  if (!known || known->ino != ino) return Duration(0);
+  const Duration validity = std::min(kEntryValidity, valid_until_ - now);
+  Tell(record, running_.At(now) + validity + kKernelSlack);
+  return validity;
+}
+
+TimePoint LeaseCache::Moved(Ino from, Ino to, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  TimePoint told;
+  for (Ino directory : {from, to}) {
+    if (auto found = records_.find(directory); found != records_.end()) told = std::max(told, found->second.told_until);
+  }
+  if (told <= running_.At(now)) return TimePoint();
+  bool both_leased = true;
+  for (Ino directory : {from, to}) {
+    auto found = records_.find(directory);
+    const bool leased = found != records_.end() && found->second.lease != 0;
+    if (leased) Tell(found->second, told);
+    both_leased = both_leased && leased;
+  }
+  return both_leased ? TimePoint() : told;
+}
+
+TimePoint LeaseCache::Running(TimePoint now) {
+  std::lock_guard lock(mutex_);
+  return running_.At(now);
 }
 
 std::uint64_t LeaseCache::era() const {

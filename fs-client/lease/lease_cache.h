@@ -4,7 +4,6 @@
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -14,7 +13,6 @@
 #include "common/env/clock.h"
 #include "fs-client/lease/known_names.h"
 #include "fs-client/lease/running_time.h"
-#include "fs-client/lease/told_entries.h"
 #include "proto/meta.pb.h"
 
 namespace gabion {
@@ -38,34 +36,19 @@ class LeaseCache {
   /// Larger directories do not become complete: their names would push out all others'.
   static constexpr std::size_t kMaxCompleteNames = 65536;
 
-  /// For so long the kernel may use an entry. A recall has it forget the entry sooner; but if the kernel holds the
-  /// directory's lock for a request that itself waits for others, that takes until then (docs/leases.md).
-  static constexpr Duration kEntryValidity = std::chrono::seconds(3);
-  /// And for so long one that a recall waits for.
-  static constexpr Duration kBriefValidity = std::chrono::milliseconds(200);
+  /// For so long the kernel may use an entry. Nobody can take one back from it (docs/leases.md): a recall waits.
+  static constexpr Duration kEntryValidity = std::chrono::milliseconds(200);
   /// So long after it was sent the kernel may take in an answer: the thread that asked has to get a CPU.
   static constexpr Duration kKernelSlack = std::chrono::milliseconds(100);
   /// Neither entries nor attributes of a directory whose entries this client changed so lately are for the kernel. It
   /// is at work there: another that is as well would be held up by the entries, and the attributes change with each.
   static constexpr Duration kQuiet = std::chrono::seconds(2);
-  /// And its entries are only briefly for it until then: so two clients that begin to work in one directory hardly ever
-  /// wait for each other to forget entries.
-  static constexpr Duration kSettled = std::chrono::seconds(60);
 
-  /// All of a directory, or those with these names.
-  struct Entries {
-    Ino directory;
-    std::optional<std::set<std::string>> names;
-  };
   /// What the kernel was told, and must not use any more.
   struct KernelWork {
     TimePoint
         wait_until;  // of Running(): till then it uses entries, or takes in answers that invalidations do not reach
-    std::vector<Ino> attributes;   // to be invalidated after that
-    std::vector<Entries> entries;  // to be forgotten after that, as far as they were told
-    std::uint64_t told_up_to = 0;  // by then (ToldEntries::last)
-
-    void Add(KernelWork more);
+    std::vector<Ino> attributes;  // to be invalidated after that
   };
   /// A write lease that is given up, from its recall or downgrade to its return.
   using Return = std::uint64_t;
@@ -146,33 +129,10 @@ class LeaseCache {
   enum class Beside { kLookup, kListing };
   Duration AttributesBesideEntry(Ino ino, std::uint64_t number, Beside beside, TimePoint now);
   /// For how long the kernel may use the entry, or (no `ino`) that there is none of that name; 0: not at all.
-  /// `unsettled`: whatever this client has changed there lately.
-  Duration EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now, bool unsettled = false);
-  /// The kernel forgets single entries when it is told to. Otherwise they are only briefly for it.
-  void LetForgetEntries();
-  /// Whether a call waits at the metaserver that recalls are answers to. While none does, entries are only briefly for
-  /// the kernel: whoever takes the metaserver's place would wait for them.
-  void SetListening(bool listening);
-  /// A rename. The kernel uses the entry as long under its new name.
-  struct Move {
-    Ino from;
-    std::string name;
-    Ino to;
-    std::string new_name;
-    bool exchange = false;
-  };
-  /// It is about to be done: who has recalled either directory has to have both names forgotten.
-  void Moving(const Move& move);
-  /// It was done. Until when (of Running()) the kernel must not hear of that: from then on, a recall of either
-  /// directory ends what it uses.
-  TimePoint Moved(const Move& move, TimePoint now);
-  /// Which of them the kernel still uses and was told by then.
-  ToldEntries::Names ToldOf(const Entries& entries, std::uint64_t up_to, TimePoint now);
-  /// It has forgotten them.
-  void Forgotten(Ino directory, const std::vector<std::string>& names, std::uint64_t up_to);
-  /// Until when (of Running()) the kernel uses any entry that it was told.
-  TimePoint told_entries_until() const;
-  bool UsesToldEntries(TimePoint now);
+  Duration EntryFor(Ino directory, const std::string& name, Ino ino, TimePoint now);
+  /// The kernel has moved an entry, and uses it as long under its new name. Until when (of Running()) nobody may know
+  /// of that: later a recall of either directory waits for it.
+  TimePoint Moved(Ino from, Ino to, TimePoint now);
   /// What the times that the kernel is waited for are of. To be called every RunningTime::kTick.
   TimePoint Running(TimePoint now);
 
@@ -197,9 +157,8 @@ class LeaseCache {
     std::optional<Known> known;  // under a lease, as the names
     KnownNames names;
     bool attributes_told = false;  // to the kernel, which may use them while the session is good
-    TimePoint told_until;     // of running_: the kernel uses entries, or takes in answers that show these attributes
-    TimePoint quiet_until;    // of a directory: nothing of it is for the kernel before that
-    TimePoint settled_after;  // and its entries only briefly
+    TimePoint told_until;   // of running_: the kernel uses entries, or takes in answers that show these attributes
+    TimePoint quiet_until;  // of a directory: nothing of it is for the kernel before that
   };
 
   /// Whether it belongs to this session as it is now, so that its grants count.
@@ -216,13 +175,11 @@ class LeaseCache {
   const Record* FindValid(Ino ino, TimePoint now, TimePoint until) const;
   static Duration LeftOf(const Record& record, std::uint64_t number, TimePoint until, TimePoint now);
   void Tell(Record& record, TimePoint until);
-  bool IsLeased(Ino ino) const;
   static void ForgetAttributesOf(Ino ino, Record& record, KernelWork& work);
   void ForgetNamesOf(Record& record, std::uint64_t number);
   void ForgetAllNames();
   void TakeBack(const proto::Recall& recall, KernelWork& work);
   void DropLease(Ino ino, Record& record, KernelWork& work);
-  void AddTold(Entries entries, KernelWork& work) const;
   /// `reads_only`: not the write leases.
   KernelWork DropAll(bool reads_only);
   KernelWork ForgetAllKnown();
@@ -238,9 +195,6 @@ class LeaseCache {
   TimePoint quiet_until_;
   RunningTime running_;
   TimePoint told_until_;  // of running_; the latest of all, recalled ones included
-  ToldEntries told_entries_;
-  bool forgets_entries_ = false;
-  bool listening_ = false;
   std::size_t leases_ = 0;
   std::size_t names_ = 0;
   std::unordered_map<Ino, Record> records_;

@@ -28,7 +28,6 @@ Task<void> Leases::End(Env& env) {
   const TimePoint valid_until = cache_.valid_until();
   LeaseCache::KernelWork work = cache_.End();
   co_await AwaitKernel(env, work.wait_until);
-  co_await ForgetEntries(env, work);
   // Behind what recalls have under way, even if there is nothing to be forgotten.
   bool forgotten = co_await kernel_.DropAttributes(std::move(work.attributes));
   if (!forgotten) co_await SleepUntilSurely(env, valid_until);  // then the kernel does not use it either
@@ -47,35 +46,15 @@ Task<void> Leases::Changed(Env& env, const proto::LeaseNote& note) {
 Task<void> Leases::Unsure(Env& env, TimePoint until) {
   LeaseCache::KernelWork work = cache_.ForgetKnown(until);
   (void)co_await Forget(env, std::move(work));
-  // Nothing is told any more; what was, is about names that it may still change. The caller holds their directory's
-  // lock in the kernel, so it is waited for.
-  if (until > env.clock.Now()) co_await AwaitKernel(env, cache_.told_entries_until());
 }
 
-Task<void> Leases::Moved(Env& env, const LeaseCache::Move& move) {
-  co_await AwaitKernel(env, cache_.Moved(move, env.clock.Now()));
-}
-
-/// The kernel takes the lock of the directory for that, which it may have given to a request that waits for others. It
-/// is not asked twice: entries end by themselves.
-Task<void> Leases::ForgetEntries(Env& env, const LeaseCache::KernelWork& work) {
-  if (Mutated("lease.keep_told_entries")) co_return;
-  for (const LeaseCache::Entries& entries : work.entries) {
-    for (;;) {
-      ToldEntries::Names told = cache_.ToldOf(entries, work.told_up_to, env.clock.Now());
-      if (told.names.empty()) break;
-      ++forgetting_;
-      const bool forgotten = co_await kernel_.ForgetEntries(entries.directory, told.names);
-      if (!forgotten) co_await AwaitKernel(env, told.until);
-      --forgetting_;
-      cache_.Forgotten(entries.directory, told.names, work.told_up_to);
-    }
-  }
+Task<void> Leases::Moved(Env& env, Ino from, Ino to) {
+  if (from == to) co_return;
+  co_await AwaitKernel(env, cache_.Moved(from, to, env.clock.Now()));
 }
 
 Task<bool> Leases::Forget(Env& env, LeaseCache::KernelWork work) {
   if (!Mutated("lease.return_told_entries")) co_await AwaitKernel(env, work.wait_until);
-  co_await ForgetEntries(env, work);
   if (work.attributes.empty()) co_return true;
   co_return co_await kernel_.DropAttributes(std::move(work.attributes));
 }

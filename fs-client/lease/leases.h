@@ -1,7 +1,5 @@
 #pragma once
 
-#include <atomic>
-
 #include "common/coro/task.h"
 #include "common/env/env.h"
 #include "fs-client/io/kernel_caches.h"
@@ -26,23 +24,19 @@ class Leases {
   /// An op of our own may have been done or not, or may still be done before `until`.
   Task<void> Unsure(Env& env, TimePoint until);
 
-  /// A rename was done. Returns when the kernel may hear of it: a recall of either directory then ends what it uses.
-  Task<void> Moved(Env& env, const LeaseCache::Move& move);
+  /// The kernel has moved an entry from one directory to another. Returns when a recall of either would wait for it.
+  Task<void> Moved(Env& env, Ino from, Ino to);
 
-  /// Returns when the kernel uses none of the entries any more, and has forgotten the attributes; false if it has not
-  /// done the latter within a second.
+  /// Waits until the kernel uses no entries any more, and has it forget attributes; false if it has not done that
+  /// within a second.
   Task<bool> Forget(Env& env, LeaseCache::KernelWork work);
-  /// Whether the kernel is at that with entries, for which it needs the lock of their directory. Any thread.
-  bool IsForgetting() const { return forgetting_ > 0; }
 
  private:
   /// `until`: of LeaseCache::Running.
   Task<void> AwaitKernel(Env& env, TimePoint until);
-  Task<void> ForgetEntries(Env& env, const LeaseCache::KernelWork& work);
 
   KernelCaches& kernel_;
   LeaseCache cache_;
-  std::atomic<int> forgetting_ = 0;
 };
 
 }  // namespace gabion

@@ -22,7 +22,6 @@ Task<void> RecallListener::ListenUntilStopped(ClientLoop* loop) {
   Backoff backoff = MakeRetryBackoff();
   while (!session_.stopping()) {
     Result<void> heard = co_await Listen(loop);
-    leases_.cache().SetListening(bool(heard));
     if (heard) {
       backoff.Reset();
       continue;
@@ -87,9 +86,10 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
       tasks_.Spawn(loop->env().executor, GiveBackWrite(loop, told.era(), recall));
       continue;
     }
-    Recalls& recalls = work->wait_until > now || !work->entries.empty() ? later : at_once;
+    Recalls& recalls = work->wait_until > now ? later : at_once;
     recalls.leases.push_back(recall);
-    recalls.work.Add(std::move(*work));
+    recalls.work.wait_until = std::max(recalls.work.wait_until, work->wait_until);
+    recalls.work.attributes.insert(recalls.work.attributes.end(), work->attributes.begin(), work->attributes.end());
   }
   if (!at_once.leases.empty()) co_await Return(loop, told.era(), std::move(at_once));
   if (!later.leases.empty()) co_await Return(loop, told.era(), std::move(later));
@@ -129,36 +129,15 @@ Task<bool> RecallListener::EndUses(ClientLoop* loop, std::uint64_t era, const Re
   }
 }
 
-/// What the kernel does not forget is not given back: the metaserver then lets the session lapse. Directories of which
-/// the kernel uses other entries than those that are asked for are returned in two steps: whoever waits for those may
-/// be whom the kernel waits for while it holds a directory's lock.
+/// Until it is done, or leases of another era are in use. What the kernel does not forget is not given back: the
+/// metaserver then lets the session lapse.
 Task<void> RecallListener::Return(ClientLoop* loop, std::uint64_t era, Recalls recalls) {
   const bool ended = co_await EndUses(loop, era, recalls);
   if (!ended) co_return;
   if (loop->env().Buggified("client.slow_return")) co_await loop->env().clock.SleepFor(std::chrono::milliseconds(200));
-  Recalls rest;
-  rest.work.told_up_to = recalls.work.told_up_to;
-  for (const LeaseCache::Entries& entries : recalls.work.entries) {
-    const LeaseCache::Entries all{entries.directory, std::nullopt};
-    if (!leases_.cache().ToldOf(all, rest.work.told_up_to, loop->Now()).names.empty()) rest.work.entries.push_back(all);
-  }
-  for (proto::Recall& recall : recalls.leases) {
-    const bool keeps = std::ranges::any_of(
-        rest.work.entries, [&](const LeaseCache::Entries& all) { return all.directory == Ino(recall.ino()); });
-    if (keeps) rest.leases.push_back(recall);
-    recall.set_keeps_entries(keeps);
-  }
-  co_await Send(loop, era, std::move(recalls.leases));
-  if (rest.leases.empty()) co_return;
-  (void)co_await leases_.Forget(loop->env(), std::move(rest.work));
-  co_await Send(loop, era, std::move(rest.leases));
-}
-
-/// Until it is done, or leases of another era are in use.
-Task<void> RecallListener::Send(ClientLoop* loop, std::uint64_t era, std::vector<proto::Recall> leases) {
   proto::ReturnLeasesRequest request;
   request.set_era(era);
-  request.mutable_leases()->Add(leases.begin(), leases.end());
+  request.mutable_leases()->Add(recalls.leases.begin(), recalls.leases.end());
   Backoff backoff = MakeRetryBackoff();
   while (!session_.stopping() && leases_.cache().era() == era) {
     SessionStatePtr state = session_.state();

@@ -51,7 +51,6 @@ class RecallListener {
   Task<void> GiveBack(ClientLoop* loop, proto::WaitRecallsReply told);
   Task<void> GiveBackWrite(ClientLoop* loop, std::uint64_t era, proto::Recall recall);
   Task<void> Return(ClientLoop* loop, std::uint64_t era, Recalls recalls);
-  Task<void> Send(ClientLoop* loop, std::uint64_t era, std::vector<proto::Recall> leases);
   /// Whether nothing is used any more that others could not know of; else leases of another era are in use.
   Task<bool> EndUses(ClientLoop* loop, std::uint64_t era, const Recalls& recalls);
   RpcClient& Connection(ClientLoop* loop, std::size_t metaserver);

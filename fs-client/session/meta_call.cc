@@ -51,9 +51,7 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
   const Patience patience = session_.NewPatience(loop);
   AttemptLimit limit;
   Backoff backoff = MakeRetryBackoff();
-  constexpr auto patience_ms = static_cast<std::uint32_t>(GiveWay::kPatience / std::chrono::milliseconds(1));
   bool may_be_done = false;
-  const bool may_give_way = tries.locks == KernelLocks::kDirectories && give_way_.MayTell(caller.pid, loop->Now());
   for (;;) {
     if (session_.stopping()) co_return Error(ErrorCode::kCancelled, "the mount is being stopped");
     SessionStatePtr state = session_.state();
@@ -65,7 +63,6 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
     }
     op.set_acked_below(state->ops->acked_below().value());
 
-    op.set_wait_ms(may_give_way && leases_.cache().UsesToldEntries(loop->Now()) ? patience_ms : 0);
     tries.asked = leases_.cache().generation();
     RpcClient& client =
         IsUrgent(method) ? loop->UrgentMetaserver(state->metaserver) : loop->Metaserver(state->metaserver);
@@ -85,10 +82,6 @@ Task<Result<RpcReply>> MetaCalls::Run(ClientLoop* loop, Caller caller, proto::Me
 
     ErrorCode code = reply.error().code();
     const bool was_held = code == ErrorCode::kHeld;  // by others' leases: it has not been done
-    if (was_held && !may_be_done && may_give_way && leases_.IsForgetting()) {
-      give_way_.NoteTold(caller.pid, loop->Now());
-      co_return Error(ErrorCode::kStale, "another client waits for what the kernel can only forget after this call");
-    }
     may_be_done |= kind == Kind::kMutation && code != ErrorCode::kUnavailable && !was_held;
     tries.unanswered |=
         (IsRetryable(code) && !was_held) || code == ErrorCode::kSessionExpired || code == ErrorCode::kCancelled;

@@ -6,7 +6,6 @@
 
 #include "common/base/result.h"
 #include "common/rpc/rpc_client.h"
-#include "fs-client/session/give_way.h"
 #include "fs-client/session/group_source.h"
 #include "fs-client/session/meta_session.h"
 #include "fs-client/session/outage_log.h"
@@ -37,14 +36,10 @@ class MetaCalls {
     co_return Parse<Reply>(method, std::move(raw), tries);
   }
 
-  /// Whether the caller's kernel holds locks of directories until it is answered, and begins the call anew upon ESTALE.
-  enum class KernelLocks { kNone, kDirectories };
-  /// A change: executed once. Errors: also kStale, which the kernel does the call once more upon (GiveWay).
+  /// A change: executed once.
   template <typename Reply, typename Request>
-  Task<Result<Reply>> Mutate(ClientLoop* loop, Caller caller, proto::Method method, Request request,
-                             KernelLocks locks = KernelLocks::kNone) {
+  Task<Result<Reply>> Mutate(ClientLoop* loop, Caller caller, proto::Method method, Request request) {
     Tries tries;
-    tries.locks = locks;
     Result<RpcReply> raw = co_await Run(loop, caller, method, request, *request.mutable_op(), Kind::kMutation, tries);
     Result<Reply> reply = Parse<Reply>(method, std::move(raw), tries);
     if (reply) session_.names().NoteChange();
@@ -70,7 +65,6 @@ class MetaCalls {
   static constexpr Duration kLongestOp = std::chrono::seconds(30);
   /// What became of them.
   struct Tries {
-    KernelLocks locks = KernelLocks::kNone;
     std::uint64_t asked = 0;  // LeaseCache::generation() when the last one was sent
     bool unanswered = false;  // one was not answered, and may have done what it asked for
   };
@@ -92,10 +86,10 @@ class MetaCalls {
   Task<Result<RpcReply>> Run(ClientLoop* loop, Caller caller, proto::Method method,
                              const google::protobuf::MessageLite& request, proto::OpHeader& op, Kind kind,
                              Tries& tries);
+
   MetaSession& session_;
   Leases& leases_;
   GroupSource* const groups_;
-  GiveWay give_way_;
   OutageLog outages_{"metaserver"};
 };
 

@@ -14,8 +14,6 @@ namespace {
 constexpr std::uint32_t kRenameNoReplace = 1;
 constexpr std::uint32_t kRenameExchange = 2;
 
-constexpr MetaCalls::KernelLocks kDirectories = MetaCalls::KernelLocks::kDirectories;
-
 }  // namespace
 
 Task<Result<Entry>> VolumeVfs::Lookup(Caller caller, Ino parent, std::string name) {
@@ -84,8 +82,7 @@ Task<Result<proto::CreateReply>> VolumeVfs::Make(ClientLoop* loop, Caller caller
     if (S_ISREG(request.mode())) request.set_first_chunk_id(ids->first_chunk.value());
     if (request.handle_id() != 0) (void)parts_.files.Announce(HandleId(request.handle_id()), ids->ino);
     proto::CreateRequest copy = request;
-    auto reply = co_await parts_.meta.Mutate<proto::CreateReply>(loop, caller, proto::METHOD_CREATE, std::move(copy),
-                                                                 kDirectories);
+    auto reply = co_await parts_.meta.Mutate<proto::CreateReply>(loop, caller, proto::METHOD_CREATE, std::move(copy));
     bool numbers_void =
         !reply && parts_.session.state()->id != session && reply.error().code() == ErrorCode::kInvalidArgument;
     if (!numbers_void) co_return reply;
@@ -143,8 +140,7 @@ Task<Result<Entry>> VolumeVfs::Link(Caller caller, Ino ino, Ino new_parent, std:
   request.set_ino(ToServer(ino).value());
   request.set_new_parent(ToServer(new_parent).value());
   request.set_new_name(std::move(new_name));
-  auto reply =
-      co_await parts_.meta.Mutate<proto::LinkReply>(loop, caller, proto::METHOD_LINK, std::move(request), kDirectories);
+  auto reply = co_await parts_.meta.Mutate<proto::LinkReply>(loop, caller, proto::METHOD_LINK, std::move(request));
   if (!reply) co_return reply.error();
   parts_.leases.cache().Learn(reply->note(), reply->attr(), loop->Now());
   co_return co_await PresentEntry(std::move(*reply->mutable_attr()));
@@ -161,7 +157,7 @@ Task<Result<Reply>> VolumeVfs::Remove(ClientLoop* loop, Caller caller, proto::Me
     }
     Request copy = request;  // every try is an op of its own, for the metaserver remembers that it said no
     if (expected) copy.set_expected_ino(expected->value());
-    auto reply = co_await parts_.meta.Mutate<Reply>(loop, caller, method, std::move(copy), kDirectories);
+    auto reply = co_await parts_.meta.Mutate<Reply>(loop, caller, method, std::move(copy));
     if (reply || reply.error().code() != ErrorCode::kNameChanged) co_return reply;
     expected.reset();
   }
@@ -221,8 +217,7 @@ Task<Result<void>> VolumeVfs::Rmdir(Caller caller, Ino parent, std::string name)
   proto::RmdirRequest request;
   request.set_parent(ToServer(parent).value());
   request.set_name(std::move(name));
-  auto reply = co_await parts_.meta.Mutate<proto::RmdirReply>(loop, caller, proto::METHOD_RMDIR, std::move(request),
-                                                              kDirectories);
+  auto reply = co_await parts_.meta.Mutate<proto::RmdirReply>(loop, caller, proto::METHOD_RMDIR, std::move(request));
   if (!reply) co_return reply.error();
   co_return Result<void>();
 }
@@ -236,8 +231,6 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
     co_return Error(ErrorCode::kInvalidArgument, "these flags of rename are not supported");
   }
   if (flags != kRenameNoReplace) co_await FlushMoved(loop, caller, parent, name, new_parent, new_name, flags != 0);
-  const LeaseCache::Move move{ToServer(parent), name, ToServer(new_parent), new_name, flags == kRenameExchange};
-  parts_.leases.cache().Moving(move);
   proto::RenameRequest request;
   request.set_parent(ToServer(parent).value());
   request.set_name(std::move(name));
@@ -248,12 +241,11 @@ Task<Result<void>> VolumeVfs::Rename(Caller caller, Ino parent, std::string name
   Task<Result<proto::RenameReply>> renaming =
       flags == 0 ? Remove<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request), new_parent,
                                               std::move(new_name))
-                 : parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request),
-                                                          kDirectories);
+                 : parts_.meta.Mutate<proto::RenameReply>(loop, caller, proto::METHOD_RENAME, std::move(request));
   Result<proto::RenameReply> reply = co_await std::move(renaming);
   if (!reply) co_return reply.error();
   if (reply->replaced_unused()) DiscardRemoved(loop, Ino(reply->replaced_ino()), reply->replaced_handles());
-  co_await parts_.leases.Moved(loop->env(), move);
+  co_await parts_.leases.Moved(loop->env(), ToServer(parent), ToServer(new_parent));
   co_return Result<void>();
 }
 

@@ -174,11 +174,6 @@ class CacheInvalidator {
   virtual Task<void> InvalidateData(Ino ino) = 0;
   /// Attributes alone, which waits for no page. False if the deadline passed.
   virtual Task<bool> InvalidateAttributes(std::vector<Ino> inodes) = 0;
-  /// Whether there is InvalidateEntries.
-  virtual bool forgets_entries() const = 0;
-  /// Has the kernel look the names up again; what they lead to, and what is mounted there, stays. Waits until no
-  /// request is under way in the directory. False if the deadline passed.
-  virtual Task<bool> InvalidateEntries(Ino directory, std::vector<std::string> names) = 0;
 };
 
 }  // namespace gabion

@@ -156,9 +156,7 @@ Validity VolumeVfs::ValidityOf(ClientLoop* loop, Ino directory, const std::strin
                                LeaseCache::Beside beside) {
   LeaseCache& cache = parts_.leases.cache();
   Validity validity;
-  const bool unsettled = loop->env().Buggified("client.tell_unsettled");
-  const Duration entry = cache.EntryFor(directory, name, ino, loop->Now(), unsettled);
-  validity.entry_ns = static_cast<std::uint64_t>(entry.count());
+  validity.entry_ns = static_cast<std::uint64_t>(cache.EntryFor(directory, name, ino, loop->Now()).count());
   if (!ino || IsBeingWritten(ino)) return validity;
   const Duration attr = cache.AttributesBesideEntry(ino, number, beside, loop->Now());
   validity.attr_ns = static_cast<std::uint64_t>(attr.count());

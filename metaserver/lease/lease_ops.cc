@@ -46,14 +46,7 @@ Result<proto::ReturnLeasesReply> LeaseOps::ReturnLeases(const proto::ReturnLease
   const bool live = volume->WithState([&](VolumeState& state) {
     if (state.closed || state.sessions.Find(id) == nullptr) return false;
     if (request.era() != state.leases.era()) return true;  // all of that era is gone already
-    for (const proto::Recall& lease : request.leases()) {
-      if (lease.keeps_entries()) {
-        LeaseTable::Names spared(lease.names().begin(), lease.names().end());
-        state.leases.ReturnButEntries(id, Ino(lease.ino()), lease.number(), std::move(spared));
-      } else {
-        state.leases.Return(id, Ino(lease.ino()), lease.number());
-      }
-    }
+    for (const proto::Recall& lease : request.leases()) state.leases.Return(id, Ino(lease.ino()), lease.number());
     return true;
   });
   if (!live) return Expired(request.session_id());

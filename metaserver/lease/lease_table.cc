@@ -13,10 +13,6 @@ namespace {
 // Recalled at once when a session has too many: one message for all of them.
 constexpr std::size_t kRecallBatch = 256;
 
-bool Includes(const LeaseTable::Names& all, const LeaseTable::Names& some) {
-  return std::includes(all.begin(), all.end(), some.begin(), some.end());
-}
-
 }  // namespace
 
 bool LeaseTable::MayGrant(SessionId session, Ino ino, TimePoint now) const {
@@ -25,7 +21,7 @@ bool LeaseTable::MayGrant(SessionId session, Ino ino, TimePoint now) const {
   auto holders = holders_.find(ino);
   if (holders != holders_.end()) {
     for (const Holder& holder : holders->second) {
-      if (holder.session == session) return holder.recalled == 0 && holder.mode != Mode::kEntries;
+      if (holder.session == session) return holder.recalled == 0;
       if (holder.mode == Mode::kWrite) return false;
     }
   }
@@ -56,14 +52,14 @@ void LeaseTable::Grant(SessionId session, Ino ino, Mode mode, std::uint64_t numb
     if (mode == Mode::kWrite) holder->mode = mode;
     // Who asks for it again has not got it, for the answer was lost: it is recalled anew, or it would get nowhere.
     if (holder->recalled != 0) sessions_.at(session).recalls.erase(std::exchange(holder->recalled, 0));
-    if (IsWantedByOthers(session, ino)) RecallFrom(*holder, ino, {}, now);
+    if (IsWantedByOthers(session, ino)) RecallFrom(*holder, ino, now);
     return;
   }
   Holdings& holdings = sessions_[session];
   holdings.by_age.push_back(ino);
-  holders_[ino].push_back({session, mode, number, 0, std::prev(holdings.by_age.end()), {}});
+  holders_[ino].push_back({session, mode, number, 0, std::prev(holdings.by_age.end())});
   ++size_;
-  if (IsWantedByOthers(session, ino)) RecallFrom(*Find(session, ino), ino, {}, now);
+  if (IsWantedByOthers(session, ino)) RecallFrom(*Find(session, ino), ino, now);
   if (holdings.by_age.size() > kMaxPerSession) RecallOldest(session, now);
   // Looked at now and then, for it takes a look at all sessions.
   if (size_ >= kMaxLeases - kMaxLeases / 8 && size_ % kRecallBatch == 0) RecallOldest(Largest(), now);
@@ -81,7 +77,7 @@ void LeaseTable::RecallOldest(SessionId session, TimePoint now) {
   if (holdings.recalls.size() > kRecallBatch / 2) return;  // enough are on their way
   for (Ino ino : holdings.by_age) {
     if (holdings.recalls.size() >= kRecallBatch) break;
-    RecallFrom(*Find(session, ino), ino, {}, now);
+    RecallFrom(*Find(session, ino), ino, now);
   }
 }
 
@@ -114,26 +110,14 @@ std::size_t LeaseTable::CountOf(SessionId session) const {
   return found == sessions_.end() ? 0 : found->second.by_age.size();
 }
 
-void LeaseTable::BeginWanting(SessionId own, Ino ino, Mode mode, const Names& names, TimePoint now) {
+void LeaseTable::BeginWanting(SessionId own, Ino ino, Mode mode, TimePoint now) {
   ++wanted_[ino].by[own];
   if (mode == Mode::kWrite) contention_.Note(ino, now);
-  AskFor(own, ino, mode, names, now);
-}
-
-void LeaseTable::AskFor(SessionId own, Ino ino, Mode mode, const Names& names, TimePoint now) {
   auto found = holders_.find(ino);
   if (found == holders_.end()) return;
   for (Holder& holder : found->second) {
-    if (holder.session == own) continue;
-    if (mode == Mode::kWrite || holder.mode == Mode::kWrite) RecallFrom(holder, ino, names, now);
+    if (holder.session != own && (mode == Mode::kWrite || holder.mode == Mode::kWrite)) RecallFrom(holder, ino, now);
   }
-}
-
-bool LeaseTable::IsInTheWay(SessionId session, Ino ino, const Names& names) const {
-  const Holder* holder = Find(session, ino);
-  if (holder == nullptr) return false;
-  if (holder->mode != Mode::kEntries) return true;
-  return !Includes(holder->spared, names) && !Mutated("lease.ask_no_names");
 }
 
 void LeaseTable::EndWanting(SessionId own, Ino ino) {
@@ -161,22 +145,11 @@ std::vector<Ino> LeaseTable::Wanted() const {
   return inodes;
 }
 
-/// What has been recalled already is recalled anew if more names are wanted by now.
-void LeaseTable::RecallFrom(Holder& holder, Ino ino, const Names& names, TimePoint now) {
-  if (holder.mode == Mode::kEntries && Includes(holder.spared, names)) return;
-  Holdings& holdings = sessions_.at(holder.session);
-  Recalled recall{ino, now, holder.mode, names, false};
-  if (holder.recalled != 0) {
-    Recalled& before = holdings.recalls.at(holder.recalled);
-    if (before.all_names || Includes(before.names, names)) return;
-    recall.at = before.at;
-    recall.names.merge(before.names);
-    holdings.recalls.erase(holder.recalled);
-  }
-  recall.all_names = recall.names.size() > kMaxRecalledNames || holder.spared.size() > kMaxSparedNames;
-  if (recall.all_names) recall.names.clear();
+void LeaseTable::RecallFrom(Holder& holder, Ino ino, TimePoint now) {
+  if (holder.recalled != 0) return;
   holder.recalled = TakeNumber();
-  holdings.recalls.emplace(holder.recalled, std::move(recall));
+  Holdings& holdings = sessions_.at(holder.session);
+  holdings.recalls.emplace(holder.recalled, Recalled{ino, now, holder.mode});
   ++recalls_total_[holder.session];
   if (holdings.next_recall) std::exchange(holdings.next_recall, nullptr)->Set();
 }
@@ -191,8 +164,6 @@ std::vector<proto::Recall> LeaseTable::RecallsAfter(SessionId session, std::uint
     recall.set_ino(recalled->second.ino.value());
     recall.set_number(recalled->first);
     recall.set_write(recalled->second.mode == Mode::kWrite);
-    for (const std::string& name : recalled->second.names) recall.add_names(name);
-    recall.set_all_names(recalled->second.all_names);
     recalls.push_back(std::move(recall));
   }
   return recalls;
@@ -249,7 +220,7 @@ bool LeaseTable::IsOverdue(SessionId session, TimePoint before) const {
   if (found == sessions_.end()) return false;
   const auto& recalls = found->second.recalls;
   return std::any_of(recalls.begin(), recalls.end(), [before](const auto& entry) {
-    return entry.second.mode != Mode::kWrite && entry.second.at <= before;
+    return entry.second.mode == Mode::kRead && entry.second.at <= before;
   });
 }
 
@@ -290,15 +261,6 @@ void LeaseTable::Return(SessionId session, Ino ino, std::uint64_t number) {
   Remove(session, ino);
 }
 
-void LeaseTable::ReturnButEntries(SessionId session, Ino ino, std::uint64_t number, Names spared) {
-  Holder* holder = Find(session, ino);
-  if (holder == nullptr || holder->granted > number || holder->mode == Mode::kWrite) return;
-  holder->mode = Mode::kEntries;
-  holder->spared.merge(spared);
-  if (holder->recalled == number) sessions_.at(session).recalls.erase(std::exchange(holder->recalled, 0));
-  WakeWaiting(ino);
-}
-
 void LeaseTable::Downgrade(SessionId session, Ino ino, std::uint64_t number) {
   Holder* holder = Find(session, ino);
   if (holder == nullptr || holder->granted > number) return;
@@ -320,7 +282,7 @@ void LeaseTable::DropReads(SessionId session) {
   if (found == sessions_.end()) return;
   const std::vector<Ino> all(found->second.by_age.begin(), found->second.by_age.end());
   for (Ino ino : all) {
-    if (Find(session, ino)->mode != Mode::kWrite) Remove(session, ino);
+    if (Find(session, ino)->mode == Mode::kRead) Remove(session, ino);
   }
 }
 
@@ -348,13 +310,9 @@ void LeaseTable::WakeAllWaiting() {
 }
 
 LeaseTable::Holder* LeaseTable::Find(SessionId session, Ino ino) {
-  return const_cast<Holder*>(std::as_const(*this).Find(session, ino));
-}
-
-const LeaseTable::Holder* LeaseTable::Find(SessionId session, Ino ino) const {
   auto found = holders_.find(ino);
   if (found == holders_.end()) return nullptr;
-  for (const Holder& holder : found->second) {
+  for (Holder& holder : found->second) {
     if (holder.session == session) return &holder;
   }
   return nullptr;
@@ -368,8 +326,8 @@ void LeaseTable::Remove(SessionId session, Ino ino) {
   holdings.by_age.erase(holder->by_age);
   if (holder->recalled != 0) holdings.recalls.erase(holder->recalled);
   holders.erase(holder);
-  const auto left = std::count_if(holders.begin(), holders.end(), [](const Holder& one) { return one.recalled != 0; });
-  if (holders.empty()) holders_.erase(ino);
+  const std::size_t left = holders.size();
+  if (left == 0) holders_.erase(ino);
   --size_;
   if (left <= 1) WakeWaiting(ino);  // the one may be who waits
 }

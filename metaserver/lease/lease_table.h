@@ -5,8 +5,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -19,27 +17,20 @@
 namespace gabion {
 
 /// Which sessions may cache which inodes of one volume (docs/leases.md): `R` leases, which any number of sessions hold
-/// at once until somebody wants to change the inode; and `W` leases, beside which nobody else holds any. What is left
-/// of an `R` lease on a directory when it was returned but for entries that the holder's kernel still uses is the
-/// least: only who changes those is in its way. In memory only; on the volume's strand.
+/// at once until somebody wants to change the inode; and `W` leases, beside which nobody else holds any. In memory
+/// only; on the volume's strand.
 ///
 /// Grants and recalls have numbers from one sequence, so that a client can tell which of an answer and a recall that
 /// cross each other came later.
 class LeaseTable {
  public:
-  enum class Mode { kEntries, kRead, kWrite };
-  /// Of a directory's entries.
-  using Names = std::set<std::string, std::less<>>;
+  enum class Mode { kRead, kWrite };
 
   /// Above it the session's oldest leases are recalled.
   static constexpr std::size_t kMaxPerSession = 65536;
   /// Of all sessions; above it nothing more is granted, and near it the largest holder's oldest are recalled. Some 200
   /// bytes each.
   static constexpr std::size_t kMaxLeases = 262144;
-  /// So many are counted up in one recall; more are all.
-  static constexpr std::size_t kMaxRecalledNames = 256;
-  /// Of what a holder of entries does not use; whoever would have more has to return all.
-  static constexpr std::size_t kMaxSparedNames = 4096;
 
   /// `era` tells this table from those of earlier processes.
   explicit LeaseTable(std::uint64_t era) : era_(era) {}
@@ -66,16 +57,10 @@ class LeaseTable {
   std::size_t size() const { return size_; }
 
   /// Somebody waits to change the inode, or (kRead) to look at it: until as many EndWanting, nobody else is granted a
-  /// lease on it, and those who hold one that is in the way are asked to return it. `names`: what is to be changed of a
-  /// directory's entries.
-  void BeginWanting(SessionId own, Ino ino, Mode mode, const Names& names, TimePoint now);
-  /// It turns out that it is about these names as well.
-  void AskFor(SessionId own, Ino ino, Mode mode, const Names& names, TimePoint now);
-  /// Whether what the session holds on the inode is in the way of who changes it, and these entries.
-  bool IsInTheWay(SessionId holder, Ino ino, const Names& names) const;
+  /// lease on it, and those who hold one that is in the way are asked to return it.
+  void BeginWanting(SessionId own, Ino ino, Mode mode, TimePoint now);
   void EndWanting(SessionId own, Ino ino);
-  /// Set when at most one of the leases on the inode that are recalled is left, or one is returned but for entries; and
-  /// by the first EndWaits from `until` on.
+  /// Set when at most one lease on the inode, which is wanted, is left, and by the first EndWaits from `until` on.
   std::shared_ptr<AsyncEvent> NextReturn(Ino ino, TimePoint until);
   /// Has all who wait to change an inode look again.
   void WakeAllWaiting();
@@ -111,8 +96,6 @@ class LeaseTable {
 
   /// The session no longer holds what it was granted before that recall.
   void Return(SessionId session, Ino ino, std::uint64_t number);
-  /// It holds entries of the directory, but none of these.
-  void ReturnButEntries(SessionId session, Ino ino, std::uint64_t number, Names spared);
   /// What it was granted up to that number is no write lease any more.
   void Downgrade(SessionId session, Ino ino, std::uint64_t number);
   /// The session holds nothing any more. Of granted locks it is still told.
@@ -133,7 +116,6 @@ class LeaseTable {
     std::uint64_t granted = 0;
     std::uint64_t recalled = 0;       // 0: not
     std::list<Ino>::iterator by_age;  // in Holdings::by_age
-    Names spared;                     // kEntries: it does not use them
   };
   struct Waiting {
     std::shared_ptr<AsyncEvent> event;
@@ -147,8 +129,6 @@ class LeaseTable {
     Ino ino;
     TimePoint at;
     Mode mode = Mode::kRead;
-    Names names;
-    bool all_names = false;
   };
   struct Holdings {
     std::list<Ino> by_age;  // the oldest first
@@ -159,9 +139,8 @@ class LeaseTable {
   };
 
   Holder* Find(SessionId session, Ino ino);
-  const Holder* Find(SessionId session, Ino ino) const;
   bool IsWantedByOthers(SessionId session, Ino ino) const;
-  void RecallFrom(Holder& holder, Ino ino, const Names& names, TimePoint now);
+  void RecallFrom(Holder& holder, Ino ino, TimePoint now);
   void RecallOldest(SessionId session, TimePoint now);
   SessionId Largest() const;
   void Remove(SessionId session, Ino ino);

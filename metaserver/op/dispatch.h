@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "common/rpc/rpc_server.h"
@@ -22,10 +21,8 @@ enum class OpKind {
 };
 
 /// Until when an op waits for leases: so much before its caller's deadline that the caller hears of it.
-inline TimePoint WaitLimit(TimePoint now, TimePoint deadline, std::uint32_t wait_ms) {
-  if (deadline <= now) return now;
-  const TimePoint latest = now + (deadline - now) * 7 / 8;
-  return wait_ms == 0 ? latest : std::min(latest, now + std::chrono::milliseconds(wait_ms));
+inline TimePoint WaitLimit(TimePoint now, TimePoint deadline) {
+  return deadline <= now ? now : now + (deadline - now) * 7 / 8;
 }
 
 template <typename Request, typename Reply>
@@ -49,7 +46,7 @@ Task<Result<RpcResponse>> RunOp(VolumeTable& volumes, OpFunction<Request, Reply>
       .seq_optional = kKind == OpKind::kRepeatable || kKind == OpKind::kHandle || kKind == OpKind::kWriteLease,
       .read_only = kKind == OpKind::kHandle || kKind == OpKind::kLock,
       .holds = kKind == OpKind::kLock || kKind == OpKind::kWriteLease};
-  const TimePoint wait_until = WaitLimit(raw.env->clock.Now(), raw.deadline, request.op().wait_ms());
+  const TimePoint wait_until = WaitLimit(raw.env->clock.Now(), raw.deadline);
   Task<Result<std::string>> running = kKind == OpKind::kRead
                                           ? volume->Read(request.op(), std::move(op), wait_until, *raw.env)
                                           : volume->Mutate(request.op(), kTraits, std::move(op), wait_until, *raw.env);

@@ -111,8 +111,8 @@ class Volume {
     ~Wants();
     Wants(const Wants&) = delete;
     Wants& operator=(const Wants&) = delete;
-    /// On the strand. `names`: of a directory's entries, those that it changes.
-    void Add(SessionId own, Ino ino, LeaseTable::Mode mode, const LeaseTable::Names& names, TimePoint now);
+    /// On the strand.
+    void Add(SessionId own, Ino ino, LeaseTable::Mode mode, TimePoint now);
     TimePoint wait_until() const { return wait_until_; }
 
    private:
@@ -140,9 +140,9 @@ class Volume {
   /// What an op has to wait for before it may change what it changes, and show what it shows; null: nothing. Errors:
   /// kUnavailable (the server stops).
   Result<std::shared_ptr<AsyncEvent>> FindObstacle(Wants& wants, const Txn& txn, const OpContext& context);
-  /// Whether a session other than `own` holds a lease that is in the way of a change of the inode, and these of its
-  /// entries. Those that have lapsed lose theirs, but for write leases, which takes longer (Evict).
-  bool IsHeldElsewhere(SessionId own, Ino ino, const LeaseTable::Names& names, TimePoint now);
+  /// Whether a session other than `own` holds a lease on the inode. Those that have lapsed lose theirs, but for write
+  /// leases, which takes longer (Evict).
+  bool IsHeldElsewhere(SessionId own, Ino ino, TimePoint now);
   bool HasLapsed(SessionId session, TimePoint now) const;
   bool HaveReadsLapsed(SessionId session, TimePoint now) const;
   /// What the answer to an op tells of what it changed: called before the batch is taken.

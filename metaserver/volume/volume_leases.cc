@@ -13,14 +13,9 @@ Volume::Wants::~Wants() {
   for (Ino ino : inodes_) volume_.state_.leases.EndWanting(own_, ino);
 }
 
-void Volume::Wants::Add(SessionId own, Ino ino, LeaseTable::Mode mode, const LeaseTable::Names& names, TimePoint now) {
+void Volume::Wants::Add(SessionId own, Ino ino, LeaseTable::Mode mode, TimePoint now) {
   own_ = own;
-  LeaseTable& leases = volume_.state_.leases;
-  if (inodes_.insert(ino).second) {
-    leases.BeginWanting(own, ino, mode, names, now);
-  } else {
-    leases.AskFor(own, ino, mode, names, now);
-  }
+  if (inodes_.insert(ino).second) volume_.state_.leases.BeginWanting(own, ino, mode, now);
 }
 
 Result<std::shared_ptr<AsyncEvent>> Volume::FindObstacle(Wants& wants, const Txn& txn, const OpContext& context) {
@@ -29,12 +24,10 @@ Result<std::shared_ptr<AsyncEvent>> Volume::FindObstacle(Wants& wants, const Txn
   const SessionId own = context.session == nullptr ? SessionId() : context.session->id;
   std::set<Ino> touched = txn.changed();
   touched.insert(context.exclusive.begin(), context.exclusive.end());
-  std::map<Ino, LeaseTable::Names> names;
-  for (const Txn::ChangedEntry& changed : txn.changed_entries()) names[changed.directory].insert(changed.name);
   std::shared_ptr<AsyncEvent> obstacle;
   using Mode = LeaseTable::Mode;
   const auto wait_for = [&](Ino ino, Mode mode) {
-    wants.Add(own, ino, mode, names[ino], context.now);
+    wants.Add(own, ino, mode, context.now);
     if (!obstacle) obstacle = leases.NextReturn(ino, wants.wait_until());
   };
   // In grace nobody knows yet who else holds leases, but for those that a writer has claimed.
@@ -42,8 +35,7 @@ Result<std::shared_ptr<AsyncEvent>> Volume::FindObstacle(Wants& wants, const Txn
   const auto may_be_held = [&](Ino ino) { return in_grace && !(own && leases.Writer(ino) == own); };
   for (Ino ino : touched) {
     if (may_be_held(ino)) wait_for(ino, Mode::kWrite);
-    if (IsHeldElsewhere(own, ino, names[ino], context.now) && !Mutated("lease.skip_recall"))
-      wait_for(ino, Mode::kWrite);
+    if (IsHeldElsewhere(own, ino, context.now) && !Mutated("lease.skip_recall")) wait_for(ino, Mode::kWrite);
   }
   for (Ino ino : context.shown) {
     const SessionId writer = leases.Writer(ino);
@@ -55,14 +47,14 @@ Result<std::shared_ptr<AsyncEvent>> Volume::FindObstacle(Wants& wants, const Txn
   return obstacle;
 }
 
-bool Volume::IsHeldElsewhere(SessionId own, Ino ino, const LeaseTable::Names& names, TimePoint now) {
+bool Volume::IsHeldElsewhere(SessionId own, Ino ino, TimePoint now) {
   bool held = false;
   for (SessionId holder : state_.leases.Holders(ino)) {
     if (holder == own) continue;
     if (state_.leases.Writer(ino) != holder && HaveReadsLapsed(holder, now)) {
       state_.leases.DropReads(holder);
     } else {
-      held = held || state_.leases.IsInTheWay(holder, ino, names);
+      held = true;
     }
   }
   return held;
@@ -124,7 +116,7 @@ void Volume::TendLeases(TimePoint now) {
   const std::lock_guard lock(mutex_);
   LeaseTable& leases = state_.leases;
   leases.EndWaits(now);
-  for (Ino ino : leases.Wanted()) (void)IsHeldElsewhere(SessionId(), ino, {}, now);
+  for (Ino ino : leases.Wanted()) (void)IsHeldElsewhere(SessionId(), ino, now);
   if (state_.grace_over || state_.InGrace()) return;
   state_.grace_over = true;
   leases.WakeAllWaiting();

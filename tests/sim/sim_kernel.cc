@@ -7,33 +7,6 @@ constexpr std::uint32_t kRenameExchange = 2;  // of renameat2(2)
 
 }  // namespace
 
-class SimKernel::DirectoryLock {
- public:
-  DirectoryLock(SimKernel& kernel, Ino directory) : kernel_(kernel), directory_(directory) {
-    ++kernel_.locked_[directory_];
-  }
-  ~DirectoryLock() { --kernel_.locked_[directory_]; }
-  DirectoryLock(const DirectoryLock&) = delete;
-  DirectoryLock& operator=(const DirectoryLock&) = delete;
-
- private:
-  SimKernel& kernel_;
-  const Ino directory_;
-};
-
-Task<bool> SimKernel::InvalidateEntries(Ino directory, std::vector<std::string> names) {
-  const TimePoint deadline = env_.clock.Now() + std::chrono::seconds(1);
-  while (locked_[directory] > 0) {
-    if (env_.clock.Now() >= deadline) co_return false;
-    co_await env_.clock.SleepFor(std::chrono::milliseconds(1));
-  }
-  for (std::string& name : names) {
-    auto found = entries_.find({directory, std::move(name)});
-    if (found != entries_.end()) found->second.until = TimePoint();
-  }
-  co_return true;
-}
-
 Task<void> SimKernel::InvalidateData(Ino ino) {
   Forget(ino);
   co_return;
@@ -55,39 +28,19 @@ void SimKernel::Forget(Ino ino) {
 
 template <typename T>
 Task<T> SimKernel::Changing(Ino ino, Task<T> call) {
-  const DirectoryLock lock(*this, ino);
   T result = co_await std::move(call);
   Forget(ino);
   co_return result;
 }
 
 template <typename T>
-Task<T> SimKernel::Renaming(Ino parent, std::string name, std::function<Task<T>()> call) {
-  for (bool is_first = true;; is_first = false) {
-    {
-      const DirectoryLock lock(*this, parent);
-      Task<T> calling = call();
-      T result = co_await std::move(calling);
-      if (!is_first || result || result.error().code() != ErrorCode::kStale) {
-        CachedEntry& cached = entries_[{parent, name}];
-        cached.until = TimePoint();
-        cached.version = ++version_;
-        Forget(parent);
-        co_return result;
-      }
-    }
-    co_await LetGo();
-  }
-}
-
-Caller SimKernel::OnThread(Caller caller) {
-  caller.pid = ++threads_;
-  return caller;
-}
-
-/// It looks the whole path up again meanwhile.
-Task<void> SimKernel::LetGo() {
-  return env_.clock.SleepFor(std::chrono::milliseconds(2));
+Task<T> SimKernel::Renaming(Ino parent, std::string name, Task<T> call) {
+  T result = co_await std::move(call);
+  CachedEntry& cached = entries_[{parent, name}];
+  cached.until = TimePoint();
+  cached.version = ++version_;
+  Forget(parent);
+  co_return result;
 }
 
 void SimKernel::Keep(Ino ino, const FileAttr& attr, std::uint64_t valid_ns, std::uint64_t before) {
@@ -118,8 +71,6 @@ Task<Result<Entry>> SimKernel::Lookup(Caller caller, Ino parent, std::string nam
   } else {
     ++lookups_;
     const std::uint64_t before = version_;
-    std::optional<DirectoryLock> lock;
-    if (found == entries_.end()) lock.emplace(*this, parent);
     CO_TRY_ASSIGN(entry, co_await below_.Lookup(caller, parent, std::move(name)));
     // It needs memory for something else.
     if (env_.Buggified("kernel.drop_inode")) attributes_.erase(entry.attr.ino);
@@ -151,62 +102,40 @@ Task<Result<std::string>> SimKernel::ReadLink(Caller caller, Ino ino) {
 }
 Task<Result<Entry>> SimKernel::Mknod(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                      std::uint64_t rdev) {
-  return Renaming<Result<Entry>>(
-      parent, name, [=, this, caller = OnThread(caller)] { return below_.Mknod(caller, parent, name, mode, rdev); });
+  return Renaming(parent, name, below_.Mknod(caller, parent, name, mode, rdev));
 }
 Task<Result<Entry>> SimKernel::Mkdir(Caller caller, Ino parent, std::string name, std::uint32_t mode) {
-  return Renaming<Result<Entry>>(
-      parent, name, [=, this, caller = OnThread(caller)] { return below_.Mkdir(caller, parent, name, mode); });
+  return Renaming(parent, name, below_.Mkdir(caller, parent, name, mode));
 }
 Task<Result<Entry>> SimKernel::Symlink(Caller caller, Ino parent, std::string name, std::string target) {
-  return Renaming<Result<Entry>>(
-      parent, name, [=, this, caller = OnThread(caller)] { return below_.Symlink(caller, parent, name, target); });
+  return Renaming(parent, name, below_.Symlink(caller, parent, name, std::move(target)));
 }
 Task<Result<Entry>> SimKernel::Link(Caller caller, Ino ino, Ino new_parent, std::string new_name) {
-  return Changing(ino, Renaming<Result<Entry>>(new_parent, new_name, [=, this, caller = OnThread(caller)] {
-                    return below_.Link(caller, ino, new_parent, new_name);
-                  }));
+  return Changing(ino, Renaming(new_parent, new_name, below_.Link(caller, ino, new_parent, new_name)));
 }
 Task<Result<void>> SimKernel::Unlink(Caller caller, Ino parent, std::string name) {
-  return Renaming<Result<void>>(parent, name,
-                                [=, this, caller = OnThread(caller)] { return below_.Unlink(caller, parent, name); });
+  return Renaming(parent, name, below_.Unlink(caller, parent, name));
 }
 Task<Result<void>> SimKernel::Rmdir(Caller caller, Ino parent, std::string name) {
-  return Renaming<Result<void>>(parent, name,
-                                [=, this, caller = OnThread(caller)] { return below_.Rmdir(caller, parent, name); });
+  return Renaming(parent, name, below_.Rmdir(caller, parent, name));
 }
 Task<Result<void>> SimKernel::Rename(Caller caller, Ino parent, std::string name, Ino new_parent, std::string new_name,
                                      std::uint32_t flags) {
-  caller = OnThread(caller);
-  for (bool is_first = true;; is_first = false) {
-    {
-      const DirectoryLock from_lock(*this, parent);
-      const DirectoryLock to_lock(*this, new_parent);
-      Result<void> done = co_await below_.Rename(caller, parent, name, new_parent, new_name, flags);
-      if (!is_first || done || done.error().code() != ErrorCode::kStale) {
-        NoteRename({parent, name}, {new_parent, new_name}, bool(done), flags == kRenameExchange);
-        co_return done;
-      }
-    }
-    co_await LetGo();
-  }
-}
-
-void SimKernel::NoteRename(const Name& from_name, const Name& to_name, bool done, bool exchange) {
+  Result<void> done = co_await below_.Rename(caller, parent, name, new_parent, new_name, flags);
   // What it moves is valid as long as before.
-  CachedEntry& from = entries_[from_name];
-  CachedEntry& to = entries_[to_name];
+  CachedEntry& from = entries_[{parent, name}];
+  CachedEntry& to = entries_[{new_parent, new_name}];
   if (done) std::swap(from, to);
-  if (done && !exchange) from.until = TimePoint();
+  if (done && flags != kRenameExchange) from.until = TimePoint();
   from.version = to.version = ++version_;
-  Forget(from_name.first);
-  Forget(to_name.first);
+  Forget(parent);
+  Forget(new_parent);
+  co_return done;
 }
 
 Task<Result<CreatedFile>> SimKernel::Create(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                             std::uint32_t flags) {
-  return Renaming<Result<CreatedFile>>(
-      parent, name, [=, this, caller = OnThread(caller)] { return below_.Create(caller, parent, name, mode, flags); });
+  return Renaming(parent, name, below_.Create(caller, parent, name, mode, flags));
 }
 Task<Result<CreatedFile>> SimKernel::TmpFile(Caller caller, Ino parent, std::uint32_t mode, std::uint32_t flags) {
   return below_.TmpFile(caller, parent, mode, flags);
@@ -255,7 +184,6 @@ Task<Result<HandleId>> SimKernel::OpenDir(Caller caller, Ino ino) {
 Task<Result<std::vector<DirEntryPlus>>> SimKernel::ReadDir(Caller caller, Ino ino, HandleId handle,
                                                            std::uint64_t offset, std::uint32_t max_bytes,
                                                            bool with_attr) {
-  const DirectoryLock lock(*this, ino);
   const std::uint64_t before = version_;
   auto listed = co_await below_.ReadDir(caller, ino, handle, offset, max_bytes, with_attr);
   if (!listed) co_return listed.error();

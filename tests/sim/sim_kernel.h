@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -14,8 +13,7 @@ namespace gabion {
 
 /// The caches of a kernel above a client's Vfs: entries, absent ones too, and attributes are used without asking for as
 /// long as the client said, and until it has them dropped. An answer that was asked for before they were dropped is
-/// used and not kept, as Linux does it; entries that are dropped while they are looked up once more are kept. Of what
-/// its own calls change it keeps nothing. Pages it has none.
+/// used and not kept, as Linux does it. Of what its own calls change it keeps nothing. Pages it has none.
 class SimKernel final : public Vfs, public CacheInvalidator {
  public:
   /// Both outlive it.
@@ -26,9 +24,6 @@ class SimKernel final : public Vfs, public CacheInvalidator {
 
   Task<void> InvalidateData(Ino ino) override;
   Task<bool> InvalidateAttributes(std::vector<Ino> inodes) override;
-  bool forgets_entries() const override { return true; }
-  /// Not while anything is looked up for the first time, listed or changed in the directory.
-  Task<bool> InvalidateEntries(Ino directory, std::vector<std::string> names) override;
 
   Task<Result<Entry>> Lookup(Caller caller, Ino parent, std::string name) override;
   Task<Result<Attributes>> GetAttr(Caller caller, Ino ino, std::optional<HandleId> handle) override;
@@ -86,20 +81,15 @@ class SimKernel final : public Vfs, public CacheInvalidator {
     std::uint64_t version = 0;  // of the last change
   };
   using Name = std::pair<Ino, std::string>;
-  class DirectoryLock;
 
   void Forget(Ino ino);
-  /// Each change is a thread's of its own.
-  Caller OnThread(Caller caller);
-  Task<void> LetGo();
-  void NoteRename(const Name& from_name, const Name& to_name, bool done, bool exchange);
   Task<void> RunLate();
   /// Takes in an answer that was asked for when version_ was `before`.
   void Keep(Ino ino, const FileAttr& attr, std::uint64_t valid_ns, std::uint64_t before);
   void Keep(const Name& name, const Entry& entry, std::uint64_t before);
-  /// A change of the name `name` in `parent`, by this kernel's own call; once more if the first answer is ESTALE.
+  /// A change of the name `name` in `parent`, by this kernel's own call.
   template <typename T>
-  Task<T> Renaming(Ino parent, std::string name, std::function<Task<T>()> call);
+  Task<T> Renaming(Ino parent, std::string name, Task<T> call);
   /// Forgets the inode's attributes when `call` is done.
   template <typename T>
   Task<T> Changing(Ino ino, Task<T> call);
@@ -107,11 +97,9 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   Vfs& below_;
   Env& env_;
   std::uint64_t lookups_ = 0;
-  std::uint32_t threads_ = 1;
   std::uint64_t version_ = 0;  // counts changes and invalidations of attributes
   std::map<Ino, CachedAttributes> attributes_;
   std::map<Name, CachedEntry> entries_;
-  std::map<Ino, int> locked_;  // how many calls have the directory's lock: they do not exclude each other
 };
 
 }  // namespace gabion

@@ -146,20 +146,5 @@ TEST(EncodeTest, WritesNotificationsTheKernelCanRead) {
   EXPECT_LT(body.off, 0);
 }
 
-TEST(EncodeTest, AnExpiredEntryIsNamedWithANulBehindIt) {
-  const std::string message = EncodeExpireEntry(Ino(7), "name");
-  fuse_out_header header{};
-  fuse_notify_inval_entry_out body{};
-  ASSERT_EQ(message.size(), sizeof header + sizeof body + 5);
-  std::memcpy(&header, message.data(), sizeof header);
-  std::memcpy(&body, message.data() + sizeof header, sizeof body);
-  EXPECT_EQ(header.len, message.size());
-  EXPECT_EQ(header.error, int{FUSE_NOTIFY_INVAL_ENTRY});
-  EXPECT_EQ(body.parent, 7u);
-  EXPECT_EQ(body.namelen, 4u);
-  EXPECT_EQ(body.flags, std::uint32_t{FUSE_EXPIRE_ONLY});
-  EXPECT_EQ(message.substr(sizeof header + sizeof body), std::string("name\0", 5));
-}
-
 }  // namespace
 }  // namespace gabion::fuse

@@ -32,7 +32,7 @@ TEST(InitTest, TakesWhatItNeedsOfANewKernel) {
   EXPECT_EQ(negotiated->reply.max_background, 128);
   EXPECT_EQ(negotiated->reply.congestion_threshold, 96);
   EXPECT_EQ(negotiated->reply.time_gran, 1u);
-  EXPECT_TRUE(negotiated->uring && negotiated->resend && negotiated->expire && negotiated->dialect.setxattr_ext);
+  EXPECT_TRUE(negotiated->uring && negotiated->resend && negotiated->dialect.setxattr_ext);
   for (std::uint64_t flag :
        {std::uint64_t{FUSE_PARALLEL_DIROPS}, std::uint64_t{FUSE_ATOMIC_O_TRUNC}, std::uint64_t{FUSE_HANDLE_KILLPRIV_V2},
         std::uint64_t{FUSE_DO_READDIRPLUS}, kInitDirectIoAllowMmap, kInitHasResend, kInitOverIoUring}) {
@@ -75,7 +75,7 @@ TEST(InitTest, DoesNotReadFlagsThatAnOldKernelDidNotSend) {
   ASSERT_TRUE(negotiated);
   EXPECT_EQ(negotiated->minor, 35u);
   EXPECT_EQ(negotiated->reply.flags2, 0u);
-  EXPECT_FALSE(negotiated->uring || negotiated->resend || negotiated->expire);
+  EXPECT_FALSE(negotiated->uring || negotiated->resend);
 }
 
 TEST(InitTest, OffersRingsOnlyWhenAsked) {

@@ -1,8 +1,8 @@
 #include "fs-client/lease/lease_cache.h"
 
 #include <gmock/gmock.h>
-
-#include "tests/unit/fs-client/lease/lease_cache_fixture.h"
+#include <gtest/gtest.h>
+#include <sys/stat.h>
 
 namespace gabion {
 namespace {
@@ -11,10 +11,103 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-proto::Attr WriteLeased(proto::Attr attr) {
+constexpr TimePoint kNow{1'000'000'000'000};
+constexpr TimePoint kUntil = kNow + seconds(9);
+constexpr std::uint64_t kEra = 42;
+constexpr Ino kFile(7), kDirectory(8);
+constexpr LeaseCache::Beside kLookup = LeaseCache::Beside::kLookup, kListing = LeaseCache::Beside::kListing;
+
+proto::Attr Attributes(std::uint64_t size, bool leased = true) {
+  proto::Attr attr;
+  attr.set_ino(kFile.value());
+  attr.set_size(size);
+  attr.set_leased(leased);
+  return attr;
+}
+
+proto::Attr WriteLeased(std::uint64_t size) {
+  proto::Attr attr = Attributes(size);
   attr.set_write_leased(true);
   return attr;
 }
+
+class LeaseCacheTest : public testing::Test {
+ protected:
+  LeaseCacheTest() { cache_.Begin(Note(100), {}, kUntil); }
+
+  /// Of an answer that was asked for now.
+  proto::LeaseNote Note(std::uint64_t number, std::uint64_t era = kEra) {
+    proto::LeaseNote note;
+    note.set_era(era);
+    note.set_number(number);
+    note.set_asked(cache_.generation());
+    return note;
+  }
+  void Learn(std::uint64_t number, std::uint64_t size) { cache_.Learn(Note(number), Attributes(size), kNow); }
+  void LearnEntry(std::uint64_t number, Ino ino) {
+    cache_.LearnEntry(Note(number), kDirectory, "x", ino, S_IFREG, kNow);
+  }
+  std::optional<std::uint64_t> KnownSize(TimePoint now = kNow) {
+    const std::optional<LeaseCache::Known> known = cache_.Find(kFile, now);
+    return known ? std::optional(known->attr.size()) : std::nullopt;
+  }
+  std::optional<Ino> KnownEntry(TimePoint now = kNow) { return cache_.FindEntry(kDirectory, "x", now); }
+  LeaseCache::KernelWork Recall(Ino ino, std::uint64_t number) {
+    proto::Recall recall;
+    recall.set_ino(ino.value());
+    recall.set_number(number);
+    return cache_.RecalledWrite(recall).work;
+  }
+  std::optional<LeaseCache::Return> RecallWrite(std::uint64_t number) {
+    proto::Recall recall;
+    recall.set_ino(kFile.value());
+    recall.set_number(number);
+    recall.set_write(true);
+    return cache_.RecalledWrite(recall).flushing;
+  }
+  LeaseCache::KernelWork Change(Ino ino, std::uint64_t number, std::uint64_t era = kEra) {
+    proto::LeaseNote note = Note(number, era);
+    note.add_changed(ino.value());
+    return cache_.Changed(note, kNow);
+  }
+  /// The answer to an op of ours that made, or (no `ino`) removed a name.
+  static proto::LeaseNote ChangeOfEntry(proto::LeaseNote note, const std::string& name, Ino ino) {
+    note.add_changed(kDirectory.value());
+    proto::ChangedEntry& entry = *note.add_entries();
+    entry.set_directory(kDirectory.value());
+    entry.set_name(name);
+    entry.set_ino(ino.value());
+    entry.set_mode(S_IFREG);
+    return note;
+  }
+  LeaseCache::KernelWork ChangeEntry(std::uint64_t number, const std::string& name, Ino ino) {
+    return cache_.Changed(ChangeOfEntry(Note(number), name, ino), kNow);
+  }
+  /// Of files without attributes.
+  proto::ReadDirReply Page(std::uint64_t number, const std::vector<std::string>& names, bool end) {
+    proto::ReadDirReply page;
+    *page.mutable_note() = Note(number);
+    page.set_entries_leased(true);
+    page.set_end(end);
+    for (const std::string& name : names) {
+      proto::DirEntry& entry = *page.add_entries();
+      entry.set_name(name);
+      entry.set_ino(1000 + number);
+      entry.set_mode(S_IFREG);
+    }
+    return page;
+  }
+  std::vector<std::string> Listed(bool with_attr = false) {
+    std::vector<std::string> names;
+    const std::optional<proto::ReadDirReply> page = cache_.ListEntries(kDirectory, "", 100, with_attr, kNow);
+    if (!page) return {"(unknown)"};
+    for (const proto::DirEntry& entry : page->entries()) names.push_back(entry.name());
+    return names;
+  }
+  std::optional<Ino> Entry(const std::string& name) { return cache_.FindEntry(kDirectory, name, kNow); }
+
+  LeaseCache cache_;
+};
 
 TEST_F(LeaseCacheTest, WhatIsLeasedIsKnown) {
   Learn(101, 5);
@@ -317,8 +410,88 @@ TEST_F(LeaseCacheTest, OldNumbersAreForgottenTogether) {
   EXPECT_NE(cache_.Find(Ino(1000), kNow), std::nullopt);
 }
 
+TEST_F(LeaseCacheTest, EntriesAreForTheKernelForAMoment) {
+  LearnEntry(101, kFile);
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kNow), LeaseCache::kEntryValidity);
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", Ino(), kNow), Duration(0)) << "it is there";
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "y", kFile, kNow), Duration(0)) << "not known";
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kUntil), Duration(0)) << "the session may have lapsed";
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kUntil - Duration(1)), Duration(1));
+}
+
+TEST_F(LeaseCacheTest, ARecallHasToWaitForEntriesThatTheKernelUses) {
+  LearnEntry(101, kFile);
+  EXPECT_EQ(Recall(kDirectory, 102).wait_until, TimePoint()) << "it was told none";
+  LearnEntry(103, kFile);
+  (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
+  EXPECT_EQ(Recall(kDirectory, 104).wait_until, kNow + LeaseCache::kEntryValidity + LeaseCache::kKernelSlack);
+}
+
+TEST_F(LeaseCacheTest, WhereItIsAtWorkItselfTheKernelGetsNoEntries) {
+  LearnEntry(101, kFile);
+  (void)ChangeEntry(102, "y", kFile);
+  EXPECT_EQ(cache_.EntryFor(kDirectory, "x", kFile, kNow + LeaseCache::kQuiet - Duration(1)), Duration(0));
+  EXPECT_GT(cache_.EntryFor(kDirectory, "x", kFile, kNow + LeaseCache::kQuiet), Duration(0));
+}
+
+TEST_F(LeaseCacheTest, OwnChangesDoNotForgetWhatTheKernelWasTold) {
+  LearnEntry(101, kFile);
+  (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
+  EXPECT_EQ(Change(kDirectory, 102).wait_until, TimePoint()) << "the kernel knows its own changes";
+  EXPECT_GT(Recall(kDirectory, 103).wait_until, kNow);
+}
+
+TEST_F(LeaseCacheTest, AttributesBesideAnEntryAreForAKernelThatHadSomeBefore) {
+  Learn(101, 1);
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kLookup, kNow), Duration(0));
+  EXPECT_EQ(cache_.AttributesFor(kFile, 101, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kLookup, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 100, kLookup, kNow), Duration(0)) << "of an older answer";
+  (void)Change(kFile, 102);
+  Learn(103, 2);
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 103, kLookup, kNow), Duration(0)) << "they were taken back";
+}
+
+TEST_F(LeaseCacheTest, FirstAttributesInAListingAreWaitedForAndTakenBack) {
+  Learn(101, 1);
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kListing, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kLookup, kNow), seconds(9)) << "it has some by now";
+  const LeaseCache::KernelWork work = Recall(kFile, 102);
+  EXPECT_EQ(work.wait_until, kNow + LeaseCache::kKernelSlack);
+  EXPECT_THAT(work.attributes, ElementsAre(kFile));
+}
+
+TEST_F(LeaseCacheTest, TheEndWaitsForWhatARecallWaitsFor) {
+  LearnEntry(101, kFile);
+  (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
+  const TimePoint until = Recall(kDirectory, 102).wait_until;
+  EXPECT_EQ(cache_.End().wait_until, until) << "it has not been returned";
+}
+
+TEST_F(LeaseCacheTest, AMovedEntryIsWaitedForInBothDirectories) {
+  const Ino other(9);
+  LearnEntry(101, kFile);
+  (void)cache_.EntryFor(kDirectory, "x", kFile, kNow);
+  const TimePoint until = kNow + LeaseCache::kEntryValidity + LeaseCache::kKernelSlack;
+  EXPECT_EQ(cache_.Moved(kDirectory, other, kNow), until) << "no recall of the other one would come here";
+  cache_.LearnEntry(Note(102), other, "y", Ino(77), S_IFREG, kNow);
+  EXPECT_EQ(cache_.Moved(kDirectory, other, kNow), TimePoint());
+  EXPECT_EQ(Recall(other, 103).wait_until, until);
+  for (TimePoint now = kNow; now < until; now = now + RunningTime::kTick) (void)cache_.Running(now);
+  EXPECT_EQ(cache_.Moved(kDirectory, other, until), TimePoint()) << "it is over";
+}
+
+TEST_F(LeaseCacheTest, AttributesBesideAnEntryMayBeTakenInLate) {
+  Learn(101, 1);
+  EXPECT_EQ(cache_.AttributesFor(kFile, 101, kNow), seconds(9));
+  EXPECT_EQ(cache_.AttributesBesideEntry(kFile, 101, kLookup, kNow), seconds(9));
+  const LeaseCache::KernelWork work = Recall(kFile, 102);
+  EXPECT_EQ(work.wait_until, kNow + LeaseCache::kKernelSlack);
+  EXPECT_THAT(work.attributes, ElementsAre(kFile));
+}
+
 TEST_F(LeaseCacheTest, ADowngradeAndALaterRecallAreTwoReturns) {
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   proto::CommitWriteRequest commit;
   commit.set_ino(kFile.value());
   const auto downgraded = cache_.Downgrade(commit);
@@ -327,7 +500,7 @@ TEST_F(LeaseCacheTest, ADowngradeAndALaterRecallAreTwoReturns) {
   EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
   EXPECT_TRUE(cache_.MayFlush(kFile, kNow));
   EXPECT_EQ(cache_.Downgrade(commit), std::nullopt);
-  cache_.Learn(Note(103), WriteLeased(Attributes(5)), kNow);  // opened again meanwhile
+  cache_.Learn(Note(103), WriteLeased(5), kNow);  // opened again meanwhile
   const auto flushing = RecallWrite(104);
   ASSERT_TRUE(flushing.has_value());
   cache_.Returned(kFile, *downgraded);
@@ -338,7 +511,7 @@ TEST_F(LeaseCacheTest, ADowngradeAndALaterRecallAreTwoReturns) {
 
 TEST_F(LeaseCacheTest, AWriteLeaseLastsAsLongAsTheSession) {
   EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
   EXPECT_TRUE(cache_.MayFlush(kFile, kNow));
   EXPECT_FALSE(cache_.MayWrite(kFile, kUntil));
@@ -346,7 +519,7 @@ TEST_F(LeaseCacheTest, AWriteLeaseLastsAsLongAsTheSession) {
 }
 
 TEST_F(LeaseCacheTest, ARecalledWriteLeaseIsGoodForFlushingUntilItIsReturned) {
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   const auto flushing = RecallWrite(102);
   ASSERT_TRUE(flushing.has_value());
   EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
@@ -360,26 +533,26 @@ TEST_F(LeaseCacheTest, ARecalledWriteLeaseIsGoodForFlushingUntilItIsReturned) {
 
 TEST_F(LeaseCacheTest, ARecallVoidsAWriteLeaseThatArrivesAfterIt) {
   Recall(kFile, 102);
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
-  cache_.Learn(Note(103), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(103), WriteLeased(5), kNow);
   EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
 }
 
 TEST_F(LeaseCacheTest, ADowngradeVoidsAWriteLeaseThatArrivesAfterIt) {
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   Learn(103, 5);  // has overtaken the next
   proto::CommitWriteRequest commit;
   commit.set_ino(kFile.value());
   const auto downgraded = cache_.Downgrade(commit);
   ASSERT_TRUE(downgraded.has_value());
   EXPECT_EQ(commit.downgrade(), 103u);
-  cache_.Learn(Note(102), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(102), WriteLeased(5), kNow);
   EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
   cache_.Returned(kFile, *downgraded);
-  cache_.Learn(Note(103), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(103), WriteLeased(5), kNow);
   EXPECT_FALSE(cache_.MayWrite(kFile, kNow));
-  cache_.Learn(Note(104), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(104), WriteLeased(5), kNow);
   EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
 }
 
@@ -387,7 +560,7 @@ TEST_F(LeaseCacheTest, AWriteLeaseIsNotGivenUpAsAnother) {
   proto::Recall recall;
   recall.set_ino(kFile.value());
   recall.set_number(102);
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   EXPECT_FALSE(cache_.RecalledRead(recall).has_value());
   EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
   const auto flushing = RecallWrite(102);
@@ -399,7 +572,7 @@ TEST_F(LeaseCacheTest, AWriteLeaseIsNotGivenUpAsAnother) {
 }
 
 TEST_F(LeaseCacheTest, WriteLeasesMayOutlastTheOthers) {
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   LearnEntry(102, kFile);
   cache_.Extend(kUntil + seconds(3), kNow, false, true);
   EXPECT_EQ(KnownEntry(kUntil - seconds(1)), kFile);
@@ -413,7 +586,7 @@ TEST_F(LeaseCacheTest, WriteLeasesMayOutlastTheOthers) {
 }
 
 TEST_F(LeaseCacheTest, ADowngradedLeaseLapsesWithTheOthers) {
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   proto::CommitWriteRequest commit;
   commit.set_ino(kFile.value());
   ASSERT_TRUE(cache_.Downgrade(commit).has_value());
@@ -423,7 +596,7 @@ TEST_F(LeaseCacheTest, ADowngradedLeaseLapsesWithTheOthers) {
 }
 
 TEST_F(LeaseCacheTest, AWriteLeaseOutlivesALapseAndOthersDoNot) {
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   cache_.LearnEntry(Note(102), kDirectory, "x", kFile, S_IFREG, kNow);
   cache_.Extend(kUntil + seconds(9), kUntil + seconds(1), true, false);
   EXPECT_TRUE(cache_.MayWrite(kFile, kUntil + seconds(1)));
@@ -444,7 +617,7 @@ TEST_F(LeaseCacheTest, ASessionGoesOnWithTheWriteLeasesThatItKeeps) {
 
 TEST_F(LeaseCacheTest, AWriteLeaseCountsAlsoWhenNothingIsTakenIn) {
   cache_.ForgetKnown(kNow + seconds(30));
-  cache_.Learn(Note(101), WriteLeased(Attributes(5)), kNow);
+  cache_.Learn(Note(101), WriteLeased(5), kNow);
   EXPECT_TRUE(cache_.MayWrite(kFile, kNow));
   EXPECT_EQ(KnownSize(), std::nullopt);
 }

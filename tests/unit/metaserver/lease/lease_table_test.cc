@@ -43,7 +43,7 @@ TEST_F(LeaseTableTest, AnyNumberOfSessionsHoldTheSame) {
 TEST_F(LeaseTableTest, WhoWantsToChangeItHasTheOthersReturnIt) {
   Grant(kOne, kFile);
   const std::uint64_t granted = Grant(kTwo, kFile);
-  leases_.BeginWanting(kOne, kFile, LeaseTable::Mode::kWrite, {}, kNow);
+  leases_.BeginWanting(kOne, kFile, LeaseTable::Mode::kWrite, kNow);
   EXPECT_THAT(RecalledFrom(kOne), IsEmpty());
   const std::vector<proto::Recall> recalls = leases_.RecallsAfter(kTwo, 0);
   ASSERT_THAT(recalls, SizeIs(1));
@@ -57,8 +57,8 @@ TEST_F(LeaseTableTest, WhoWantsToChangeItHasTheOthersReturnIt) {
 }
 
 TEST_F(LeaseTableTest, NobodyGetsWhatIsWantedOrWasAMomentAgo) {
-  leases_.BeginWanting(kOne, kFile, LeaseTable::Mode::kWrite, {}, kNow);
-  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, {}, kNow);
+  leases_.BeginWanting(kOne, kFile, LeaseTable::Mode::kWrite, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
   EXPECT_FALSE(leases_.MayGrant(kThree, kFile, kNow + seconds(60)));
   leases_.EndWanting(kOne, kFile);
   EXPECT_FALSE(leases_.MayGrant(kThree, kFile, kNow + seconds(60)));
@@ -70,7 +70,7 @@ TEST_F(LeaseTableTest, NobodyGetsWhatIsWantedOrWasAMomentAgo) {
 
 TEST_F(LeaseTableTest, ARecallOfAnEarlierGrantReturnsNoLaterOne) {
   Grant(kOne, kFile);
-  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, {}, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
   const std::uint64_t recalled = leases_.RecallsAfter(kOne, 0).at(0).number();
   leases_.Return(kOne, kFile, recalled);
   leases_.EndWanting(kTwo, kFile);
@@ -82,9 +82,9 @@ TEST_F(LeaseTableTest, ARecallOfAnEarlierGrantReturnsNoLaterOne) {
 TEST_F(LeaseTableTest, RecallsAreToldOnceMoreUntilTheyAreAnswered) {
   Grant(kOne, kFile);
   Grant(kOne, kOther);
-  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, {}, kNow);
-  leases_.BeginWanting(kTwo, kOther, LeaseTable::Mode::kWrite, {}, kNow + seconds(1));
-  leases_.BeginWanting(kThree, kFile, LeaseTable::Mode::kWrite, {}, kNow + seconds(2));
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
+  leases_.BeginWanting(kTwo, kOther, LeaseTable::Mode::kWrite, kNow + seconds(1));
+  leases_.BeginWanting(kThree, kFile, LeaseTable::Mode::kWrite, kNow + seconds(2));
   EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value(), kOther.value()));
   EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value(), kOther.value()));
   EXPECT_TRUE(leases_.IsOverdue(kOne, kNow));
@@ -96,61 +96,6 @@ TEST_F(LeaseTableTest, RecallsAreToldOnceMoreUntilTheyAreAnswered) {
   EXPECT_EQ(leases_.OldestRecall()->ino, kOther);
   leases_.Return(kOne, kOther, leases_.last_number());
   EXPECT_FALSE(leases_.OldestRecall().has_value());
-}
-
-TEST_F(LeaseTableTest, EntriesThatAreKeptAreInTheWayOfWhoChangesThem) {
-  using Mode = LeaseTable::Mode;
-  Grant(kOne, kOther);
-  leases_.BeginWanting(kTwo, kOther, Mode::kWrite, {"a"}, kNow);
-  const proto::Recall recall = leases_.RecallsAfter(kOne, 0).at(0);
-  EXPECT_THAT(recall.names(), ElementsAre("a"));
-  EXPECT_TRUE(leases_.IsInTheWay(kOne, kOther, {"a"}));
-  leases_.ReturnButEntries(kOne, kOther, recall.number(), {"a"});
-  EXPECT_FALSE(leases_.IsInTheWay(kOne, kOther, {"a"}));
-  EXPECT_TRUE(leases_.IsInTheWay(kOne, kOther, {"a", "b"}));
-  leases_.AskFor(kTwo, kOther, Mode::kWrite, {"a"}, kNow);
-  EXPECT_THAT(RecalledFrom(kOne), IsEmpty()) << "it has said so";
-  leases_.AskFor(kTwo, kOther, Mode::kWrite, {"b"}, kNow);
-  EXPECT_THAT(leases_.RecallsAfter(kOne, 0).at(0).names(), ElementsAre("b"));
-  leases_.EndWanting(kTwo, kOther);
-  EXPECT_FALSE(leases_.MayGrant(kOne, kOther, kNow + seconds(60))) << "before it has returned it";
-  leases_.Return(kOne, kOther, recall.number());
-  EXPECT_THAT(leases_.Holders(kOther), IsEmpty());
-  EXPECT_THAT(RecalledFrom(kOne), IsEmpty());
-}
-
-TEST_F(LeaseTableTest, WhatMoreIsWantedIsRecalledAnew) {
-  using Mode = LeaseTable::Mode;
-  Grant(kOne, kOther);
-  leases_.BeginWanting(kTwo, kOther, Mode::kWrite, {"a"}, kNow);
-  const std::uint64_t first = leases_.RecallsAfter(kOne, 0).at(0).number();
-  leases_.BeginWanting(kThree, kOther, Mode::kWrite, {"b"}, kNow + seconds(1));
-  ASSERT_THAT(leases_.RecallsAfter(kOne, 0), SizeIs(1));
-  EXPECT_THAT(leases_.RecallsAfter(kOne, first).at(0).names(), ElementsAre("a", "b"));
-  EXPECT_TRUE(leases_.IsOverdue(kOne, kNow)) << "it was asked then";
-  leases_.ReturnButEntries(kOne, kOther, first, {"a"});
-  EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kOther.value())) << "for b";
-  EXPECT_TRUE(leases_.IsInTheWay(kOne, kOther, {"b"}));
-}
-
-TEST_F(LeaseTableTest, ManyNamesAreAll) {
-  Grant(kOne, kOther);
-  LeaseTable::Names names;
-  for (std::size_t i = 0; i <= LeaseTable::kMaxRecalledNames; ++i) names.insert(std::to_string(i));
-  leases_.BeginWanting(kTwo, kOther, LeaseTable::Mode::kWrite, names, kNow);
-  const proto::Recall recall = leases_.RecallsAfter(kOne, 0).at(0);
-  EXPECT_TRUE(recall.all_names());
-  EXPECT_THAT(recall.names(), IsEmpty());
-  leases_.AskFor(kTwo, kOther, LeaseTable::Mode::kWrite, {"more"}, kNow);
-  EXPECT_THAT(leases_.RecallsAfter(kOne, recall.number()), IsEmpty());
-}
-
-TEST_F(LeaseTableTest, KeptEntriesLapseWithTheSession) {
-  Grant(kOne, kOther);
-  leases_.BeginWanting(kTwo, kOther, LeaseTable::Mode::kWrite, {"a"}, kNow);
-  leases_.ReturnButEntries(kOne, kOther, leases_.last_number(), {"a"});
-  leases_.DropReads(kOne);
-  EXPECT_THAT(leases_.Holders(kOther), IsEmpty());
 }
 
 TEST_F(LeaseTableTest, WhatASessionHeldIsGoneWithIt) {
@@ -183,8 +128,8 @@ TEST_F(LeaseTableTest, ASessionWithTooManyReturnsItsOldest) {
 TEST_F(LeaseTableTest, CountsWhatWasRecalledAndIsNotReturned) {
   const std::uint64_t number = Grant(kOne, kFile);
   Grant(kOne, kOther);
-  leases_.BeginWanting(kTwo, kOther, LeaseTable::Mode::kWrite, {}, kNow);
-  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, {}, kNow + seconds(1));
+  leases_.BeginWanting(kTwo, kOther, LeaseTable::Mode::kWrite, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow + seconds(1));
   EXPECT_EQ(leases_.RecallCountOf(kOne), 2u);
   const std::vector<LeaseTable::Outstanding> oldest = leases_.OldestRecalls(kOne, 1);
   ASSERT_THAT(oldest, SizeIs(1));
@@ -235,8 +180,8 @@ TEST_F(WriteLeaseTest, TheOnlyReaderMayBecomeTheWriter) {
 }
 
 TEST_F(WriteLeaseTest, WhoHasWaitedGetsItAlsoIfOthersWait) {
-  leases_.BeginWanting(kOne, kFile, LeaseTable::Mode::kWrite, {}, kNow);
-  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, {}, kNow);
+  leases_.BeginWanting(kOne, kFile, LeaseTable::Mode::kWrite, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
   EXPECT_FALSE(leases_.MayGrantWrite(kOne, kFile, false, kNow));
   GrantWrite(kOne, kFile);
   EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value()));  // the other is next
@@ -245,7 +190,7 @@ TEST_F(WriteLeaseTest, WhoHasWaitedGetsItAlsoIfOthersWait) {
 
 TEST_F(WriteLeaseTest, OneThatWasLostWithItsAnswerIsGrantedAndRecalledAnew) {
   GrantWrite(kOne, kFile);
-  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, {}, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
   const std::uint64_t first = leases_.RecallsAfter(kOne, 0).at(0).number();
   const std::uint64_t again = GrantWrite(kOne, kFile);
   EXPECT_THAT(leases_.RecallsAfter(kOne, 0), SizeIs(1));
@@ -267,8 +212,8 @@ TEST_F(WriteLeaseTest, ASessionThatLapsedKeepsItUntilItIsEvicted) {
 TEST_F(WriteLeaseTest, WhoOnlyLooksTakesItAwayAndMayKeepWhatItSees) {
   GrantWrite(kOne, kFile);
   Grant(kTwo, kOther);
-  leases_.BeginWanting(kThree, kFile, LeaseTable::Mode::kRead, {}, kNow);
-  leases_.BeginWanting(kThree, kOther, LeaseTable::Mode::kRead, {}, kNow);
+  leases_.BeginWanting(kThree, kFile, LeaseTable::Mode::kRead, kNow);
+  leases_.BeginWanting(kThree, kOther, LeaseTable::Mode::kRead, kNow);
   EXPECT_THAT(RecalledFrom(kOne), ElementsAre(kFile.value()));
   EXPECT_THAT(RecalledFrom(kTwo), IsEmpty());
   leases_.Return(kOne, kFile, leases_.last_number());
@@ -278,7 +223,7 @@ TEST_F(WriteLeaseTest, WhoOnlyLooksTakesItAwayAndMayKeepWhatItSees) {
 
 TEST_F(WriteLeaseTest, ItsReturnTakesAsLongAsItTakes) {
   GrantWrite(kOne, kFile);
-  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, {}, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
   EXPECT_FALSE(leases_.IsOverdue(kOne, kNow + seconds(1000)));
   EXPECT_EQ(leases_.OldestRecall()->session, kOne);
 }
@@ -286,7 +231,7 @@ TEST_F(WriteLeaseTest, ItsReturnTakesAsLongAsItTakes) {
 TEST_F(WriteLeaseTest, OnceDowngradedItIsReturnedAsFastAsAReadLease) {
   GrantWrite(kOne, kFile);
   const std::uint64_t granted = leases_.last_number();
-  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, {}, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
   EXPECT_FALSE(leases_.IsOverdue(kOne, kNow));
   leases_.Downgrade(kOne, kFile, granted);
   EXPECT_TRUE(leases_.IsOverdue(kOne, kNow));
@@ -294,7 +239,7 @@ TEST_F(WriteLeaseTest, OnceDowngradedItIsReturnedAsFastAsAReadLease) {
 
 TEST_F(WriteLeaseTest, WhoWaitsForItsReturnWaitsNoLongerThanItWants) {
   GrantWrite(kOne, kFile);
-  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, {}, kNow);
+  leases_.BeginWanting(kTwo, kFile, LeaseTable::Mode::kWrite, kNow);
   const auto sooner = leases_.NextReturn(kFile, kNow + seconds(5));
   const auto later = leases_.NextReturn(kFile, kNow + seconds(6));
   const auto waits = [](const auto& event) { return event.use_count() > 1; };  // what is set is let go
