@@ -14,6 +14,7 @@ constexpr TimePoint kForever{std::numeric_limits<std::int64_t>::max()};
 constexpr Duration kLapsesAfter = seconds(3);
 // Until a client that can be reached again has resumed its session, and has noticed what it has lost.
 constexpr Duration kBackAfter = seconds(6);
+// What a client knew when the servers lost their power it may show until its session would lapse.
 constexpr Duration kLeasesLast = seconds(10);
 // Until what was sent to a full disk has failed.
 constexpr Duration kFailedAfter = seconds(3);
