@@ -89,7 +89,7 @@ Client::Impl::Impl(std::vector<Env*> envs, ClientOptions options)
                    [this](const OpenInodePtr& inode) { files_.Retire(inode); }}),
       releases_(meta_, session_, tasks_),
       naming_(files_, meta_, session_, releases_),
-      file_uses_(files_, write_back_, naming_, locks_, leases_.cache()),
+      file_uses_(files_, write_back_, naming_, locks_, leases_.cache(), kernel_, tasks_),
       vfs_({loop_pointers_, session_, meta_, leases_, locks_, chunks_, places_, reader_, write_back_, files_, naming_,
             releases_, kernel_, root_, tasks_}) {}
 

@@ -2,7 +2,7 @@ gabion_library(gabion_fs_core
   SOURCES
     client.cc
     io/chunk_calls.cc io/chunk_places.cc io/chunk_read.cc io/chunk_retry.cc io/chunk_table.cc io/dirty_data.cc
-    io/flush_queue.cc io/memory_budget.cc io/open_inode.cc io/read_ahead.cc io/read_race.cc io/read_stream.cc io/reader.cc
+    io/flush_queue.cc io/kernel_pages.cc io/memory_budget.cc io/open_inode.cc io/read_ahead.cc io/read_race.cc io/read_stream.cc io/reader.cc
     io/write_back.cc io/write_back_sync.cc
     lease/known_names.cc lease/lease_cache.cc lease/leases.cc lease/recall_listener.cc
     lock/file_locks.cc lock/held_locks.cc

@@ -53,10 +53,10 @@ Task<void> Notifier::Join() {
   co_await tasks_.Join();
 }
 
-Task<void> Notifier::InvalidateData(Ino ino) {
+Task<bool> Notifier::InvalidateData(Ino ino) {
   std::vector<std::string> messages;
   messages.push_back(EncodeInvalidateInode(ino));
-  (void)co_await Notify(pages_, std::move(messages));
+  return Notify(pages_, std::move(messages));
 }
 
 Task<bool> Notifier::InvalidateAttributes(std::vector<Ino> inodes) {

@@ -42,7 +42,7 @@ class Notifier : public CacheInvalidator {
   /// Lets the task that watches deadlines end. After Stop().
   Task<void> Join();
 
-  Task<void> InvalidateData(Ino ino) override;
+  Task<bool> InvalidateData(Ino ino) override;
   Task<bool> InvalidateAttributes(std::vector<Ino> inodes) override;
 
  private:

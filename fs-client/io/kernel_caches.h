@@ -17,9 +17,10 @@ class KernelCaches {
   /// Before the first call. Null: nobody caches.
   void SetInvalidator(CacheInvalidator* invalidator) { invalidator_ = invalidator; }
 
-  /// Returns when no page of the inode is cached any more.
-  Task<void> DropData(Ino ino) {
-    if (invalidator_ != nullptr) co_await invalidator_->InvalidateData(root_.ToKernel(ino));
+  /// Returns when what was cached of the inode's pages is not any more. False if the kernel has not done it in time.
+  Task<bool> DropData(Ino ino) {
+    if (invalidator_ == nullptr) co_return true;
+    co_return co_await invalidator_->InvalidateData(root_.ToKernel(ino));
   }
   /// Attributes alone; waits for no page, and so for nobody. False if the kernel has not done it in time.
   Task<bool> DropAttributes(std::vector<Ino> inodes) {

@@ -33,10 +33,21 @@ KnownFile KnownFile::From(const proto::Attr& attr) {
   return known;
 }
 
-void OpenInode::Adopt(const proto::Attr& attr, std::uint64_t kernel_version_now) {
+void OpenInode::Adopt(const proto::Attr& attr, bool has_pages) {
   known = KnownFile::From(attr);
   chunks.Set(0, ChunkPlace::From(attr.first_chunk()));  // none: a hole
-  kernel_version = kernel_version_now;
+  kernel_has_pages = has_pages;
+  kernel_version = attr.data_version();
+}
+
+void OpenInode::NotePages() {
+  ++pages_noted;
+  if (!std::exchange(kernel_has_pages, true)) kernel_version = known.data_version;
+}
+
+void OpenInode::EndPageDrop(const PageDrop& drop) {
+  if (pages_noted == drop.pages_noted) kernel_has_pages = false;
+  kernel_version = std::max(kernel_version, drop.version);
 }
 
 OpenInode::Verdict OpenInode::Observe(const proto::Attr& attr) {

@@ -73,8 +73,8 @@ class OpenInode {
 
   /// Takes note of the attributes in a reply to a look.
   Verdict Observe(const proto::Attr& attr);
-  /// The first attributes of a newly opened file.
-  void Adopt(const proto::Attr& attr, std::uint64_t kernel_version_now);
+  /// The first attributes of a newly opened file, of which the kernel has pages of that version, or none.
+  void Adopt(const proto::Attr& attr, bool has_pages);
   /// Before a request that raises data_version, of which one may be under way (`changing` is held): the version before.
   std::uint64_t BeginOwnChange();
   /// The request is over. `reply` is null if it failed. Whether nobody else changed the content meanwhile.
@@ -84,23 +84,21 @@ class OpenInode {
   void NoteUnsynced(std::uint64_t index, ChunkPlace place, Epoch epoch);
   /// Our own cut at (or extension to) `size_bytes` is done: what lay behind it is forgotten.
   void CutTo(std::uint64_t size_bytes);
-  /// The kernel is about to be told that size and time with the known version. Whether it notices by itself that its
-  /// pages are of another one, and drops them (FUSE_AUTO_INVAL_DATA): it compares size and time.
-  bool KernelWillNotice(std::uint64_t size, std::int64_t mtime_ns) const {
-    return size != told_size || mtime_ns != told_mtime_ns;
-  }
-  void NoteTold(std::uint64_t size, std::int64_t mtime_ns) {
-    told_size = size;
-    told_mtime_ns = mtime_ns;
-  }
-  /// The kernel's pages of `version` and before are gone.
-  void NoteKernelDropped(std::uint64_t version) { kernel_version = std::max(kernel_version, version); }
+  /// The kernel gets pages of the file, or writes into some.
+  void NotePages();
+  struct PageDrop {
+    std::uint64_t version = 0;
+    std::uint64_t pages_noted = 0;
+  };
+  PageDrop BeginPageDrop() const { return {known.data_version, pages_noted}; }
+  /// The kernel has dropped all that it had when the drop began.
+  void EndPageDrop(const PageDrop& drop);
 
   /// The file's size with what is gathered here.
   std::uint64_t Size() const { return std::max(known.size, dirty.end_bytes()); }
   /// Whether a write by one who is not root may have to take set-id bits or capabilities away first.
   bool MayHavePrivileges() const;
-  bool KernelIsCurrent() const { return kernel_version == known.data_version; }
+  bool KernelIsCurrent() const { return !kernel_has_pages || kernel_version == known.data_version; }
   /// Forgets read-ahead in [begin, end) of all handles.
   void DropReadAhead(std::uint64_t begin, std::uint64_t end);
   /// The version that is known may be lost, and what the metaserver shows next be older; so may be the places of what
@@ -122,10 +120,11 @@ class OpenInode {
 
   mutable std::mutex mutex;
   KnownFile known;
-  /// The version under which the kernel's pages were read, our own writes included.
+  bool kernel_has_pages = false;  // or may have
+  /// The version under which the oldest of them was read, our own writes included.
   std::uint64_t kernel_version = 0;
+  std::uint64_t pages_noted = 0;
   std::uint64_t told_size = 0;  // to the kernel, last
-  std::int64_t told_mtime_ns = 0;
   DirtyData dirty;
   /// How often the content turned out to have been changed elsewhere. What was sent before such a change may have gone
   /// to a chunk that is no longer the file's, or been cut away since: it is sent again before it is committed.
@@ -186,6 +185,9 @@ struct OpenHandle {
   const std::uint32_t flags;            // of open(2)
   std::atomic<bool> lost = false;       // the metaserver has forgotten it, and the file is gone
   std::atomic<bool> lock_lost = false;  // another client has taken a lock that was held through it
+  /// With what it was opened by, the kernel drops its pages. It has when it uses the handle.
+  bool drops_pages = false;
+  std::atomic<bool> in_use = false;
 
   // Under the inode's mutex.
   std::uint64_t errors_seen_by_write = 0;  // of WriteErrors::count

@@ -53,8 +53,9 @@ Task<Result<Payload>> Reader::Read(ClientLoop* loop, OpenHandlePtr handle, std::
     end = offset + std::min<std::uint64_t>(size, file_bytes - offset);
     if (!inode.dirty.empty()) overlay = inode.dirty.Overlay(offset, end);
     // Up to its last block's end a cut chunk may still have what was cut off, which nobody is to keep.
-    if ((handle->flags & O_DIRECT) == 0 && !tasks_.closed() && !inode.known.trim)
-      started = handle->stream.OnRead(offset, end - offset, file_bytes, memory_);
+    const std::uint64_t keep_bytes = inode.known.trim ? RoundDown(inode.known.size, kBlockBytes) : file_bytes;
+    if ((handle->flags & O_DIRECT) == 0 && !tasks_.closed() && offset < keep_bytes)
+      started = handle->stream.OnRead(offset, std::min(end, keep_bytes) - offset, keep_bytes, memory_);
   }
   for (ReadSegmentPtr& segment : started) {
     tasks_.Spawn(loop->env().executor, Load(loop, handle, std::move(segment)));

@@ -77,15 +77,18 @@ WriteBack::Verdict WriteBack::TryWrite(ClientLoop* loop, const OpenInodePtr& ino
       return Verdict::kWait;
     }
     // Under the inode's mutex: what is taken in before the lease is given up is seen by who flushes it then.
-    if (!parts_.leases.cache().MayWrite(inode->ino(), loop->Now()) && !Mutated("lease.write_without")) {
-      return Verdict::kNeedLease;
-    }
+    const LeaseCache& leases = parts_.leases.cache();
+    const bool may_write =
+        leases.MayWrite(inode->ino(), loop->Now()) || (manner.by_kernel && leases.MayFlush(inode->ino(), loop->Now()));
+    if (!may_write && !Mutated("lease.write_without")) return Verdict::kNeedLease;
     if (manner.kill_privileges && inode->MayHavePrivileges()) return Verdict::kNeedKill;
     if (manner.append) offset = inode->Size();
     parts_.memory.TakeForWriting(inode->dirty.Write(offset, bytes));
     inode->write_time_ns = loop->env().clock.WallNowNs();
     inode->home = loop;
     inode->DropReadAhead(offset, offset + bytes.size());
+    inode->NotePages();
+    inode->told_size = std::max(inode->told_size, offset + bytes.size());
     dirty_list_.Update(inode, loop->Now());
     worth_sending = inode->dirty.gathering_bytes() >= DirtyData::kStreamBytes;
   }
@@ -172,7 +175,7 @@ Task<void> WriteBack::Send(ClientLoop* loop, OpenInodePtr inode, WriteFramePtr f
 }
 
 Task<void> WriteBack::DropKernelPages(Ino ino) {
-  co_await parts_.kernel.DropData(ino);
+  (void)co_await parts_.kernel.DropData(ino);
 }
 
 Task<Result<WriteBack::Stored>> WriteBack::Store(ClientLoop* loop, OpenInodePtr inode, std::uint64_t offset,

@@ -53,6 +53,8 @@ class WriteBack {
   struct Manner {
     bool append = false;           // where the file ends
     bool kill_privileges = false;  // by one who is not root
+    /// The kernel writes what a mapping has changed: also when it is to drop these pages, for the lease is recalled.
+    bool by_kernel = false;
   };
   /// Takes in bytes for the file, or says why not; under no lock.
   Verdict TryWrite(ClientLoop* loop, const OpenInodePtr& inode, std::uint64_t offset_bytes,

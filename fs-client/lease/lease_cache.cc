@@ -310,6 +310,13 @@ bool LeaseCache::MayLock(Ino ino, TimePoint now) const {
   return record != nullptr && record->write && record->only_locker;
 }
 
+bool LeaseCache::IsHeld(Ino ino, TimePoint now) const {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(ino);
+  if (found == records_.end() || found->second.lease == 0) return false;
+  return now < (found->second.write ? writes_until_ : valid_until_);
+}
+
 bool LeaseCache::IsWriting(Ino ino) const {
   std::lock_guard lock(mutex_);
   auto found = records_.find(ino);

@@ -108,6 +108,8 @@ class LeaseCache {
   bool MayWrite(Ino ino, TimePoint now) const;
   /// Whether locks of the file may be given out without telling anybody.
   bool MayLock(Ino ino, TimePoint now) const;
+  /// Whether there is a lease on the inode.
+  bool IsHeld(Ino ino, TimePoint now) const;
   /// Whether there is a write lease that is not being returned, be it out of date.
   bool IsWriting(Ino ino) const;
   /// Whether a write lease was recalled that is not returned yet: until then nobody asks for it again.

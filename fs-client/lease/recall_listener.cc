@@ -71,7 +71,7 @@ Task<Result<void>> RecallListener::Listen(ClientLoop* loop) {
   co_return Result<void>();
 }
 
-/// What the kernel may still use is returned after the rest.
+/// What the kernel may still use is returned after the rest, and by itself what it may be reading.
 Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply told) {
   const TimePoint now = leases_.cache().Running(loop->Now());
   Recalls at_once, later;
@@ -84,6 +84,13 @@ Task<void> RecallListener::GiveBack(ClientLoop* loop, proto::WaitRecallsReply to
     }
     if (recall.write() || !work) {
       tasks_.Spawn(loop->env().executor, GiveBackWrite(loop, told.era(), recall));
+      continue;
+    }
+    if (uses_->MayHavePages(Ino(recall.ino()))) {
+      Recalls recalls;
+      recalls.work = std::move(*work);
+      recalls.leases.push_back(recall);
+      tasks_.Spawn(loop->env().executor, Return(loop, told.era(), std::move(recalls)));
       continue;
     }
     Recalls& recalls = work->wait_until > now ? later : at_once;
@@ -106,6 +113,8 @@ Task<void> RecallListener::GiveBackWrite(ClientLoop* loop, std::uint64_t era, pr
   Recalls recalls;
   LeaseCache::WriteRecall recalled = co_await uses_->TakeBack(loop, era, recall);
   recalls.work = std::move(recalled.work);
+  // What mappings have changed in them is written under this lease, or could not be written before it is returned.
+  co_await DropPages(loop, era, ino);
   if (!Mutated("lease.return_unflushed")) co_await uses_->Flush(loop, ino);
   recalls.leases.push_back(std::move(recall));
   co_await Return(loop, era, std::move(recalls));
@@ -119,6 +128,7 @@ Task<bool> RecallListener::EndUses(ClientLoop* loop, std::uint64_t era, const Re
     if (!forgotten) forgotten = co_await leases_.Forget(loop->env(), recalls.work);
     while (named < recalls.leases.size()) {
       const Ino ino(recalls.leases[named].ino());
+      co_await DropPages(loop, era, ino);
       Result<void> all_named = co_await uses_->Name(loop, ino);
       if (!all_named) break;
       ++named;
@@ -126,6 +136,16 @@ Task<bool> RecallListener::EndUses(ClientLoop* loop, std::uint64_t era, const Re
     if (forgotten && named == recalls.leases.size()) co_return true;
     if (session_.stopping() || leases_.cache().era() != era) co_return false;
     co_await loop->env().clock.SleepFor(kEndAgain);
+  }
+}
+
+/// The same of the kernel's pages of an inode.
+Task<void> RecallListener::DropPages(ClientLoop* loop, std::uint64_t era, Ino ino) {
+  if (Mutated("lease.return_pages")) co_return;
+  bool dropped = false;
+  while (!dropped && !session_.stopping() && leases_.cache().era() == era) {
+    dropped = co_await uses_->DropPages(loop, ino);
+    if (!dropped) co_await loop->env().clock.SleepFor(kEndAgain);
   }
 }
 

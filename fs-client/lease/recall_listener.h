@@ -20,6 +20,11 @@ class LeaseUses {
   virtual Task<LeaseCache::WriteRecall> TakeBack(ClientLoop* loop, std::uint64_t era, proto::Recall recall) = 0;
   /// Returns when what was written to the inode is with the servers, or is lost.
   virtual Task<void> Flush(ClientLoop* loop, Ino ino) = 0;
+  /// Whether programs may use pages of the inode that the kernel has.
+  virtual bool MayHavePages(Ino ino) = 0;
+  /// Has the kernel drop them, and not take in any more what it was told of the inode's size before. False if it has
+  /// not done it in time.
+  virtual Task<bool> DropPages(ClientLoop* loop, Ino ino) = 0;
   /// Returns when the metaserver knows what was opened and locked without it of an inode. Errors: it may not know all.
   virtual Task<Result<void>> Name(ClientLoop* loop, Ino ino) = 0;
 };
@@ -53,6 +58,7 @@ class RecallListener {
   Task<void> Return(ClientLoop* loop, std::uint64_t era, Recalls recalls);
   /// Whether nothing is used any more that others could not know of; else leases of another era are in use.
   Task<bool> EndUses(ClientLoop* loop, std::uint64_t era, const Recalls& recalls);
+  Task<void> DropPages(ClientLoop* loop, std::uint64_t era, Ino ino);
   RpcClient& Connection(ClientLoop* loop, std::size_t metaserver);
 
   MetaSession& session_;

@@ -48,6 +48,7 @@ Task<Result<LeaseCache::Known>> VolumeVfs::LoadAttr(ClientLoop* loop, Caller cal
   if (std::optional<LeaseCache::Known> known = cache.Find(ino, loop->Now())) co_return std::move(*known);
   proto::GetAttrRequest request;
   request.set_ino(ino.value());
+  request.set_for_pages(IsOpenForPages(ino));
   auto reply = co_await parts_.meta.Read<proto::GetAttrReply>(loop, caller, proto::METHOD_GET_ATTR, std::move(request));
   if (!reply) co_return reply.error();
   cache.Learn(reply->note(), reply->attr(), loop->Now());

@@ -129,7 +129,7 @@ Task<OpenedFile> VolumeVfs::FinishOpen(ClientLoop* loop, HandleId handle, const 
   // After the file knows its size: with a write lease, an append goes to its end.
   const Result<OpenInode::Verdict> seen = co_await Observe(opened.handle->inode, attr);
   if (seen) parts_.leases.cache().Learn(note, attr, loop->Now());
-  if (opened.stale_pages) co_await DropPages(opened.handle->inode);
+  if (opened.stale_pages) co_await DropStalePages(opened.handle->inode);
   OpenedFile file;
   file.handle = handle;
   file.keep_cache = opened.keep_cache;

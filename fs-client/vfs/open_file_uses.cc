@@ -3,12 +3,15 @@
 #include <utility>
 
 #include "common/env/mutate.h"
+#include "fs-client/io/kernel_pages.h"
 
 namespace gabion {
 namespace {
 
 // Longer than it takes to get an answer that is on its way, and what is written into memory.
 constexpr Duration kWritersLimit = std::chrono::milliseconds(500);
+// What the kernel reads ahead may arrive while its pages are dropped, and stay.
+constexpr int kPageDropsMax = 4;
 constexpr Duration kLook = std::chrono::milliseconds(1);
 
 }  // namespace
@@ -48,6 +51,44 @@ Task<void> OpenFileUses::Flush(ClientLoop* loop, Ino ino) {
   co_await write_back_.FlushAll(loop, std::move(inode));
 }
 
+/// Of a closed file nobody uses any; who opens it looks at the version that they are of.
+bool OpenFileUses::MayHavePages(Ino ino) {
+  return files_.FindInode(ino) != nullptr;
+}
+
+/// A page that is being written may be locked, and its writer wait for a lease that others hold as we hold this one:
+/// they and we would wait for each other. Then the drop ends when it can, and what the kernel has is told by its
+/// version.
+Task<bool> OpenFileUses::DropPages(ClientLoop* loop, Ino ino) {
+  OpenInodePtr inode = files_.FindInode(ino);
+  if (inode == nullptr || tasks_.closed()) co_return true;
+  auto drop = std::make_shared<PageDrop>();
+  tasks_.Spawn(loop->env().executor, RunPageDrop(inode, drop));
+  for (;;) {
+    std::shared_ptr<AsyncEvent> changed;
+    {
+      std::lock_guard lock(inode->mutex);
+      if (drop->result) co_return *drop->result;
+      if (inode->acquiring > 0) co_return true;
+      changed = inode->changed.Add();
+    }
+    co_await changed->Wait();
+  }
+}
+
+Task<void> OpenFileUses::RunPageDrop(OpenInodePtr inode, std::shared_ptr<PageDrop> drop) {
+  bool is_done = true;
+  bool may_have_pages = true;
+  for (int tries = 0; is_done && may_have_pages && tries < kPageDropsMax; ++tries) {
+    is_done = co_await gabion::DropPages(kernel_, inode);
+    std::lock_guard lock(inode->mutex);
+    may_have_pages = inode->kernel_has_pages;
+  }
+  std::lock_guard lock(inode->mutex);
+  drop->result = is_done;
+  WaitList::Wake(inode->changed.TakeAll());
+}
+
 Task<Result<void>> OpenFileUses::Name(ClientLoop* loop, Ino ino) {
   if (!Mutated("lease.return_unnamed")) {
     CO_TRY(co_await naming_.Name(loop, ino));
@@ -59,6 +100,7 @@ Task<Result<void>> OpenFileUses::Name(ClientLoop* loop, Ino ino) {
 AcquiringWrite::AcquiringWrite(OpenInodePtr inode) : inode_(std::move(inode)) {
   std::lock_guard lock(inode_->mutex);
   ++inode_->acquiring;
+  WaitList::Wake(inode_->changed.TakeAll());
 }
 
 AcquiringWrite::~AcquiringWrite() {

@@ -56,16 +56,21 @@ OpenFiles::Opened OpenFiles::Finish(HandleId id, const proto::Attr& attr, std::u
     std::lock_guard inode_lock(inode->mutex);
     if (first) {
       opened.keep_cache = fresh || closed_.Take(ino) == attr.data_version();
-      inode->Adopt(attr, attr.data_version());
+      inode->Adopt(attr, opened.keep_cache && !fresh);
       inode->foreign_unsynced = !fresh;
       if (auto untold = untold_.find(ino); untold != untold_.end()) {
         inode->errors.Add(std::move(untold->second));
         untold_.erase(untold);
       }
     } else {
-      opened.keep_cache = inode->Observe(attr) == OpenInode::Verdict::kCurrent;
-      opened.stale_pages = !opened.keep_cache;
+      opened.stale_pages = inode->Observe(attr) != OpenInode::Verdict::kCurrent;
+      // What the kernel is dropping with another open it may still have: then it does with this one as well.
+      const bool is_dropping = std::any_of(inode->handles.begin(), inode->handles.end(), [](const OpenHandle* handle) {
+        return handle->drops_pages && !handle->in_use;
+      });
+      opened.keep_cache = !opened.stale_pages && !is_dropping;
     }
+    opened.handle->drops_pages = !opened.keep_cache;
     inode->handles.push_back(opened.handle.get());
     opened.handle->errors_seen_by_write = inode->errors.count;
     opened.handle->errors_seen_by_sync = inode->errors.told;
@@ -113,7 +118,7 @@ void OpenFiles::RemoveUnused(OpenInode& inode) {
   if (!inode.handles.empty() || !inode.dirty.empty()) return;
   auto found = inodes_.find(inode.ino());
   if (found == inodes_.end() || found->second.get() != &inode) return;
-  closed_.Put(inode.ino(), inode.kernel_version);
+  if (inode.kernel_has_pages) closed_.Put(inode.ino(), inode.kernel_version);
   KeepUntold(inode);
   inodes_.erase(found);
 }

@@ -22,11 +22,21 @@ Task<Result<Payload>> VolumeVfs::Read(Caller caller, Ino, HandleId id, std::uint
   ClientLoop* loop = LoopOf(co_await asio::this_coro::executor);
   Result<OpenHandlePtr> handle = FindHandle(id);
   if (!handle) co_return handle.error();
+  const OpenInodePtr inode = (*handle)->inode;
   // Before a read through its page cache the kernel asks for the attributes; before a direct one it does not.
   if ((*handle)->IsDirect()) {
-    CO_TRY(co_await LookAgain(loop, caller, (*handle)->inode));
+    CO_TRY(co_await LookAgain(loop, caller, inode));
+    co_return co_await parts_.reader.Read(loop, std::move(*handle), offset, size);
   }
-  co_return co_await parts_.reader.Read(loop, std::move(*handle), offset, size);
+  {
+    std::lock_guard lock(inode->mutex);
+    inode->NotePages();
+  }
+  Result<Payload> bytes = co_await parts_.reader.Read(loop, std::move(*handle), offset, size);
+  // Nobody would have them dropped before the file is changed elsewhere.
+  const bool is_leased = parts_.leases.cache().IsHeld(inode->ino(), loop->Now());
+  if (!is_leased && !parts_.tasks.closed()) parts_.tasks.Spawn(loop->env().executor, DropUnleasedPages(inode));
+  co_return bytes;
 }
 
 Task<Result<void>> VolumeVfs::Write(Caller caller, Ino, HandleId id, std::uint64_t offset,
@@ -46,6 +56,7 @@ Task<Result<void>> VolumeVfs::Write(Caller caller, Ino, HandleId id, std::uint64
   WriteBack::Manner manner;
   manner.append = (handle->flags & O_APPEND) != 0 && caller.pid != 0;
   manner.kill_privileges = kill_suid_sgid;
+  manner.by_kernel = caller.pid == 0;
   Slice kept;
   auto keep = [&kept, &data] {
     if (!kept.empty()) return;

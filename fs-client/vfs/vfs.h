@@ -170,8 +170,8 @@ class Vfs {
 class CacheInvalidator {
  public:
   virtual ~CacheInvalidator() = default;
-  /// Attributes and pages.
-  virtual Task<void> InvalidateData(Ino ino) = 0;
+  /// Attributes and pages. False if the deadline passed.
+  virtual Task<bool> InvalidateData(Ino ino) = 0;
   /// Attributes alone, which waits for no page. False if the deadline passed.
   virtual Task<bool> InvalidateAttributes(std::vector<Ino> inodes) = 0;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "fs-client/io/kernel_pages.h"
 #include "fs-client/session/interruption.h"
 #include "fs-client/vfs/file_attr.h"
 
@@ -53,6 +54,7 @@ ClientLoop* VolumeVfs::LoopOf(const Executor& executor) const {
 Result<OpenHandlePtr> VolumeVfs::FindHandle(HandleId id) const {
   OpenHandlePtr handle = parts_.files.Find(id);
   if (handle == nullptr) return {ErrorCode::kStale, fmt::format("there is no handle {}", id.value())};
+  handle->in_use = true;
   if (handle->lost) return {ErrorCode::kStale, fmt::format("inode {} is gone", handle->inode->ino().value())};
   if (handle->lock_lost) {
     return {ErrorCode::kIo, fmt::format("a lock on inode {} was lost to another client", handle->inode->ino().value())};
@@ -69,12 +71,10 @@ std::optional<FileAttr> VolumeVfs::TryPresent(const proto::Attr& attr) {
   OpenInode::Verdict verdict = inode->Observe(attr);
   if (verdict == OpenInode::Verdict::kUndecided) return std::nullopt;
   file = WithOwnWrites(file, attr, *inode);
-  if (verdict == OpenInode::Verdict::kForeign) {
-    // To invalidate the pages here would also void the answer that is being made: the kernel would not learn the size.
-    if (!inode->KernelWillNotice(file.size, file.mtime_ns)) return std::nullopt;
-    inode->NoteKernelDropped(inode->known.data_version);
-  }
-  inode->NoteTold(file.size, file.mtime_ns);
+  // Invalidating the pages voids the answer that is being made, so that the kernel would not learn another size. It
+  // drops them by itself if it learns one (FUSE_AUTO_INVAL_DATA), but nobody knows when.
+  if (verdict == OpenInode::Verdict::kForeign && file.size == inode->told_size) return std::nullopt;
+  inode->told_size = file.size;
   return file;
 }
 
@@ -85,7 +85,7 @@ FileAttr VolumeVfs::Show(const proto::Attr& attr) {
   std::lock_guard lock(inode->mutex);
   (void)inode->Observe(attr);
   file = WithOwnWrites(file, attr, *inode);
-  inode->NoteTold(file.size, file.mtime_ns);
+  inode->told_size = file.size;
   return file;
 }
 
@@ -102,7 +102,7 @@ Task<Result<FileAttr>> VolumeVfs::Present(proto::Attr attr) {
     OpenInodePtr inode = parts_.files.FindInode(Ino(attr.ino()));
     if (inode == nullptr) continue;  // closed just now
     CO_TRY_ASSIGN(const OpenInode::Verdict verdict, co_await Observe(inode, attr));
-    if (verdict == OpenInode::Verdict::kForeign) co_await DropPages(std::move(inode));
+    if (verdict == OpenInode::Verdict::kForeign) CO_TRY(co_await DropStalePages(std::move(inode)));
   }
 }
 
@@ -163,15 +163,25 @@ Validity VolumeVfs::ValidityOf(ClientLoop* loop, Ino directory, const std::strin
   return validity;
 }
 
-Task<void> VolumeVfs::DropPages(OpenInodePtr inode) {
-  std::uint64_t version = 0;
-  {
-    std::lock_guard lock(inode->mutex);
-    version = inode->known.data_version;
+Task<Result<void>> VolumeVfs::DropStalePages(OpenInodePtr inode) {
+  bool dropped = false;
+  while (!dropped) {
+    CO_TRY(co_await StillWanted());
+    dropped = co_await DropPages(parts_.kernel, inode);
   }
-  co_await parts_.kernel.DropData(inode->ino());
+  co_return Result<void>();
+}
+
+Task<void> VolumeVfs::DropUnleasedPages(OpenInodePtr inode) {
+  (void)co_await DropPages(parts_.kernel, std::move(inode));
+}
+
+bool VolumeVfs::IsOpenForPages(Ino ino) const {
+  OpenInodePtr inode = parts_.files.FindInode(ino);
+  if (inode == nullptr) return false;
   std::lock_guard lock(inode->mutex);
-  inode->NoteKernelDropped(version);
+  return std::any_of(inode->handles.begin(), inode->handles.end(),
+                     [](const OpenHandle* handle) { return !handle->IsDirect(); });
 }
 
 Task<Result<void>> VolumeVfs::LookAgain(ClientLoop* loop, Caller caller, OpenInodePtr inode) {

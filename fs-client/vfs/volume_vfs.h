@@ -112,7 +112,7 @@ class VolumeVfs final : public Vfs {
   Result<OpenHandlePtr> FindHandle(HandleId handle) const;
 
   /// The attributes as this mount has them: with what is being written here. Pages that somebody else made stale the
-  /// kernel drops with this answer, if size or time tell it of them, and has dropped before it if not. Errors:
+  /// kernel has dropped before this answer, or drops with it if the size has changed (docs/fuse.md). Errors:
   /// kCancelled.
   Task<Result<FileAttr>> Present(proto::Attr attr);
   /// The same for the answer to a change, with which the kernel does not look at its pages: it will ask again.
@@ -129,7 +129,11 @@ class VolumeVfs final : public Vfs {
   /// For how long the kernel may use an entry, and the attributes from the answer with that number beside it.
   Validity ValidityOf(ClientLoop* loop, Ino directory, const std::string& name, Ino ino, std::uint64_t number,
                       LeaseCache::Beside beside = LeaseCache::Beside::kLookup);
-  Task<void> DropPages(OpenInodePtr inode);
+  /// Until it is done, or nobody wants it any more. Errors: kCancelled.
+  Task<Result<void>> DropStalePages(OpenInodePtr inode);
+  Task<void> DropUnleasedPages(OpenInodePtr inode);
+  /// Whether programs read the file through the kernel's page cache.
+  bool IsOpenForPages(Ino ino) const;
   /// Takes note of a reply's attributes, when it is clear whose change they show. `attr` is the awaiting caller's.
   /// Errors: kCancelled.
   Task<Result<OpenInode::Verdict>> Observe(OpenInodePtr inode, const proto::Attr& attr);

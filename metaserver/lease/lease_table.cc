@@ -15,9 +15,9 @@ constexpr std::size_t kRecallBatch = 256;
 
 }  // namespace
 
-bool LeaseTable::MayGrant(SessionId session, Ino ino, TimePoint now) const {
-  if (closed_) return false;
-  if (IsWantedByOthers(session, ino) || contention_.IsContended(ino, now)) return false;
+bool LeaseTable::MayGrant(SessionId session, Ino ino, TimePoint now, bool despite_contention) const {
+  if (closed_ || IsWantedByOthers(session, ino)) return false;
+  if (contention_.IsContended(ino, now) && !despite_contention) return false;
   auto holders = holders_.find(ino);
   if (holders != holders_.end()) {
     for (const Holder& holder : holders->second) {

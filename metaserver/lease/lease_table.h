@@ -40,8 +40,8 @@ class LeaseTable {
   /// For an answer that grants, or tells of a change.
   std::uint64_t TakeNumber() { return ++last_number_; }
 
-  /// Whether nobody waits to change the inode, or did a moment ago, and there is room.
-  bool MayGrant(SessionId session, Ino ino, TimePoint now) const;
+  /// Whether nobody waits to change the inode, or (unless `despite_contention`) did a moment ago, and there is room.
+  bool MayGrant(SessionId session, Ino ino, TimePoint now, bool despite_contention = false) const;
   /// Whether nobody else holds a lease on the inode, and there is room. Unless the session has waited for it
   /// (`awaited`): whether nobody else wants one either.
   bool MayGrantWrite(SessionId session, Ino ino, bool awaited, TimePoint now) const;

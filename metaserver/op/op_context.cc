@@ -36,7 +36,8 @@ std::optional<std::vector<HandleId>> OpContext::OnlyHandlesOf(Ino ino) const {
 }
 
 bool OpContext::Lease(Ino ino) {
-  if (session == nullptr || !session->resumed || !state.leases.MayGrant(session->id, ino, now)) return false;
+  if (session == nullptr || !session->resumed) return false;
+  if (!state.leases.MayGrant(session->id, ino, now, despite_contention)) return false;
   effects.leased.push_back(ino);
   return true;
 }

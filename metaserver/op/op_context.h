@@ -68,6 +68,8 @@ struct OpContext {
   /// a write lease.
   std::vector<Ino> exclusive = {};
   std::vector<Ino> shown = {};
+  /// Leases on what was wanted by others a moment ago are granted as well.
+  bool despite_contention = false;
   /// False: it waits for nobody's leases, for what it changes nobody is shown, or it is what ends the wait for them.
   bool waits = true;
 

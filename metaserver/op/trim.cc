@@ -11,7 +11,9 @@ Result<proto::FinishTrimReply> FinishTrim(Txn& txn, const proto::FinishTrimReque
   // Another generation: the file was cut again meanwhile, and that cut is still to be made.
   if (!inode.has_trim() || inode.trim().generation() != request.generation()) return proto::FinishTrimReply();
   inode.clear_trim();
-  txn.PutInode(ino, inode);
+  // Who goes on showing the mark under a lease tells of something to be done that is done: it is done twice at worst.
+  // To recall the lease would void, in the middle of anything, what the holder's kernel is being told (docs/fuse.md).
+  txn.PutUncached(ino, inode);
   return proto::FinishTrimReply();
 }
 

@@ -67,6 +67,10 @@ Result<std::optional<records::Inode>> Txn::FindInode(Ino ino) {
 }
 void Txn::PutInode(Ino ino, const records::Inode& inode) {
   changed_.insert(ino);
+  PutUncached(ino, inode);
+}
+
+void Txn::PutUncached(Ino ino, const records::Inode& inode) {
   Stage(InodeKey(volume_, ino), EncodeRecord(inode));
 }
 void Txn::DeleteInode(Ino ino) {

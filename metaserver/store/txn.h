@@ -51,6 +51,8 @@ class Txn {
 
   Result<std::optional<records::Inode>> FindInode(Ino ino);
   void PutInode(Ino ino, const records::Inode& inode);
+  /// The same of an inode of which only what nobody caches is changed: no lease is in the way.
+  void PutUncached(Ino ino, const records::Inode& inode);
   void DeleteInode(Ino ino);
 
   Result<std::optional<records::Dentry>> FindDentry(Ino parent, std::string_view name);

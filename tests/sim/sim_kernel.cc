@@ -7,9 +7,9 @@ constexpr std::uint32_t kRenameExchange = 2;  // of renameat2(2)
 
 }  // namespace
 
-Task<void> SimKernel::InvalidateData(Ino ino) {
+Task<bool> SimKernel::InvalidateData(Ino ino) {
   Forget(ino);
-  co_return;
+  co_return true;
 }
 
 /// Of inodes that it does not know it notes nothing.

@@ -22,7 +22,7 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   /// How many it had to ask for.
   std::uint64_t lookups() const { return lookups_; }
 
-  Task<void> InvalidateData(Ino ino) override;
+  Task<bool> InvalidateData(Ino ino) override;
   Task<bool> InvalidateAttributes(std::vector<Ino> inodes) override;
 
   Task<Result<Entry>> Lookup(Caller caller, Ino parent, std::string name) override;

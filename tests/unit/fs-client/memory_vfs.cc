@@ -410,7 +410,7 @@ Task<Result<void>> MemoryVfs::SetXattr(Caller, Ino ino, std::string name, std::s
     if (!there && (flags & XATTR_REPLACE)) co_return Error(ErrorCode::kNoAttribute, "no such attribute");
     node->xattrs[name] = std::move(value);
   }
-  if (name == "user.invalidate" && invalidator_ != nullptr) co_await invalidator_->InvalidateData(ino);
+  if (name == "user.invalidate" && invalidator_ != nullptr) (void)co_await invalidator_->InvalidateData(ino);
   co_return Result<void>();
 }
 

@@ -22,7 +22,7 @@ proto::Attr AttrOf(std::uint64_t version, std::uint64_t size, std::int64_t ctime
 class OpenInodeTest : public testing::Test {
  protected:
   OpenInodeTest() {
-    inode_.Adopt(AttrOf(1, 100), 1);
+    inode_.Adopt(AttrOf(1, 100), true);
     inode_.chunks.Set(3, ChunkPlace{ChunkId(33), PgId(1)});
   }
   OpenInode inode_{Ino(5)};
@@ -39,8 +39,26 @@ TEST_F(OpenInodeTest, ForeignChangeVoidsWhatWasDerived) {
   EXPECT_EQ(inode_.Size(), 50u);
   EXPECT_FALSE(inode_.chunks.Find(3).has_value());
   EXPECT_EQ(inode_.Observe(AttrOf(2, 50)), Verdict::kForeign) << "until the kernel has dropped its pages";
-  inode_.NoteKernelDropped(2);
+  inode_.EndPageDrop(inode_.BeginPageDrop());
   EXPECT_EQ(inode_.Observe(AttrOf(2, 50)), Verdict::kCurrent);
+}
+
+TEST_F(OpenInodeTest, WhatTheKernelHasNoPagesOfIsCurrent) {
+  inode_.EndPageDrop(inode_.BeginPageDrop());
+  EXPECT_FALSE(inode_.kernel_has_pages);
+  EXPECT_EQ(inode_.Observe(AttrOf(2, 50)), Verdict::kCurrent);
+  inode_.NotePages();
+  EXPECT_EQ(inode_.kernel_version, 2u) << "they are of the version that is known by then";
+  EXPECT_EQ(inode_.Observe(AttrOf(3, 50)), Verdict::kForeign);
+}
+
+TEST_F(OpenInodeTest, PagesThatComeWhileOthersAreDroppedMayStay) {
+  const OpenInode::PageDrop drop = inode_.BeginPageDrop();
+  inode_.NotePages();
+  EXPECT_EQ(inode_.Observe(AttrOf(2, 50)), Verdict::kForeign);
+  inode_.EndPageDrop(drop);
+  EXPECT_TRUE(inode_.kernel_has_pages);
+  EXPECT_EQ(inode_.Observe(AttrOf(2, 50)), Verdict::kForeign) << "they are of the version before";
 }
 
 TEST_F(OpenInodeTest, OwnChangeKeepsPagesCurrent) {

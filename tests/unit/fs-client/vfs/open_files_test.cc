@@ -41,6 +41,7 @@ TEST_F(OpenFilesTest, HandlesOfOneFileShareIt) {
 TEST_F(OpenFilesTest, KernelKeepsPagesOfTheSameVersionOnly) {
   OpenFiles::Opened first = Open(1);
   EXPECT_FALSE(first.keep_cache) << "nothing is known of what the kernel has";
+  first.handle->inode->NotePages();
   files_.Close(first.handle);
   OpenFiles::Opened again = Open(1);
   EXPECT_TRUE(again.keep_cache);
@@ -52,8 +53,18 @@ TEST_F(OpenFilesTest, NewFilesHaveNoStalePages) {
   EXPECT_TRUE(Open(1, true).keep_cache);
 }
 
+TEST_F(OpenFilesTest, WhatTheKernelDropsWithOneOpenItMayHaveInAnother) {
+  OpenFiles::Opened first = Open(1);
+  ASSERT_FALSE(first.keep_cache);
+  EXPECT_FALSE(Open(1).keep_cache) << "who opened it first may not have dropped anything yet";
+  OpenFiles::Opened third = Open(1);
+  for (OpenHandle* handle : third.handle->inode->handles) handle->in_use = true;
+  EXPECT_TRUE(Open(1).keep_cache);
+}
+
 TEST_F(OpenFilesTest, OpeningMayShowAForeignChange) {
   OpenFiles::Opened first = Open(1);
+  first.handle->inode->NotePages();
   OpenFiles::Opened second = Open(2);
   EXPECT_TRUE(second.stale_pages);
   EXPECT_FALSE(second.keep_cache);

@@ -87,7 +87,7 @@ class OpenHereTest : public CoreFixture {
   FileLocks file_locks_{calls_, leases_.cache(), locks_};
   ReleaseQueue releases_{calls_, session_, tasks_};
   HandleNaming naming_{files_, calls_, session_, releases_};
-  OpenFileUses uses_{files_, write_back_, naming_, file_locks_, leases_.cache()};
+  OpenFileUses uses_{files_, write_back_, naming_, file_locks_, leases_.cache(), kernel_, tasks_};
   VolumeVfs vfs_{{{&loop_},
                   session_,
                   calls_,

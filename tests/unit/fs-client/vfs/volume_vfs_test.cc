@@ -85,7 +85,7 @@ class VolumeVfsTest : public CoreFixture {
   FileLocks file_locks_{calls_, leases_.cache(), locks_};
   ReleaseQueue releases_{calls_, session_, tasks_};
   HandleNaming naming_{files_, calls_, session_, releases_};
-  OpenFileUses recalled_{files_, write_back_, naming_, file_locks_, leases_.cache()};
+  OpenFileUses recalled_{files_, write_back_, naming_, file_locks_, leases_.cache(), kernel_, tasks_};
   VolumeVfs vfs_{{{&loop_},
                   session_,
                   calls_,
@@ -288,10 +288,12 @@ TEST_F(VolumeVfsTest, BesideWhoWaitsForMoreByFlockNoLockIsGivenOutHere) {
 TEST_F(VolumeVfsTest, WhoWaitsForALeaseStopsWithTheMount) {
   OpenHandlePtr handle = OpenFile(O_RDWR);
   (void)Run(recalled_.TakeBack(&loop_, 0, WriteRecall()));  // and is not returned
+  Caller writer = kUser;
+  writer.pid = 7;  // without one it would be the kernel that writes a mapping
   std::optional<Result<void>> written;
   const std::string bytes = "never";
   auto write = [&]() -> Task<void> {
-    written = co_await vfs_.Write(kUser, kFile, handle->id, 0, std::as_bytes(std::span(bytes)), false);
+    written = co_await vfs_.Write(writer, kFile, handle->id, 0, std::as_bytes(std::span(bytes)), false);
   };
   tasks_.Spawn(here_.env().executor, write());
   world_.RunFor(std::chrono::seconds(2));
