@@ -222,6 +222,11 @@ void LeaseCache::TakeBack(const proto::Recall& recall, KernelWork& work) {
   const Ino ino(recall.ino());
   Record& record = At(ino);
   record.recalled = std::max(record.recalled, recall.number());
+  // What it is to forget for another reason it may not have forgotten yet.
+  if (forgetting_.contains(ino)) {
+    work.wait_until = std::max(work.wait_until, record.told_until);
+    AddForgetting(ino, work);
+  }
   if (record.lease == 0 || record.lease > recall.number()) return;
   DropLease(ino, record, work);
   floors_.push_back(ino);
@@ -240,7 +245,20 @@ LeaseCache::Record& LeaseCache::At(Ino ino) {
 
 void LeaseCache::ForgetAttributesOf(Ino ino, Record& record, KernelWork& work) {
   record.known.reset();
-  if (std::exchange(record.attributes_told, false)) work.attributes.push_back(ino);
+  if (std::exchange(record.attributes_told, false)) AddForgetting(ino, work);
+}
+
+void LeaseCache::AddForgetting(Ino ino, KernelWork& work) {
+  work.attributes.push_back(ino);
+  ++forgetting_[ino];
+}
+
+void LeaseCache::Forgotten(const KernelWork& work) {
+  std::lock_guard lock(mutex_);
+  for (Ino ino : work.attributes) {
+    auto found = forgetting_.find(ino);
+    if (found != forgetting_.end() && --found->second == 0) forgetting_.erase(found);
+  }
 }
 
 void LeaseCache::ForgetNamesOf(Record& record, std::uint64_t number) {

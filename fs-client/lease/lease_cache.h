@@ -96,6 +96,8 @@ class LeaseCache {
   /// The file's write lease, if there is one, is from now on only good for what is to be flushed; the last of that is
   /// committed with this request, which tells the metaserver.
   std::optional<Return> Downgrade(proto::CommitWriteRequest& request);
+  /// The kernel has done it. Until then a recall of any of these inodes asks for it as well.
+  void Forgotten(const KernelWork& work);
   /// It was returned: nothing written under it was left.
   void Returned(Ino ino, Return done);
 
@@ -177,7 +179,8 @@ class LeaseCache {
   const Record* FindValid(Ino ino, TimePoint now, TimePoint until) const;
   static Duration LeftOf(const Record& record, std::uint64_t number, TimePoint until, TimePoint now);
   void Tell(Record& record, TimePoint until);
-  static void ForgetAttributesOf(Ino ino, Record& record, KernelWork& work);
+  void ForgetAttributesOf(Ino ino, Record& record, KernelWork& work);
+  void AddForgetting(Ino ino, KernelWork& work);
   void ForgetNamesOf(Record& record, std::uint64_t number);
   void ForgetAllNames();
   void TakeBack(const proto::Recall& recall, KernelWork& work);
@@ -200,7 +203,8 @@ class LeaseCache {
   std::size_t leases_ = 0;
   std::size_t names_ = 0;
   std::unordered_map<Ino, Record> records_;
-  std::deque<Ino> floors_;  // inodes that got a record without a lease, the oldest first
+  std::unordered_map<Ino, std::size_t> forgetting_;  // for how many, not Forgotten yet, the kernel is to forget it
+  std::deque<Ino> floors_;                           // inodes that got a record without a lease, the oldest first
 };
 
 }  // namespace gabion

@@ -29,8 +29,9 @@ Task<void> Leases::End(Env& env) {
   LeaseCache::KernelWork work = cache_.End();
   co_await AwaitKernel(env, work.wait_until);
   // Behind what recalls have under way, even if there is nothing to be forgotten.
-  bool forgotten = co_await kernel_.DropAttributes(std::move(work.attributes));
+  bool forgotten = co_await kernel_.DropAttributes(work.attributes);
   if (!forgotten) co_await SleepUntilSurely(env, valid_until);  // then the kernel does not use it either
+  cache_.Forgotten(work);
 }
 
 Task<void> Leases::Extend(Env& env, TimePoint valid_until, bool lapsed, bool reads_overdue) {
@@ -56,7 +57,9 @@ Task<void> Leases::Moved(Env& env, Ino from, Ino to) {
 Task<bool> Leases::Forget(Env& env, LeaseCache::KernelWork work) {
   if (!Mutated("lease.return_told_entries")) co_await AwaitKernel(env, work.wait_until);
   if (work.attributes.empty()) co_return true;
-  co_return co_await kernel_.DropAttributes(std::move(work.attributes));
+  const bool forgotten = co_await kernel_.DropAttributes(work.attributes);
+  if (forgotten) cache_.Forgotten(work);
+  co_return forgotten;
 }
 
 }  // namespace gabion

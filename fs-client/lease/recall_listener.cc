@@ -141,7 +141,7 @@ Task<bool> RecallListener::EndUses(ClientLoop* loop, std::uint64_t era, const Re
 
 /// The same of the kernel's pages of an inode.
 Task<void> RecallListener::DropPages(ClientLoop* loop, std::uint64_t era, Ino ino) {
-  if (Mutated("lease.return_pages")) co_return;
+  if (Mutated("lease.leave_pages")) co_return;
   bool dropped = false;
   while (!dropped && !session_.stopping() && leases_.cache().era() == era) {
     dropped = co_await uses_->DropPages(loop, ino);

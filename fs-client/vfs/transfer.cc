@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/env/mutate.h"
 #include "fs-client/session/interruption.h"
 #include "fs-client/vfs/open_file_uses.h"
 #include "fs-client/vfs/volume_vfs.h"
@@ -35,7 +36,8 @@ Task<Result<Payload>> VolumeVfs::Read(Caller caller, Ino, HandleId id, std::uint
   Result<Payload> bytes = co_await parts_.reader.Read(loop, std::move(*handle), offset, size);
   // Nobody would have them dropped before the file is changed elsewhere.
   const bool is_leased = parts_.leases.cache().IsHeld(inode->ino(), loop->Now());
-  if (!is_leased && !parts_.tasks.closed()) parts_.tasks.Spawn(loop->env().executor, DropUnleasedPages(inode));
+  if (!is_leased && !parts_.tasks.closed() && !Mutated("lease.leave_pages"))
+    parts_.tasks.Spawn(loop->env().executor, DropUnleasedPages(inode));
   co_return bytes;
 }
 

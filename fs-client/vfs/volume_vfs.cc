@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/env/mutate.h"
 #include "fs-client/io/kernel_pages.h"
 #include "fs-client/session/interruption.h"
 #include "fs-client/vfs/file_attr.h"
@@ -73,7 +74,8 @@ std::optional<FileAttr> VolumeVfs::TryPresent(const proto::Attr& attr) {
   file = WithOwnWrites(file, attr, *inode);
   // Invalidating the pages voids the answer that is being made, so that the kernel would not learn another size. It
   // drops them by itself if it learns one (FUSE_AUTO_INVAL_DATA), but nobody knows when.
-  if (verdict == OpenInode::Verdict::kForeign && file.size == inode->told_size) return std::nullopt;
+  const bool is_told = file.size == inode->told_size && !Mutated("lease.leave_pages");
+  if (verdict == OpenInode::Verdict::kForeign && is_told) return std::nullopt;
   inode->told_size = file.size;
   return file;
 }

@@ -16,7 +16,8 @@ constexpr std::string_view kRarePaths[] = {
     "client.commit_early",   "client.flush_early",   "client.give_up_data",     "client.give_up_meta",
     "client.hedge_at_once",  "client.late_answer",   "client.late_map",         "client.late_renewal",
     "client.old_map",        "client.other_copy",    "client.short_page",       "client.slow_return",
-    "kernel.drop_inode",     "kernel.late_entry",    "meta.slow_heartbeat",     "meta.slow_sync",
+    "kernel.drop_inode",     "kernel.late_drop",     "kernel.late_entry",       "meta.slow_heartbeat",
+    "meta.slow_sync",
 };
 
 }  // namespace

@@ -38,6 +38,7 @@ constexpr Mutation kMutations[] = {
     {"lease.keep_lost_writes", "a client does not give up what it has written under leases that are lost"},
     {"lease.keep_over_resume", "a client that resumes its session keeps its leases"},
     {"lease.keep_touched", "a client believes what it knew of a name before its own change of it"},
+    {"lease.leave_pages", "a client leaves it to its kernel to notice that pages are old"},
     {"lease.name_no_writes", "a client that resumes its session does not name what it has written"},
     {"lease.no_fence", "a chunkserver does what a client sent before its session was evicted"},
     {"lease.no_grace", "a metaserver that was restarted does not wait for those who may hold leases"},

@@ -1,5 +1,8 @@
 #include "tests/sim/sim_kernel.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 namespace gabion {
 namespace {
 
@@ -9,6 +12,7 @@ constexpr std::uint32_t kRenameExchange = 2;  // of renameat2(2)
 
 Task<bool> SimKernel::InvalidateData(Ino ino) {
   Forget(ino);
+  co_await pages_.Drop(ino);
   co_return true;
 }
 
@@ -34,6 +38,15 @@ Task<T> SimKernel::Changing(Ino ino, Task<T> call) {
 }
 
 template <typename T>
+Task<T> SimKernel::Cutting(Ino ino, Task<T> call) {
+  const AsyncMutex::Guard guard = co_await pages_.ChangesOf(ino).Lock();
+  T result = co_await std::move(call);
+  Forget(ino);
+  co_await pages_.Drop(ino);
+  co_return result;
+}
+
+template <typename T>
 Task<T> SimKernel::Renaming(Ino parent, std::string name, Task<T> call) {
   T result = co_await std::move(call);
   CachedEntry& cached = entries_[{parent, name}];
@@ -43,11 +56,16 @@ Task<T> SimKernel::Renaming(Ino parent, std::string name, Task<T> call) {
   co_return result;
 }
 
-void SimKernel::Keep(Ino ino, const FileAttr& attr, std::uint64_t valid_ns, std::uint64_t before) {
+Task<void> SimKernel::Keep(Ino ino, FileAttr attr, std::uint64_t valid_ns, std::uint64_t before) {
   CachedAttributes& cached = attributes_[ino];
-  if (valid_ns == 0 || cached.version > before) return;
+  if (cached.version > before) co_return;
+  const bool is_other = cached.attr.size != attr.size || cached.attr.mtime_ns != attr.mtime_ns;
   cached.attr = attr;
   cached.until = env_.clock.Now() + Duration(static_cast<std::int64_t>(valid_ns));
+  cached.version = ++version_;
+  if (!is_other || !S_ISREG(attr.mode)) co_return;
+  if (env_.Buggified("kernel.late_drop")) co_await env_.clock.SleepFor(std::chrono::milliseconds(20));
+  co_await pages_.Drop(ino);
 }
 
 void SimKernel::Keep(const Name& name, const Entry& entry, std::uint64_t before) {
@@ -73,10 +91,10 @@ Task<Result<Entry>> SimKernel::Lookup(Caller caller, Ino parent, std::string nam
     const std::uint64_t before = version_;
     CO_TRY_ASSIGN(entry, co_await below_.Lookup(caller, parent, std::move(name)));
     // It needs memory for something else.
-    if (env_.Buggified("kernel.drop_inode")) attributes_.erase(entry.attr.ino);
+    if (!pages_.IsOpen(entry.attr.ino) && env_.Buggified("kernel.drop_inode")) attributes_.erase(entry.attr.ino);
     co_await RunLate();
     Keep(key, entry, before);
-    if (entry.attr.ino) Keep(entry.attr.ino, entry.attr, entry.validity.attr_ns, before);
+    if (entry.attr.ino) co_await Keep(entry.attr.ino, entry.attr, entry.validity.attr_ns, before);
   }
   if (!entry.attr.ino) co_return Error(ErrorCode::kNotFound, "no such name");
   // The attributes that it knows are what its callers get.
@@ -90,11 +108,12 @@ Task<Result<Attributes>> SimKernel::GetAttr(Caller caller, Ino ino, std::optiona
   if (found != attributes_.end() && env_.clock.Now() < found->second.until) co_return Attributes{found->second.attr, 0};
   const std::uint64_t before = version_;
   Result<Attributes> attributes = co_await below_.GetAttr(caller, ino, handle);
-  if (attributes) Keep(ino, attributes->attr, attributes->valid_ns, before);
+  if (attributes) co_await Keep(ino, attributes->attr, attributes->valid_ns, before);
   co_return attributes;
 }
 
 Task<Result<Attributes>> SimKernel::SetAttr(Caller caller, Ino ino, AttrChange change) {
+  if (change.size) return Cutting(ino, below_.SetAttr(caller, ino, std::move(change)));
   return Changing(ino, below_.SetAttr(caller, ino, std::move(change)));
 }
 Task<Result<std::string>> SimKernel::ReadLink(Caller caller, Ino ino) {
@@ -135,21 +154,33 @@ Task<Result<void>> SimKernel::Rename(Caller caller, Ino parent, std::string name
 
 Task<Result<CreatedFile>> SimKernel::Create(Caller caller, Ino parent, std::string name, std::uint32_t mode,
                                             std::uint32_t flags) {
-  return Renaming(parent, name, below_.Create(caller, parent, name, mode, flags));
+  Result<CreatedFile> created = co_await Renaming(parent, name, below_.Create(caller, parent, name, mode, flags));
+  if (created) pages_.Opened(created->entry.attr.ino, created->file);
+  if (created && !created->file.keep_cache) co_await pages_.Drop(created->entry.attr.ino);
+  co_return created;
 }
 Task<Result<CreatedFile>> SimKernel::TmpFile(Caller caller, Ino parent, std::uint32_t mode, std::uint32_t flags) {
-  return below_.TmpFile(caller, parent, mode, flags);
+  Result<CreatedFile> created = co_await below_.TmpFile(caller, parent, mode, flags);
+  if (created) pages_.Opened(created->entry.attr.ino, created->file);
+  co_return created;
 }
 Task<Result<OpenedFile>> SimKernel::Open(Caller caller, Ino ino, std::uint32_t flags) {
-  return Changing(ino, below_.Open(caller, ino, flags));
+  Result<OpenedFile> opened = co_await Changing(ino, below_.Open(caller, ino, flags));
+  if (!opened) co_return opened.error();
+  pages_.Opened(ino, *opened);
+  if (opened->keep_cache && (flags & O_TRUNC) == 0) co_return opened;
+  if (env_.Buggified("kernel.late_drop")) co_await env_.clock.SleepFor(std::chrono::milliseconds(20));
+  co_await pages_.Drop(ino);
+  co_return opened;
 }
 Task<Result<Payload>> SimKernel::Read(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                       std::uint32_t size) {
-  return below_.Read(caller, ino, handle, offset_bytes, size);
+  return pages_.Read(caller, ino, handle, offset_bytes, size);
 }
 Task<Result<void>> SimKernel::Write(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                     std::span<const std::byte> data, bool kill_suid_sgid) {
-  return Changing(ino, below_.Write(caller, ino, handle, offset_bytes, data, kill_suid_sgid));
+  const AsyncMutex::Guard guard = co_await pages_.ChangesOf(ino).Lock();
+  co_return co_await Changing(ino, pages_.Write(caller, ino, handle, offset_bytes, data, kill_suid_sgid));
 }
 Task<Result<void>> SimKernel::Flush(Caller caller, Ino ino, HandleId handle, std::uint64_t lock_owner) {
   return below_.Flush(caller, ino, handle, lock_owner);
@@ -164,6 +195,7 @@ Task<Result<std::optional<RangeLock>>> SimKernel::TestLock(Caller caller, Ino in
   return below_.TestLock(caller, ino, lock);
 }
 Task<void> SimKernel::Release(Ino ino, HandleId handle) {
+  pages_.Released(ino, handle);
   return below_.Release(ino, handle);
 }
 Task<Result<void>> SimKernel::Fsync(Caller caller, Ino ino, HandleId handle, bool data_only) {
@@ -171,7 +203,7 @@ Task<Result<void>> SimKernel::Fsync(Caller caller, Ino ino, HandleId handle, boo
 }
 Task<Result<void>> SimKernel::Fallocate(Caller caller, Ino ino, HandleId handle, FallocateMode mode,
                                         std::uint64_t offset_bytes, std::uint64_t length_bytes) {
-  return Changing(ino, below_.Fallocate(caller, ino, handle, mode, offset_bytes, length_bytes));
+  return Cutting(ino, below_.Fallocate(caller, ino, handle, mode, offset_bytes, length_bytes));
 }
 Task<Result<std::uint64_t>> SimKernel::Seek(Caller caller, Ino ino, HandleId handle, std::uint64_t offset_bytes,
                                             SeekWhence whence) {
@@ -191,7 +223,7 @@ Task<Result<std::vector<DirEntryPlus>>> SimKernel::ReadDir(Caller caller, Ino in
   for (const DirEntryPlus& item : *listed) {
     if (!item.entry) continue;
     Keep(Name{ino, item.name}, *item.entry, before);
-    Keep(item.ino, item.entry->attr, item.entry->validity.attr_ns, before);
+    co_await Keep(item.ino, item.entry->attr, item.entry->validity.attr_ns, before);
   }
   co_return listed;
 }

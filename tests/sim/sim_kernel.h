@@ -8,16 +8,19 @@
 
 #include "common/env/env.h"
 #include "fs-client/vfs/vfs.h"
+#include "tests/sim/sim_pages.h"
 
 namespace gabion {
 
 /// The caches of a kernel above a client's Vfs: entries, absent ones too, and attributes are used without asking for as
 /// long as the client said, and until it has them dropped. An answer that was asked for before they were dropped is
-/// used and not kept, as Linux does it. Of what its own calls change it keeps nothing. Pages it has none.
+/// used and not kept, as Linux does it. Of what its own calls change it keeps nothing. If attributes that it takes in
+/// tell of another size or time, it drops the file's pages, which takes it a while (FUSE_AUTO_INVAL_DATA); where a file
+/// ends it always knows.
 class SimKernel final : public Vfs, public CacheInvalidator {
  public:
   /// Both outlive it.
-  SimKernel(Vfs& below, Env& env) : below_(below), env_(env) {}
+  SimKernel(Vfs& below, Env& env) : below_(below), env_(env), pages_(below) {}
 
   /// How many it had to ask for.
   std::uint64_t lookups() const { return lookups_; }
@@ -72,7 +75,7 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   struct CachedAttributes {
     FileAttr attr;
     TimePoint until;
-    std::uint64_t version = 0;  // of the last change or invalidation
+    std::uint64_t version = 0;  // of the last change or invalidation, or answer that was taken in
   };
 
   struct CachedEntry {
@@ -85,7 +88,7 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   void Forget(Ino ino);
   Task<void> RunLate();
   /// Takes in an answer that was asked for when version_ was `before`.
-  void Keep(Ino ino, const FileAttr& attr, std::uint64_t valid_ns, std::uint64_t before);
+  Task<void> Keep(Ino ino, FileAttr attr, std::uint64_t valid_ns, std::uint64_t before);
   void Keep(const Name& name, const Entry& entry, std::uint64_t before);
   /// A change of the name `name` in `parent`, by this kernel's own call.
   template <typename T>
@@ -93,6 +96,9 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   /// Forgets the inode's attributes when `call` is done.
   template <typename T>
   Task<T> Changing(Ino ino, Task<T> call);
+  /// The same of one that changes the content otherwise than by writing.
+  template <typename T>
+  Task<T> Cutting(Ino ino, Task<T> call);
 
   Vfs& below_;
   Env& env_;
@@ -100,6 +106,7 @@ class SimKernel final : public Vfs, public CacheInvalidator {
   std::uint64_t version_ = 0;  // counts changes and invalidations of attributes
   std::map<Ino, CachedAttributes> attributes_;
   std::map<Name, CachedEntry> entries_;
+  SimPages pages_;
 };
 
 }  // namespace gabion

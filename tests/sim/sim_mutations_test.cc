@@ -63,6 +63,7 @@ constexpr Hunt kHunts[] = {
     {"lease.keep_lost_writes", "contended", "network", 15},
     {"lease.keep_over_resume", "posix", "network", 1},
     {"lease.keep_touched", "posix", "calm", 1},
+    {"lease.leave_pages", "contended", "calm", 30},
     {"lease.name_no_writes", "registers", "kill", 3},
     {"lease.no_fence", "contended", "cut", 566},
     {"lease.no_grace", "posix", "kill", 10},

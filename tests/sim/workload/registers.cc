@@ -209,15 +209,15 @@ Task<void> Registers::Grow(Handle& handle) {
 
 Task<void> Registers::SyncHandle(Handle& handle) {
   const std::string what = clients_[handle.client]->client() + ": fsync " + PathOf(handle.file);
-  const TimePoint begin = Now();
+  const std::uint64_t ended_before = fates_.ended();
   const Result<void> synced = co_await clients_[handle.client]->Fsync(handle.fd);
   cluster_.world().Trace(fmt::format("op: {}: {}", what, synced ? "OK" : synced.error().ToString()));
   if (TellsOfLoss(handle, synced) || !Expect(what, synced)) co_return;
-  NoteSynced(handle.client, handle, begin);
+  NoteSynced(handle.client, handle, ended_before);
 }
 
-void Registers::NoteSynced(std::optional<unsigned> client, const Handle& handle, TimePoint begin) {
-  fates_.NoteFileSynced(client, handle.file, begin, handle.told);
+void Registers::NoteSynced(std::optional<unsigned> client, const Handle& handle, std::uint64_t ended_before) {
+  fates_.NoteFileSynced(client, handle.file, ended_before, handle.told);
 }
 
 Task<void> Registers::ReadSpan(const Handle& handle, Span span) {
@@ -302,11 +302,11 @@ Task<void> Registers::SyncAll() {
   for (unsigned file = 0; file <= kGrowingFile; ++file) {
     std::optional<Handle> handle = co_await OpenFile(0, file, O_RDWR);
     if (!handle) co_return;
-    const TimePoint begin = Now();
+    const std::uint64_t ended_before = fates_.ended();
     Result<void> synced = co_await clients_.front()->Fsync(handle->fd);
     // Of what was lost behind handles that are closed nobody was told yet.
     if (TellsOfLoss(*handle, synced)) synced = co_await clients_.front()->Fsync(handle->fd);
-    if (Expect("fsync of " + PathOf(file), synced)) NoteSynced(std::nullopt, *handle, begin);
+    if (Expect("fsync of " + PathOf(file), synced)) NoteSynced(std::nullopt, *handle, ended_before);
     co_await CloseFile(*handle);
   }
   co_await SyncDirectory(*clients_.front(), kDirectory);

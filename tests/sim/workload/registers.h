@@ -68,7 +68,7 @@ class Registers final : public Workload {
   void NoteWritten(RegisterOp op, const Handle& handle, std::uint64_t block, bool is_open);
   Task<void> SyncHandle(Handle& handle);
   Task<void> ReadSpan(const Handle& handle, Span span);
-  void NoteSynced(std::optional<unsigned> client, const Handle& handle, TimePoint begin);
+  void NoteSynced(std::optional<unsigned> client, const Handle& handle, std::uint64_t ended_before);
   Task<void> ReadSize(const Handle& handle);
   Task<void> ReadAll(unsigned client);
   void CheckHistories();

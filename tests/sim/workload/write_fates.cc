@@ -28,8 +28,14 @@ bool Overlaps(const std::vector<Spells::Spell>& spells, TimePoint begin, TimePoi
 }  // namespace
 
 void WriteFates::Add(const RegisterOp& write, unsigned file) {
-  writes_[write.value] = Write{write, file, kForever, kForever};
+  writes_[write.value] = Write{write, file, 0, kForever, kForever};
   unsynced_[{write.client, file}].push_back(write.value);
+}
+
+void WriteFates::SetEnd(std::uint64_t value, std::optional<TimePoint> end) {
+  Write& write = writes_.at(value);
+  write.op.end = end;
+  write.ended_as = ++ended_;
 }
 
 void WriteFates::NoteSent(std::uint64_t value) {
@@ -42,12 +48,13 @@ void WriteFates::NoteSynced(std::uint64_t value) {
   write.gathered_until = write.unsynced_until = write.op.begin;
 }
 
-void WriteFates::NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told) {
+void WriteFates::NoteFileSynced(std::optional<unsigned> client, unsigned file, std::uint64_t ended_before,
+                                TimePoint told) {
   for (auto& [key, values] : unsynced_) {
     if (key.second != file || key.first != client.value_or(key.first)) continue;
     std::erase_if(values, [&](std::uint64_t value) {
       Write& write = writes_.at(value);
-      if (!write.op.end || *write.op.end > begin) return false;
+      if (!write.op.end || write.ended_as > ended_before) return false;
       const TimePoint until = std::max(told, write.op.begin);
       write.gathered_until = std::min(write.gathered_until, until);
       write.unsynced_until = std::min(write.unsynced_until, until);

@@ -32,14 +32,16 @@ class WriteFates {
   void Add(const RegisterOp& write, unsigned file);
   bool Knows(std::uint64_t value) const { return writes_.contains(value); }
   /// It has returned; none: without saying that it was done.
-  void SetEnd(std::uint64_t value, std::optional<TimePoint> end) { writes_.at(value).op.end = end; }
+  void SetEnd(std::uint64_t value, std::optional<TimePoint> end);
+  /// How many have returned.
+  std::uint64_t ended() const { return ended_; }
   /// It is with the servers.
   void NoteSent(std::uint64_t value);
   /// It was synced as it was written.
   void NoteSynced(std::uint64_t value);
-  /// An fsync of the file by the client (none: after everybody has flushed), begun at `begin`, has succeeded, through a
-  /// handle that was told of losses, or opened, at `told`.
-  void NoteFileSynced(std::optional<unsigned> client, unsigned file, TimePoint begin, TimePoint told);
+  /// An fsync of the file by the client (none: after everybody has flushed), begun when ended() was `ended_before`, has
+  /// succeeded, through a handle that was told of losses, or opened, at `told`. Much may happen in one moment.
+  void NoteFileSynced(std::optional<unsigned> client, unsigned file, std::uint64_t ended_before, TimePoint told);
 
   /// Whether the client may be told now that something is lost.
   bool MayHaveLost(unsigned client) const {
@@ -60,8 +62,9 @@ class WriteFates {
   struct Write {
     RegisterOp op;
     unsigned file = 0;
-    TimePoint gathered_until;  // after that it is not lost with its client
-    TimePoint unsynced_until;  // nor with the power
+    std::uint64_t ended_as = 0;  // 0: not yet
+    TimePoint gathered_until;    // after that it is not lost with its client
+    TimePoint unsynced_until;    // nor with the power
   };
 
   std::vector<Spells::Spell> Absences(unsigned client) const;
@@ -73,6 +76,7 @@ class WriteFates {
   Spells no_space_;
   std::vector<TimePoint> power_losses_;
   bool power_doubted_ = false;
+  std::uint64_t ended_ = 0;
   std::map<std::uint64_t, Write> writes_;                                         // by value
   std::map<std::pair<unsigned, unsigned>, std::vector<std::uint64_t>> unsynced_;  // by client and file
 };

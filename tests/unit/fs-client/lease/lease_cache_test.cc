@@ -178,7 +178,20 @@ TEST_F(LeaseCacheTest, ARecalledLeaseIsGone) {
 TEST_F(LeaseCacheTest, TheKernelForgetsWhatItWasTold) {
   Learn(101, 5);
   (void)cache_.AttributesFor(kFile, 101, kNow);
-  EXPECT_THAT(Recall(kFile, 105).attributes, ElementsAre(kFile));
+  const LeaseCache::KernelWork work = Recall(kFile, 105);
+  EXPECT_THAT(work.attributes, ElementsAre(kFile));
+  cache_.Forgotten(work);
+  EXPECT_THAT(Recall(kFile, 106).attributes, IsEmpty());
+}
+
+TEST_F(LeaseCacheTest, ARecallWaitsForWhatTheKernelIsAboutToForget) {
+  Learn(101, 5);
+  (void)cache_.AttributesFor(kFile, 101, kNow);
+  const LeaseCache::KernelWork unsure = cache_.ForgetKnown(kNow);
+  const LeaseCache::KernelWork recalled = Recall(kFile, 105);
+  EXPECT_THAT(recalled.attributes, ElementsAre(kFile)) << "it may not have forgotten it yet";
+  cache_.Forgotten(unsure);
+  cache_.Forgotten(recalled);
   EXPECT_THAT(Recall(kFile, 106).attributes, IsEmpty());
 }
 
